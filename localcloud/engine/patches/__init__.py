@@ -1,0 +1,60 @@
+"""The engine's patches, one module per behaviour; each exposes `apply(settings)`."""
+
+from types import ModuleType
+
+from localcloud.engine.pins import EngineChangedError
+from localcloud.engine.settings import EngineSettings
+
+from . import (
+    alarms,
+    ec2_instances,
+    ec2_launch_templates,
+    ec2_lookups,
+    events_delivery,
+    events_schedules,
+    formation_types,
+    lambda_errors,
+    lambda_metrics,
+    lambda_packages,
+    lambda_pool,
+    mgn_route,
+    role_checks,
+    ssm_agents,
+    states_callbacks,
+    states_definitions,
+    states_errors,
+    states_lifecycle,
+    transport,
+)
+
+# In order: a later patch wraps what an earlier one put in place.
+PATCHES: tuple[ModuleType, ...] = (
+    transport,
+    lambda_errors,
+    lambda_packages,
+    lambda_metrics,
+    lambda_pool,
+    states_errors,
+    states_callbacks,
+    states_lifecycle,
+    states_definitions,
+    events_schedules,
+    events_delivery,
+    alarms,
+    formation_types,
+    ec2_lookups,
+    ec2_launch_templates,
+    ec2_instances,
+    ssm_agents,
+    mgn_route,
+    role_checks,
+)
+
+
+def apply_all(settings: EngineSettings) -> None:
+    """Apply every patch, naming the one whose engine code has changed."""
+    for patch in PATCHES:
+        try:
+            patch.apply(settings)
+        except EngineChangedError as change:
+            raise SystemExit(f"engine patch {patch.__name__.rsplit('.', 1)[-1]} does not fit this engine: {change}") from change

@@ -1,0 +1,53 @@
+"""What the launcher can be told, by environment variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """One engine's settings; the defaults suit a laptop."""
+
+    port: int = 4566
+    auth: bool = False
+    lambda_workers: int = 8
+    schedule_scale: float = 1.0
+    wait_scale: float = 1.0
+    mgn_url: str = ""
+    state_machines: str = "engine"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "EngineSettings":
+        """Read the `LOCAL_*` variables and `AUTH`."""
+        return cls(
+            port=int(environment.get("LOCAL_ENGINE_PORT", "4566")),
+            auth=environment.get("AUTH", "").lower() == "true",
+            lambda_workers=int(environment.get("LOCAL_LAMBDA_WORKERS", "8")),
+            schedule_scale=float(environment.get("LOCAL_SCHEDULE_SCALE", "1")),
+            wait_scale=float(environment.get("LOCAL_WAIT_SCALE", "1")),
+            mgn_url=environment.get("LOCAL_MGN_URL", ""),
+            state_machines=environment.get("LOCAL_STATE_MACHINES", "engine"),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The gateway's own URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def engine_variables(self) -> dict[str, str]:
+        """The engine's own variables for these settings; Lambda handlers inherit them."""
+        variables = {
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "AUTH": "true" if self.auth else "false",
+            "SFN_WAIT_SCALE": str(self.wait_scale),
+            # Both would open further ports.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        if self.mgn_url:
+            # Under AUTH, MGN is called through the gateway: that is where IAM policies are enforced.
+            variables["AWS_ENDPOINT_URL_MGN"] = self.endpoint if self.auth else self.mgn_url
+        return variables

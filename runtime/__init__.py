@@ -1,0 +1,1 @@
+"""The code AWS Lambda runs. Imports neither aws_cdk nor constructs."""

@@ -1,0 +1,186 @@
+"""What the logic needs from the outside, named by role. Adapters and fakes fit these shapes; nothing inherits them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from runtime.models.events import BusEvent
+from runtime.models.mgn import (
+    CommandStatus,
+    InstanceHealth,
+    Job,
+    JobLogEntry,
+    LaunchTemplateRef,
+    NetworkFacts,
+    SourceServer,
+)
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
+from runtime.models.request import Check, MigrationRequest, Phase
+from runtime.models.status import MigrationStatus
+
+Clock = Callable[[], datetime]
+"""Now, in UTC."""
+
+IdSource = Callable[[], str]
+"""A fresh unique id, 32 hexadecimal digits."""
+
+
+class MigrationStore(Protocol):
+    """Migrations, their journals, waits, signals, locks and rejections."""
+
+    def record(self, migration_id: str) -> MigrationRecord | None:
+        """The record, read consistently."""
+
+    def journal(self, migration_id: str) -> tuple[JournalEntry, ...]:
+        """Every entry, in sequence."""
+
+    def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        """Write the record and its newest entry in one transaction, and drop `unlock` with it.
+
+        Raises RecordChangedError when the stored record is not the one before `entry`.
+        """
+
+    def migrations(
+        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
+    ) -> Iterable[MigrationRecord]:
+        """Records by index; by `status` alone oldest change first, without any filter all of them."""
+
+    def reject(self, rejection: Rejection) -> bool:
+        """Keep a rejection once per message id; False when it was kept before."""
+
+    def rejections(self) -> Iterable[Rejection]:
+        """Every kept rejection."""
+
+    def lock(self, lock: Lock) -> Lock:
+        """Take the server's lock unless another migration has it; the lock that holds now."""
+
+    def lock_of(self, scope: str, source_server_id: str) -> Lock | None:
+        """Who holds the server."""
+
+    def unlock(self, lock: Lock) -> None:
+        """Drop the lock if `lock.owner` still has it."""
+
+    def park(self, wait: Wait) -> Wait:
+        """Keep a wait. A step retried with a new token replaces the token and keeps an undelivered outcome."""
+
+    def waits(self, migration_id: str) -> tuple[Wait, ...]:
+        """The migration's open waits."""
+
+    def open_waits(self, scope: str) -> Iterable[Wait]:
+        """Every open wait of an account and Region, nearest deadline first."""
+
+    def decide(self, wait: Wait, outcome: Outcome) -> Wait:
+        """Set the wait's outcome unless it has one; the wait as it stands now."""
+
+    def close(self, wait: Wait) -> None:
+        """Drop a delivered wait, unless its step was parked again with another token."""
+
+    def signal(self, signal: Signal) -> bool:
+        """Keep a signal; False when one of that name came before."""
+
+    def signals(self, migration_id: str) -> tuple[Signal, ...]:
+        """The signals a migration got, oldest first."""
+
+
+class MigrationService(Protocol):
+    """MGN. Every method raises the errors of runtime.errors, never a boto error."""
+
+    def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
+        """The servers with these ids, archived ones included; unknown ids are left out. Batches of 200."""
+
+    def active_servers(self) -> Iterable[SourceServer]:
+        """Every server that is not archived."""
+
+    def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
+        """The jobs with these ids; unknown ids are left out."""
+
+    def jobs_since(self, moment: datetime) -> Iterable[Job]:
+        """Jobs created since `moment`, newest first, other people's too."""
+
+    def job_log(self, job_id: str) -> tuple[JobLogEntry, ...]:
+        """The job's log in MGN's order."""
+
+    def start_launch(self, phase: Phase, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
+        """StartTest or StartCutover, sent once and never retried: there is no client token."""
+
+    def terminate(self, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
+        """TerminateTargetInstances, sent once and never retried."""
+
+    def change_lifecycle(self, source_server_id: str, state: str) -> SourceServer:
+        """ChangeServerLifeCycleState."""
+
+    def finalize(self, source_server_id: str) -> SourceServer:
+        """FinalizeCutover of one server, sent once and never retried."""
+
+
+class LaunchSettings(Protocol):
+    """A server's MGN launch configuration and EC2 launch template."""
+
+    def current(self, source_server_id: str) -> LaunchTemplateRef:
+        """The server's launch template and its default version."""
+
+    def apply(self, request: MigrationRequest, source_server_id: str, phase: Phase, marker: str) -> int:
+        """Right-sizing NONE, then a new default version with the request's settings; the default version after.
+
+        `marker` names the version, so that a repeated call finds it and makes no second one.
+        """
+
+    def restore(self, template: LaunchTemplateRef) -> None:
+        """Make the remembered version the default again."""
+
+
+class Network(Protocol):
+    """The target network."""
+
+    def facts(
+        self, subnets: Sequence[str], security_groups: Sequence[str], instance_types: Sequence[str]
+    ) -> NetworkFacts:
+        """What EC2 knows of these; unknown ones are left out."""
+
+
+class Instances(Protocol):
+    """Launched instances."""
+
+    def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
+        """EC2 state, status checks and SSM ping of each; an instance EC2 does not know has no state."""
+
+
+class Commands(Protocol):
+    """SSM Run Command."""
+
+    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
+        """Start the document; the command id."""
+
+    def status(self, command_id: str, instance_id: str) -> CommandStatus:
+        """How the command stands; Pending while SSM does not know it yet."""
+
+
+class Prober(Protocol):
+    """Network checks of a launched instance."""
+
+    def probe(self, check: Check, address: str) -> str | None:
+        """None when the TCP or HTTP check passes, else what was seen."""
+
+
+class Resumer(Protocol):
+    """Parked Step Functions tasks."""
+
+    def resume(self, token: str, outcome: Outcome) -> bool:
+        """Complete the task with the outcome as its output, or fail it with `outcome.error`.
+
+        False when Step Functions no longer waits for it.
+        """
+
+
+class EventBus(Protocol):
+    """The migration bus."""
+
+    def publish(self, events: Sequence[BusEvent]) -> None:
+        """Put the events; raises ServiceUnavailableError unless every one was taken."""
+
+
+class Receiver(Protocol):
+    """Callback receivers."""
+
+    def deliver(self, url: str, body: str, key: str) -> None:
+        """POST a signed body under an idempotency key; raises CallbackDeliveryError."""

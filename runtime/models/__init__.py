@@ -1,0 +1,1 @@
+"""Models shared by the infrastructure and the Lambda code."""

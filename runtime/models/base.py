@@ -1,0 +1,42 @@
+"""The base of every model that crosses a boundary."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic.alias_generators import to_camel
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A point in time with a time zone, kept in UTC."""
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
+"""A short name chosen by people."""
+
+Reason = Annotated[str, StringConstraints(max_length=2048)]
+"""Why something happened, in words a person can act on."""
+
+
+class Payload(BaseModel):
+    """Frozen, closed to unknown fields, camelCase on the wire and snake_case in code."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        serialize_by_alias=True,
+    )
+
+    def to_json(self) -> str:
+        """The compact wire form; fields that are None are left out."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Parse the wire form; raises pydantic's ValidationError."""
+        return cls.model_validate_json(text)

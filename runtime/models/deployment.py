@@ -1,0 +1,18 @@
+"""What a deployment tells its users: the outputs of the orchestration stack, read by the CLI."""
+
+from runtime.models.base import Payload
+
+
+class Deployment(Payload):
+    """Outputs of one stage's orchestration stack; the output keys are these names in PascalCase."""
+
+    queue_url: str
+    dead_letter_queue_url: str
+    event_bus_name: str
+    state_table_name: str
+    state_machine_arn: str
+
+
+def stack_name(stage: str, part: str) -> str:
+    """CloudFormation name of one stack of a stage, for example MigrationDevOrchestration."""
+    return f"Migration{stage.capitalize()}{part}"

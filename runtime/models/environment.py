@@ -1,0 +1,88 @@
+"""The environment of each function, written by the construct and read by the handler: one class, no drift.
+
+CDK tokens are strings that only look like their value at deploy time, so names and ARNs are plain strings here.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+class Budgets(BaseModel):
+    """How long each wait may last, in seconds, and how healthy is healthy. Every wait has a bound (I7)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
+    launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
+    boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")
+    window: Seconds = Field(default=86_400, description="Until the server is launchable again when no window is named.")
+    undo: Seconds = Field(default=2 * 3_600, description="One job the undo waits for.")
+    undo_rounds: Annotated[int, Field(ge=1, le=20)] = Field(default=6, description="Rounds before the undo freezes.")
+    launch_doubt: Seconds = Field(default=60, description="How long a lost launch answer is looked for.")
+    max_lag: Seconds = Field(default=600, description="Replication lag above which no launch starts.")
+    min_window: Annotated[int, Field(ge=0)] = Field(default=1_800, description="Shorter cutover windows are refused.")
+    requires_ssm: bool = Field(default=True, description="The launched instance must be online in SSM.")
+    retention_days: Annotated[int, Field(ge=1)] = Field(default=90, description="Finished migrations are kept so long.")
+
+
+class HandlerEnvironment(BaseModel):
+    """What every function needs."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    stage: Name
+    state_table: Name
+
+    def to_variables(self) -> dict[str, str]:
+        """The Lambda environment variables: upper-case names, JSON for anything that is not a string."""
+        fields = self.model_dump(mode="json")
+        return {key.upper(): value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read the environment; raises pydantic's ValidationError naming each missing variable."""
+        source = os.environ if variables is None else variables
+        found = {name: source[name.upper()] for name in cls.model_fields if name.upper() in source}
+        texts = {name for name, field in cls.model_fields.items() if field.annotation is str}
+        return cls.model_validate({name: v if name in texts else json.loads(v) for name, v in found.items()})
+
+
+class IngressEnvironment(HandlerEnvironment):
+    """ingress_handler."""
+
+    event_bus: Name
+    retention_days: Annotated[int, Field(ge=1)] = 90
+
+
+class StepEnvironment(HandlerEnvironment):
+    """Handlers that run as a step of the state machine, and the sweep."""
+
+    budgets: Budgets = Budgets()
+
+
+class SweepEnvironment(StepEnvironment):
+    """sweep: also starts what was accepted and never began."""
+
+    event_bus: Name
+
+
+class PublishEnvironment(HandlerEnvironment):
+    """publish_events."""
+
+    event_bus: Name
+
+
+class CallbackEnvironment(HandlerEnvironment):
+    """callback_handler."""
+
+    webhook_urls: tuple[str, ...] = ()
+    signing_secret: Name
+    allows_private_addresses: bool = False
+    timeout_seconds: Annotated[float, Field(gt=0)] = 5.0

@@ -1,0 +1,235 @@
+"""What MGN, EC2 and SSM say, reduced to what decisions need.
+
+Every member of MGN's own shapes is optional, unknown enum values pass as strings and new members appear, so these
+models take a wire dict, keep what is known and ignore the rest.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from runtime.models.request import Phase
+
+
+def _wire_name(name: str) -> str:
+    # MGN writes sourceServerID, jobID, ec2InstanceID.
+    return re.sub("Id$", "ID", to_camel(name))
+
+
+class MgnView(BaseModel):
+    """A read-only view of one AWS response shape."""
+
+    model_config = ConfigDict(alias_generator=_wire_name, extra="ignore", frozen=True, populate_by_name=True)
+
+
+class LifeCycleState(StrEnum):
+    """The lifecycle states the orchestrator acts on; others are compared as plain strings."""
+
+    NOT_READY = "NOT_READY"
+    READY_FOR_TEST = "READY_FOR_TEST"
+    TESTING = "TESTING"
+    READY_FOR_CUTOVER = "READY_FOR_CUTOVER"
+    CUTTING_OVER = "CUTTING_OVER"
+    CUTOVER = "CUTOVER"
+    DISCONNECTED = "DISCONNECTED"
+
+
+def _none_if_empty(value: object) -> object:
+    # MGN shows events that never happened as {} (mgn.md §1.2).
+    return None if value == {} else value
+
+
+class Initiated(MgnView):
+    """The launch call that started the last test or cutover."""
+
+    job_id: str | None = None
+    api_call_date_time: str | None = None
+
+
+class LastLaunch(MgnView):
+    """lifeCycle.lastTest or lifeCycle.lastCutover."""
+
+    initiated: Annotated[Initiated | None, BeforeValidator(_none_if_empty)] = None
+
+    @property
+    def job_id(self) -> str | None:
+        return self.initiated.job_id if self.initiated else None
+
+
+class LifeCycle(MgnView):
+    """A source server's lifecycle."""
+
+    state: str = ""
+    last_test: LastLaunch = LastLaunch()
+    last_cutover: LastLaunch = LastLaunch()
+
+
+class DataReplicationError(MgnView):
+    """Why replication stalled."""
+
+    error: str | None = None
+    raw_error: str | None = None
+
+
+class ReplicatedDisk(MgnView):
+    """One replicated disk; bytes."""
+
+    device_name: str = ""
+    total_storage_bytes: int = 0
+    backlogged_storage_bytes: int = 0
+
+
+class DataReplication(MgnView):
+    """The state of replication. Launchable means lagDuration is not null (mgn.md §1.4)."""
+
+    data_replication_state: str = ""
+    lag_duration: str | None = None
+    eta_date_time: str | None = None
+    replicated_disks: tuple[ReplicatedDisk, ...] = ()
+    data_replication_error: Annotated[DataReplicationError | None, BeforeValidator(_none_if_empty)] = None
+
+
+class LaunchedInstance(MgnView):
+    """The instance of the last launch."""
+
+    ec2_instance_id: str | None = None
+    job_id: str | None = None
+    first_boot: str | None = None
+
+
+class IdentificationHints(MgnView):
+    """The names MGN knows the machine by."""
+
+    fqdn: str | None = None
+    hostname: str | None = None
+    vm_ware_uuid: str | None = None
+    aws_instance_id: str | None = None
+
+
+class SourceProperties(MgnView):
+    """The part of sourceProperties that identifies a machine."""
+
+    identification_hints: IdentificationHints = IdentificationHints()
+
+
+class SourceServer(MgnView):
+    """One MGN source server."""
+
+    source_server_id: str
+    arn: str = ""
+    is_archived: bool = False
+    user_provided_id: str | None = None
+    life_cycle: LifeCycle = LifeCycle()
+    data_replication_info: DataReplication = DataReplication()
+    launched_instance: Annotated[LaunchedInstance | None, BeforeValidator(_none_if_empty)] = None
+    source_properties: SourceProperties = SourceProperties()
+
+    @property
+    def state(self) -> str:
+        return self.life_cycle.state
+
+    def launched_job(self, phase: Phase) -> str | None:
+        """The job MGN last started for this server in `phase`."""
+        return (self.life_cycle.last_test if phase is Phase.TEST else self.life_cycle.last_cutover).job_id
+
+
+class PostLaunchAction(MgnView):
+    """The run of one post-launch action."""
+
+    execution_status: str = ""
+    failure_reason: str | None = None
+
+
+class PostLaunchActions(MgnView):
+    """postLaunchActionsStatus of a participating server."""
+
+    post_launch_actions_launch_status_list: tuple[PostLaunchAction, ...] = ()
+
+
+class ParticipatingServer(MgnView):
+    """One server of a job; launchStatus is the only truth about its launch."""
+
+    source_server_id: str
+    launch_status: str = "PENDING"
+    launched_ec2_instance_id: str | None = None
+    post_launch_actions_status: Annotated[PostLaunchActions | None, BeforeValidator(_none_if_empty)] = None
+
+
+class Job(MgnView):
+    """One MGN job. There is no FAILED job status; COMPLETED says nothing about any server (mgn.md §3)."""
+
+    job_id: str
+    type: str = ""
+    initiated_by: str = ""
+    status: str = ""
+    creation_date_time: str | None = None
+    participating_servers: tuple[ParticipatingServer, ...] = ()
+    tags: dict[str, str] = {}
+
+    @property
+    def is_active(self) -> bool:
+        return self.status != "COMPLETED"
+
+    def server(self, source_server_id: str) -> ParticipatingServer | None:
+        """This job's word on one server; None when the server is not in it."""
+        return next((s for s in self.participating_servers if s.source_server_id == source_server_id), None)
+
+
+class JobLogEntry(MgnView):
+    """One job log item."""
+
+    event: str
+    source_server_id: str | None = None
+    raw_error: str | None = None
+
+
+class InstanceHealth(MgnView):
+    """What EC2 and SSM say of one launched instance; `state` is None when EC2 does not know it."""
+
+    instance_id: str
+    state: str | None = None
+    instance_status: str | None = None
+    system_status: str | None = None
+    ssm_ping: str | None = None
+    private_ip: str | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.state in (None, "terminated", "shutting-down")
+
+    @property
+    def passes_status_checks(self) -> bool:
+        return self.state == "running" and self.instance_status == "ok" and self.system_status == "ok"
+
+
+class NetworkFacts(MgnView):
+    """What EC2 knows of the launch settings a request names; missing ones are listed, not hidden."""
+
+    vpc_by_subnet: dict[str, str] = {}
+    vpc_by_security_group: dict[str, str] = {}
+    known_instance_types: tuple[str, ...] = ()
+
+
+class LaunchTemplateRef(MgnView):
+    """A launch template and the version that was its default."""
+
+    launch_template_id: str
+    default_version: int
+
+
+class CommandStatus(MgnView):
+    """The state of one SSM command invocation: Pending, InProgress, Success, Failed, …"""
+
+    status: str
+    detail: str = ""
+
+
+class Truth(MgnView):
+    """One reading of MGN, EC2 and SSM, batched over many servers."""
+
+    servers: dict[str, SourceServer] = {}
+    jobs: dict[str, Job] = {}
+    instances: dict[str, InstanceHealth] = {}

@@ -1,0 +1,191 @@
+"""The migration request: SQS body, HTTP body and EventBridge detail are this one model."""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from runtime.models.base import Label, Moment, Payload
+
+MAX_REQUEST_BYTES = 65_536
+"""Below every hop: SQS 1 MiB, EventBridge entry and Step Functions 256 KiB, DynamoDB item 400 KB (kept twice)."""
+
+DAY = 86_400
+
+MigrationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$")]
+CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+SourceServerId = Annotated[str, StringConstraints(pattern=r"^s-[0-9a-zA-Z]{17}$")]
+SubnetId = Annotated[str, StringConstraints(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+SecurityGroupId = Annotated[str, StringConstraints(pattern=r"^sg-[0-9a-f]{8,17}$")]
+InstanceType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}\.[a-z0-9-]{1,30}$")]
+ManagedInstanceId = Annotated[str, StringConstraints(pattern=r"^(mi|i)-[0-9a-f]{8,17}$")]
+DocumentName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_\-.:/]{3,128}$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _not_reserved(key: str) -> str:
+    if key.lower().startswith("aws:"):
+        raise ValueError("tag keys starting with aws: are reserved by AWS; choose another prefix")
+    return key
+
+
+TagKey = Annotated[str, StringConstraints(pattern=r"^[\w\s.:/=+\-@]{1,128}$"), AfterValidator(_not_reserved)]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
+ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+ParameterValue = Annotated[str, StringConstraints(max_length=1024)]
+DocumentParameters = Annotated[
+    dict[ParameterName, Annotated[tuple[ParameterValue, ...], Field(max_length=10)]], Field(max_length=20)
+]
+
+
+def _wave_as_text(value: object) -> object:
+    # Earlier producers number their waves; newer ones name them.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Wave = Annotated[Label, BeforeValidator(_wave_as_text)]
+
+
+class Mode(StrEnum):
+    """How far a migration goes."""
+
+    MIGRATE = "migrate"
+    TEST = "test"
+
+
+class Phase(StrEnum):
+    """Which of MGN's two launches."""
+
+    TEST = "test"
+    CUTOVER = "cutover"
+
+
+class Gate(StrEnum):
+    """What a person approves."""
+
+    CUTOVER = "cutover"
+    FINALIZE = "finalize"
+
+
+class TcpCheck(Payload):
+    """The launched instance accepts a TCP connection."""
+
+    type: Literal["tcp"]
+    port: Port
+
+
+class HttpCheck(Payload):
+    """The launched instance answers an HTTP GET with the expected status."""
+
+    type: Literal["http"]
+    port: Port = 80
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s]{0,511}$")] = "/"
+    scheme: Literal["http", "https"] = "http"
+    expected_status: Annotated[int, Field(ge=100, le=599)] = 200
+
+
+class SsmCheck(Payload):
+    """An SSM command document succeeds on the launched instance."""
+
+    type: Literal["ssm"]
+    document: DocumentName
+    parameters: DocumentParameters = Field(default_factory=dict)
+
+
+Check = Annotated[TcpCheck | HttpCheck | SsmCheck, Field(discriminator="type")]
+
+
+class Approval(Payload):
+    """Which gates a person opens, and how long the migration waits for them."""
+
+    cutover: bool = False
+    finalize: bool = False
+    timeout_seconds: Annotated[int, Field(ge=1, le=30 * DAY)] = 14 * DAY
+
+
+class Window(Payload):
+    """Cutover starts only inside `[notBefore, notAfter]`."""
+
+    not_before: Moment
+    not_after: Moment
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.not_after <= self.not_before:
+            raise ValueError("window.notAfter must be later than window.notBefore")
+        return self
+
+
+class LaunchOverrides(Payload):
+    """Launch settings beyond instance type and network; what is left out stays as MGN has it."""
+
+    copy_private_ip: bool | None = None
+    copy_tags: bool | None = None
+    boot_mode: Literal["LEGACY_BIOS", "UEFI", "USE_SOURCE"] | None = None
+    os_byol: bool | None = None
+    test_subnet_id: SubnetId | None = None
+    test_security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=16)] | None = None
+
+
+class PreMigrationCommand(Payload):
+    """An SSM command run once on the source (a managed node) before the first launch."""
+
+    instance_id: ManagedInstanceId
+    document: DocumentName
+    parameters: DocumentParameters = Field(default_factory=dict)
+
+
+class MigrationRequest(Payload):
+    """One server to migrate. The fields up to `securityGroupIds` are the earlier producers' message."""
+
+    migration_id: MigrationId = Field(description="Chosen by the sender; the same id is accepted once.")
+    app_name: Label = Field(description="Application the server belongs to.")
+    source: Label = Field(description="Where the server runs now: azure, vmware, onprem, …")
+    target: Literal["aws"] = Field(default="aws", description="Where it goes.")
+    environment: Label = Field(description="The application's own environment, for reports and tags.")
+    wave: Wave = Field(description="Name or number of the migration wave.")
+    source_vm_id: Label = Field(
+        description="The owner's name of the machine: MGN id, user-provided id, host name, FQDN, UUID or instance id."
+    )
+    target_vm_name: Label | None = Field(default=None, description="Name tag of the launched instance.")
+    instance_type: InstanceType | None = Field(default=None, description="EC2 instance type; else MGN's own choice.")
+    subnet_id: SubnetId | None = Field(default=None, description="Subnet of the cutover instance.")
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=16)] | None = Field(
+        default=None, description="Security groups of the cutover instance."
+    )
+
+    source_server_id: SourceServerId | None = Field(default=None, description="MGN source server id, when known.")
+    correlation_id: CorrelationId | None = Field(default=None, description="Carried through; generated when absent.")
+    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = Field(
+        default=None, description="Each status change is POSTed here."
+    )
+    mode: Mode = Field(default=Mode.MIGRATE, description="`test` ends after a verified, cleaned-up test launch.")
+    test: bool = Field(default=True, description="Run a test launch before the cutover.")
+    checks: Annotated[tuple[Check, ...], Field(max_length=10)] = Field(
+        default=(), description="Application checks after each launch."
+    )
+    approval: Approval = Field(default_factory=Approval)
+    window: Window | None = None
+    soak_seconds: Annotated[int, Field(ge=0, le=7 * DAY)] = Field(
+        default=0, description="Seconds the cutover instance must stay healthy before it is finalized."
+    )
+    launch: LaunchOverrides = Field(default_factory=LaunchOverrides)
+    pre_migration_command: PreMigrationCommand | None = None
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=40)] = Field(
+        default_factory=dict, description="Tags of the launched instance."
+    )
+
+    @model_validator(mode="after")
+    def _test_mode_tests(self) -> Self:
+        if self.mode is Mode.TEST and not self.test:
+            raise ValueError("test: false contradicts mode: test; leave one of them out")
+        return self
+
+    @property
+    def runs_test(self) -> bool:
+        return self.test or self.mode is Mode.TEST
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: equal digests are the same request."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

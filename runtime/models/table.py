@@ -1,0 +1,38 @@
+"""The layout of the state table, shared by the construct that makes it and the adapter that fills it."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+PARTITION_KEY = "pk"
+SORT_KEY = "sk"
+TTL_ATTRIBUTE = "expiresAt"
+DOCUMENT = "document"
+"""The whole model as JSON; the other attributes are keys and conditions."""
+
+JOURNAL_PREFIX = "JOURNAL#"
+"""Sort keys of journal entries; the table's stream publishes these."""
+
+
+class Index(StrEnum):
+    """Global secondary indexes."""
+
+    WAVE_STATUS = "wave-status"
+    APPLICATION_STATUS = "application-status"
+    STATUS_TIME = "status-time"
+    OPEN_WAITS = "open-waits"
+
+
+class IndexKeys(NamedTuple):
+    """The string attributes an index is keyed by."""
+
+    partition: str
+    sort: str
+
+
+INDEXES: dict[Index, IndexKeys] = {
+    Index.WAVE_STATUS: IndexKeys("wave", "status"),
+    Index.APPLICATION_STATUS: IndexKeys("application", "status"),
+    Index.STATUS_TIME: IndexKeys("status", "updatedAt"),
+    Index.OPEN_WAITS: IndexKeys("openScope", "deadline"),
+}
+"""Migration records carry the keys of the first three, waits without a delivered outcome those of the last."""

@@ -1,0 +1,90 @@
+"""Decides, from the faults and a seed, what goes wrong now; every decision is reported."""
+
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from simulator.model.faults import CallFault, EventFault, LaunchFault
+from simulator.model.ids import Ids
+from simulator.model.ports import NativeEvent
+from simulator.model.server import SourceServer
+
+
+class Chaos:
+    """The faults in force; a fault injected later is asked first."""
+
+    def __init__(self, ids: Ids, notice: Callable[..., None]) -> None:
+        self.launches: list[LaunchFault] = []
+        self.calls: list[CallFault] = []
+        self.events: list[EventFault] = []
+        self._matches: dict[int, int] = {}
+        self._random = ids.stream("chaos")
+        self._notice = notice
+
+    def add(self, fault: LaunchFault | CallFault | EventFault) -> None:
+        """Put a fault in force, ahead of those already there."""
+        if isinstance(fault, LaunchFault):
+            self.launches.insert(0, fault)
+        elif isinstance(fault, CallFault):
+            self.calls.insert(0, fault)
+        else:
+            self.events.insert(0, fault)
+
+    def clear(self) -> None:
+        """Take all faults out of force."""
+        self.launches.clear()
+        self.calls.clear()
+        self.events.clear()
+        self._matches.clear()
+
+    def launch_fault(self, at: str, server: SourceServer, phase: str | None, attempt: int) -> LaunchFault | None:
+        """The fault that hits this step of this launch, if any."""
+        for fault in self.launches:
+            if (
+                fault.at == at
+                and fault.phase in ("any", phase)
+                and (not fault.attempts or attempt in fault.attempts)
+                and fault.concerns(server.name, server.hardware.hostname, server.server_id)
+                and self._hits(fault.probability)
+            ):
+                self._notice("fault", fault="launch", at=at, server=server.server_id, phase=phase, attempt=attempt)
+                return fault
+        return None
+
+    def call_fault(self, operation: str, names: Iterable[str]) -> CallFault | None:
+        """The fault that hits this API call, if any; `names` are those of the servers it names."""
+        known = tuple(names)
+        for fault in self.calls:
+            if not any(fnmatchcase(operation, glob) for glob in fault.operations):
+                continue
+            if fault.servers != ("*",) and not fault.concerns(*known):
+                continue
+            count = self._matches[id(fault)] = self._matches.get(id(fault), 0) + 1
+            if (not fault.calls or count in fault.calls) and self._hits(fault.probability):
+                self._notice("fault", fault="call", operation=operation, outcome=fault.outcome, call=count)
+                return fault
+        return None
+
+    def deliveries(self, event: NativeEvent, *names: str) -> list[float]:
+        """Delays in simulated seconds of each delivery of an event; empty when it is lost."""
+        for fault in self.events:
+            if fault.concerns(*names) and any(fnmatchcase(event.detail_type, glob) for glob in fault.detail_types):
+                return self._delays(fault, event)
+        return [0.0]
+
+    def _delays(self, fault: EventFault, event: NativeEvent) -> list[float]:
+        facts: dict[str, Any] = {"detailType": event.detail_type, "resource": event.resource}
+        if self._hits(fault.drop):
+            self._notice("fault", fault="event", outcome="drop", **facts)
+            return []
+        delays = [self._random.uniform(*fault.delay_seconds)]
+        if self._hits(fault.reorder):
+            delays[0] += fault.reorder_seconds
+            self._notice("fault", fault="event", outcome="reorder", **facts)
+        if self._hits(fault.duplicate):
+            delays.append(self._random.uniform(*fault.delay_seconds))
+            self._notice("fault", fault="event", outcome="duplicate", **facts)
+        return delays
+
+    def _hits(self, probability: float) -> bool:
+        return probability >= 1 or (probability > 0 and self._random.random() < probability)

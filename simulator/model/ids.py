@@ -1,0 +1,30 @@
+"""Identifiers in the service's own forms (mgn.md §1.1), reproducible from a seed."""
+
+import random
+import uuid
+
+
+class Ids:
+    """A seeded source of identifiers, ARNs and random draws; one purpose does not disturb another."""
+
+    def __init__(self, seed: int, account_id: str, region: str) -> None:
+        self.seed = seed
+        self.account_id = account_id
+        self.region = region
+        self._random = random.Random(f"ids:{seed}")
+
+    def new(self, prefix: str) -> str:
+        """`prefix` followed by 17 hexadecimal digits, e.g. `s-0123456789abcdef0`."""
+        return f"{prefix}-{self._random.getrandbits(68):017x}"
+
+    def uuid(self) -> str:
+        """A random version 4 UUID."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def arn(self, kind: str, identifier: str) -> str:
+        """ARN of an MGN resource, `kind` as in `source-server` or `job`."""
+        return f"arn:aws:mgn:{self.region}:{self.account_id}:{kind}/{identifier}"
+
+    def stream(self, purpose: str) -> random.Random:
+        """An independent random stream for one purpose, derived from the seed."""
+        return random.Random(f"{purpose}:{self.seed}")

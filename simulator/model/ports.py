@@ -1,0 +1,83 @@
+"""What the model needs from the outside: a compute service and an event bus."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from simulator.model.server import Application
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateOrder:
+    """The EC2 launch template a source server gets when it is added."""
+
+    server_id: str
+    name: str
+    instance_type: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOrder:
+    """A target instance to launch from the default version of a template."""
+
+    server_id: str
+    template_id: str
+    instance_type: str | None
+    private_ip: str | None
+    started: bool
+    tags: Mapping[str, str]
+    copied_tags: Mapping[str, str] = field(default_factory=dict)
+    application: Application | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchResult:
+    """The launched instance, or why there is none."""
+
+    instance_id: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeEvent:
+    """An event of source `aws.mgn`, one server each (mgn.md §4.1)."""
+
+    detail_type: str
+    at: float
+    resource: str
+    detail: Mapping[str, Any]
+
+
+LaunchDone = Callable[[LaunchResult], None]
+TerminateDone = Callable[[str], None]
+
+
+class Compute(Protocol):
+    """EC2 as MGN uses it. Work for one server happens in the order it was given; `done` may come from any thread."""
+
+    def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
+        """Create launch templates; returns template id by server id."""
+        ...
+
+    def delete_template(self, server_id: str, template_id: str) -> None: ...
+
+    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
+        """Make a new default version with this instance type unless it has it already."""
+        ...
+
+    def launch(self, order: LaunchOrder, done: LaunchDone) -> None: ...
+
+    def boot(self, server_id: str, instance_id: str, status: str, ssm: str, application: Application | None) -> None:
+        """Show the instance's health (`ok`, `impaired`, `initializing`; `online`, `offline`) and serve its application."""
+        ...
+
+    def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:
+        """Terminate; `done` gets an empty text, or why it failed."""
+        ...
+
+
+class EventBus(Protocol):
+    """Where native events go; best effort."""
+
+    def publish(self, event: NativeEvent) -> None: ...

@@ -1,0 +1,1 @@
+"""Thin stacks: each reads as a paragraph of constructs and grants."""
