@@ -22,6 +22,7 @@ MigrationError
 ├── ApprovalExpiredError            nobody said anything in time
 ├── WindowMissedError               the cutover window closed first
 ├── SoakFailedError                 the instance did not stay healthy
+├── IllegalMoveError                a status may not follow another: a bug, never a fault of AWS
 ├── NotVerifiedError                finalize refused: no verified cutover
 ├── MigrationCancelledError         a person cancelled
 ├── DriftError                      someone changed the server behind our back
@@ -115,6 +116,10 @@ class WindowMissedError(MigrationError):
 
 class SoakFailedError(MigrationError):
     """The cutover instance did not stay healthy through its soak."""
+
+
+class IllegalMoveError(MigrationError):
+    """A status may not follow the present one."""
 
 
 class NotVerifiedError(MigrationError):

@@ -1,4 +1,4 @@
-"""A simulator of AWS Application Migration Service (MGN) that a stock boto3 client cannot easily tell from the real one."""
+"""A simulator of AWS Application Migration Service (MGN) for stock boto3 clients."""
 
 from simulator.engine import Simulator
 from simulator.scenario import Scenario, load_scenario

@@ -1,0 +1,31 @@
+"""Reusable constructs of the migration orchestrator."""
+
+from migration_constructs._bundling import Target, runtime_code
+from migration_constructs.acknowledgements import acknowledge, acknowledge_wildcards
+from migration_constructs.bus import FROM_OTHERS, MigrationBus
+from migration_constructs.function import HandlerFunction, Network, Platform
+from migration_constructs.key import EncryptionKey
+from migration_constructs.permissions import PERMISSIONS, Permission
+from migration_constructs.queue import EncryptedQueue
+from migration_constructs.state_machine import MigrationStateMachine
+from migration_constructs.steps import Pace
+from migration_constructs.table import StateTable
+
+__all__ = [
+    "FROM_OTHERS",
+    "PERMISSIONS",
+    "EncryptedQueue",
+    "EncryptionKey",
+    "HandlerFunction",
+    "MigrationBus",
+    "MigrationStateMachine",
+    "Network",
+    "Pace",
+    "Permission",
+    "Platform",
+    "StateTable",
+    "Target",
+    "acknowledge",
+    "acknowledge_wildcards",
+    "runtime_code",
+]

@@ -6,8 +6,8 @@ import os
 import resource
 import signal
 
-from hypercorn.asyncio import serve as serve_asgi
-from hypercorn.config import Config
+from hypercorn.asyncio import serve as serve_asgi  # type: ignore[import-not-found]
+from hypercorn.config import Config  # type: ignore[import-not-found]
 from ministack import app as gateway
 from ministack.core import lambda_runtime
 

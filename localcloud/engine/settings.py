@@ -42,6 +42,7 @@ class EngineSettings:
             "GATEWAY_PORT": str(self.port),
             "AUTH": "true" if self.auth else "false",
             "SFN_WAIT_SCALE": str(self.wait_scale),
+            "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(self.wait_scale),
             # Both would open further ports.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",

@@ -1,9 +1,10 @@
 """What the logic needs from the outside, named by role. Adapters and fakes fit these shapes; nothing inherits them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent
 from runtime.models.mgn import (
     CommandStatus,
@@ -17,12 +18,6 @@ from runtime.models.mgn import (
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
 from runtime.models.request import Check, MigrationRequest, Phase
 from runtime.models.status import MigrationStatus
-
-Clock = Callable[[], datetime]
-"""Now, in UTC."""
-
-IdSource = Callable[[], str]
-"""A fresh unique id, 32 hexadecimal digits."""
 
 
 class MigrationStore(Protocol):
@@ -70,7 +65,11 @@ class MigrationStore(Protocol):
         """Every open wait of an account and Region, nearest deadline first."""
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
-        """Set the wait's outcome unless it has one; the wait as it stands now."""
+        """Set the wait's outcome unless it has one; the wait with the outcome that holds.
+
+        Nothing is kept when the step was closed or parked again with another token since `wait` was read: the answer
+        then carries the old token, which nobody waits for.
+        """
 
     def close(self, wait: Wait) -> None:
         """Drop a delivered wait, unless its step was parked again with another token."""
@@ -119,10 +118,19 @@ class LaunchSettings(Protocol):
     def current(self, source_server_id: str) -> LaunchTemplateRef:
         """The server's launch template and its default version."""
 
-    def apply(self, request: MigrationRequest, source_server_id: str, phase: Phase, marker: str) -> int:
+    def apply(
+        self,
+        request: MigrationRequest,
+        source_server_id: str,
+        phase: Phase,
+        marker: str,
+        *,
+        before: LaunchTemplateRef | None = None,
+    ) -> int:
         """Right-sizing NONE, then a new default version with the request's settings; the default version after.
 
-        `marker` names the version, so that a repeated call finds it and makes no second one.
+        `marker` names the version, so that a repeated call finds it and makes no second one. `before` is the template
+        as the migration found it: a cutover without a network of its own leaves the test's and goes back to that one.
         """
 
     def restore(self, template: LaunchTemplateRef) -> None:
@@ -149,7 +157,10 @@ class Commands(Protocol):
     """SSM Run Command."""
 
     def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
-        """Start the document; the command id."""
+        """Start the document; the command id.
+
+        Raises CheckPendingError while the node is not reachable and CheckFailedError when the document cannot run.
+        """
 
     def status(self, command_id: str, instance_id: str) -> CommandStatus:
         """How the command stands; Pending while SSM does not know it yet."""
@@ -184,3 +195,35 @@ class Receiver(Protocol):
 
     def deliver(self, url: str, body: str, key: str) -> None:
         """POST a signed body under an idempotency key; raises CallbackDeliveryError."""
+
+
+class Ports(Protocol):
+    """Everything a decision may need; handlers wire it lazily, tests fill it with fakes."""
+
+    @property
+    def store(self) -> MigrationStore: ...
+    @property
+    def mgn(self) -> MigrationService: ...
+    @property
+    def launch_settings(self) -> LaunchSettings: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def instances(self) -> Instances: ...
+    @property
+    def commands(self) -> Commands: ...
+    @property
+    def prober(self) -> Prober: ...
+    @property
+    def resumer(self) -> Resumer: ...
+    @property
+    def bus(self) -> EventBus: ...
+    @property
+    def budgets(self) -> Budgets: ...
+    @property
+    def scope(self) -> str:
+        """Account and Region the migrations run in, as `account#region`."""
+
+    def now(self) -> datetime: ...
+    def new_id(self) -> str:
+        """A fresh unique id, 32 hexadecimal digits."""

@@ -28,6 +28,7 @@ class Payload(BaseModel):
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # task tokens pass through these models
         populate_by_name=True,
         serialize_by_alias=True,
     )

@@ -42,7 +42,7 @@ class StatusEvent(BusEvent):
     wave: str
     environment: str
     source_server_id: str | None = None
-    from_status: MigrationStatus | None
+    from_status: MigrationStatus | None = None
     to_status: MigrationStatus
     at: Moment
     actor: str

@@ -226,6 +226,10 @@ class CommandStatus(MgnView):
     status: str
     detail: str = ""
 
+    @property
+    def goes_on(self) -> bool:
+        return self.status in ("Pending", "InProgress", "Delayed", "Cancelling")
+
 
 class Truth(MgnView):
     """One reading of MGN, EC2 and SSM, batched over many servers."""

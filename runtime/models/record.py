@@ -15,6 +15,9 @@ class Launch(Payload):
     """One launch of one phase. `launch_id` tags the MGN job and is written before the call (I3)."""
 
     launch_id: str
+    attempted_at: Moment | None = Field(
+        default=None, description="When the call was last sent with its answer unknown."
+    )
     job_id: str | None = None
     instance_id: str | None = None
     verified: bool = False
@@ -32,6 +35,8 @@ class Facts(Payload):
     test_launch: Launch | None = None
     cutover_launch: Launch | None = None
     undo_launch: Launch | None = None
+    undo_rounds: int | None = None
+    commands: dict[str, str] | None = Field(default=None, description="SSM command ids by what they are for.")
     failure: Reason | None = None
     expires_at: int | None = Field(default=None, description="Epoch second after which DynamoDB may delete the item.")
 
@@ -42,7 +47,7 @@ class JournalEntry(Payload):
     migration_id: MigrationId
     sequence: Annotated[int, Field(ge=1)]
     correlation_id: CorrelationId
-    from_status: MigrationStatus | None
+    from_status: MigrationStatus | None = None
     to_status: MigrationStatus
     at: Moment
     actor: str
@@ -73,6 +78,8 @@ class MigrationRecord(Payload):
     test_launch: Launch | None = None
     cutover_launch: Launch | None = None
     undo_launch: Launch | None = None
+    undo_rounds: int | None = None
+    commands: dict[str, str] | None = Field(default=None, description="SSM command ids by what they are for.")
     failure: Reason | None = None
     expires_at: int | None = None
 
@@ -105,7 +112,6 @@ class Outcome(Payload):
 
     error: str | None = None
     reason: Reason = ""
-    instance_id: str | None = Field(default=None, description="Of a launch: the instance MGN launched.")
     progress: Progress | None = Field(default=None, description="Of an undo round.")
 
 

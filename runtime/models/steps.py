@@ -1,5 +1,6 @@
 """What the state machine hands to each handler and gets back. Ids and verdicts only, never documents."""
 
+import json
 from enum import StrEnum
 
 from pydantic import Field
@@ -14,6 +15,15 @@ class Failure(Payload):
 
     error: str = Field(alias="Error")
     cause: str = Field(default="", alias="Cause")
+
+    @property
+    def message(self) -> str:
+        """The cause in words: a Lambda exception arrives as JSON with its message inside."""
+        try:
+            document = json.loads(self.cause)
+        except ValueError:
+            return self.cause
+        return str(document.get("errorMessage", self.cause)) if isinstance(document, dict) else self.cause
 
 
 class Step(Payload):

@@ -6,7 +6,7 @@ from typing import Any
 
 from simulator.model.agenda import Agenda
 from simulator.model.chaos import Chaos
-from simulator.model.errors import MgnError, not_found, refusal
+from simulator.model.errors import MgnError, invalid, not_found, refusal
 from simulator.model.ids import Ids
 from simulator.model.job import Job
 from simulator.model.knobs import Knobs
@@ -120,6 +120,10 @@ class Account:
             server.server_id,
         )
 
+    def invalid_state(self, server: SourceServer, action: str) -> MgnError:
+        """The same on operations that cannot answer ConflictException."""
+        return invalid(f"{action} is not allowed for source server {server.server_id} in state {server.state}")
+
     def require_idle(self, server: SourceServer) -> None:
         """Refuse when a job works on the server, unless the knob says otherwise."""
         if server.job_id and self.knobs.busy_server_changes == "refuse":
@@ -127,7 +131,7 @@ class Account:
 
     def servers_in_active_jobs(self) -> int:
         """How much of the 200-server budget is in use."""
-        return sum(len(job.participants) for job in self.active_jobs.values())
+        return sum(job.size for job in self.active_jobs.values())
 
 
 # Captured from the service (mgn.md §2.2).

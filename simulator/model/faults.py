@@ -40,7 +40,9 @@ class LaunchFault(_Fault):
     phase: Literal["test", "cutover", "any"] = "any"
     attempts: tuple[int, ...] = Field((), description="which launches of that phase, first is 1; empty means each")
     error: str = Field("", description="text of rawError; a fitting one when empty")
-    first_boot: Literal["WAITING", "UNKNOWN"] = Field("WAITING", description="firstBoot of an instance that never boots")
+    first_boot: Literal["WAITING", "UNKNOWN"] = Field(
+        "WAITING", description="firstBoot of an instance that never boots"
+    )
     actions: Globs = Field(("*",), description="globs on names of post-launch actions that fail")
 
 
@@ -60,9 +62,9 @@ class CallFault(_Fault):
 
     kind: Literal["call"] = "call"
     operations: Globs = Field(("*",), min_length=1, description="globs on operation names")
-    outcome: Literal[
-        "throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after"
-    ] = Field(description="timeout_after: the effect happens, then no answer comes")
+    outcome: Literal["throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after"] = Field(
+        description="timeout_after: the effect happens, then no answer comes"
+    )
     calls: tuple[int, ...] = Field((), description="which matching calls, first is 1; empty means each")
 
 

@@ -1,8 +1,10 @@
 """Dates and durations as the service prints them (mgn.md §0)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=65_536)
 def datetime_text(seconds: float, style: str = "offset") -> str:
     """ISO-8601 with microseconds, ending in `Z` or, as captured from the service, in `+00:00`."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

@@ -15,9 +15,7 @@ class Participant:
     launch_status: str = "PENDING"
     instance_id: str = ""
     settled: bool = False
-    launch_due: bool = False
-    result_error: str | None = None
-    result_instance_id: str = ""
+    skipped: bool = False
     agent_discovered_at: float | None = None
     actions: list[dict[str, Any]] = field(default_factory=list)
     actions_done: bool = True
@@ -53,6 +51,11 @@ class Job:
     def active(self) -> bool:
         """Whether the job counts against the quotas."""
         return self.status != "COMPLETED"
+
+    @property
+    def size(self) -> int:
+        """How many servers it works on; skipped ones do not count."""
+        return sum(1 for participant in self.participants.values() if not participant.skipped)
 
     def note(self, at: float, event: str, **data: Any) -> None:
         """Append a line to the job log."""

@@ -1,4 +1,4 @@
-"""Behaviours nobody has confirmed against the real service: each is a switch (mgn.md §15 and every `[inferred]` row)."""
+"""Behaviours nobody has confirmed against the real service, each a switch (mgn.md §15, every `[inferred]` row)."""
 
 from typing import Literal
 
@@ -77,7 +77,9 @@ class Knobs(BaseModel):
     disk_totals_after_disconnect: Literal["kept", "zeroed"] = Field(
         "kept", description="totalStorageBytes after finalize or disconnect: field says kept, docs say zero (§3)"
     )
-    archived_listed: bool = Field(True, description="DescribeSourceServers without isArchived lists archived ones too (§2.1)")
+    archived_listed: bool = Field(
+        True, description="DescribeSourceServers without isArchived lists archived ones too (§2.1)"
+    )
     initialize_creates_templates: bool = Field(True, description="InitializeService makes the default templates (§2.6)")
     tags_quirk: bool = Field(False, description="empty tags shown as {'resourceArn': arn} as once observed (§1.2)")
     timestamps: Literal["offset", "Z"] = Field("offset", description="'+00:00' as captured or 'Z' as modelled (§0)")
@@ -85,7 +87,7 @@ class Knobs(BaseModel):
     default_page_size: int = Field(50, ge=1, le=1000, description="page size without maxResults (§15)")
     undocumented_events: bool = Field(False, description="emit the four detail-types whose payload is unknown (§4.1)")
     reads_per_second: float | None = Field(
-        None, gt=0, description="Describe/Get/List calls per simulated second before throttling; unlimited when null (§15)"
+        None, gt=0, description="reading calls per simulated second before throttling; no limit when null (§15)"
     )
     writes_per_second: float | None = Field(
         None, gt=0, description="other calls per simulated second before throttling; unlimited when null (§15)"

@@ -69,7 +69,7 @@ class Compute(Protocol):
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None: ...
 
     def boot(self, server_id: str, instance_id: str, status: str, ssm: str, application: Application | None) -> None:
-        """Show the instance's health (`ok`, `impaired`, `initializing`; `online`, `offline`) and serve its application."""
+        """Show the health (`ok` or `impaired`; `online` or `offline`) and serve the application."""
         ...
 
     def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:

@@ -7,13 +7,16 @@ from localcloud.engine.settings import EngineSettings
 
 from . import (
     alarms,
+    ec2_fixed_ids,
     ec2_instances,
     ec2_launch_templates,
     ec2_lookups,
     events_delivery,
     events_schedules,
     formation_types,
+    key_permissions,
     lambda_errors,
+    lambda_logs,
     lambda_metrics,
     lambda_packages,
     lambda_pool,
@@ -32,6 +35,7 @@ PATCHES: tuple[ModuleType, ...] = (
     transport,
     lambda_errors,
     lambda_packages,
+    lambda_logs,
     lambda_metrics,
     lambda_pool,
     states_errors,
@@ -44,9 +48,11 @@ PATCHES: tuple[ModuleType, ...] = (
     formation_types,
     ec2_lookups,
     ec2_launch_templates,
+    ec2_fixed_ids,
     ec2_instances,
     ssm_agents,
     mgn_route,
+    key_permissions,
     role_checks,
 )
 
@@ -57,4 +63,5 @@ def apply_all(settings: EngineSettings) -> None:
         try:
             patch.apply(settings)
         except EngineChangedError as change:
-            raise SystemExit(f"engine patch {patch.__name__.rsplit('.', 1)[-1]} does not fit this engine: {change}") from change
+            name = patch.__name__.rsplit(".", 1)[-1]
+            raise SystemExit(f"engine patch {name} does not fit this engine: {change}") from change

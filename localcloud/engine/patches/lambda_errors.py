@@ -14,10 +14,10 @@ from localcloud.engine.settings import EngineSettings
 
 _FAILURE_KEY = "__localcloud_failure__"
 
-_ENGINE_REPORT = """\
-        except Exception as e:
-            _real_stdout.write(json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()}) + "\\n")
-"""
+_ENGINE_REPORT = (
+    "        except Exception as e:\n            _real_stdout.write(json.dumps("
+    '{"status": "error", "error": str(e), "trace": traceback.format_exc()}) + "\\n")\n'
+)
 # Answered with status ok: the engine kills the worker on any other.
 _REPORT = f"""\
         except Exception as e:

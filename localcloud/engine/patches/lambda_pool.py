@@ -19,9 +19,11 @@ _WARM_PER_SLOT = 3
 
 def apply(settings: EngineSettings) -> None:
     acquire = pinned(lambda_runtime, "acquire_worker", "5017d144adb5")
-    release = pinned(lambda_runtime, "release_worker", "39a32f4e0a43")
+    release = pinned(lambda_runtime, "release_worker", "25d5dd7d42b6")
     if lambda_svc.acquire_worker is not acquire or lambda_svc.release_worker is not release:
         raise EngineChangedError("lambda_svc no longer imports acquire_worker and release_worker")
+    if lambda_svc._LAMBDA_STATE_TRANSITION_DELAY != 0.5:
+        raise EngineChangedError("lambda_svc._LAMBDA_STATE_TRANSITION_DELAY changed")
     slots = threading.BoundedSemaphore(settings.lambda_workers)
 
     def acquire_in_turn(*args: Any, **kwargs: Any) -> Any:
@@ -35,6 +37,8 @@ def apply(settings: EngineSettings) -> None:
             slots.release()
         _end_idle_workers(settings.lambda_workers * _WARM_PER_SLOT)
 
+    # A new function is Pending for half a second: nothing is being set up meanwhile.
+    lambda_svc._LAMBDA_STATE_TRANSITION_DELAY = 0.02
     lambda_svc.acquire_worker = acquire_in_turn
     lambda_svc.release_worker = release_turn
 

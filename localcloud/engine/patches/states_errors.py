@@ -24,7 +24,8 @@ def apply(settings: EngineSettings) -> None:
         if retrier is None:
             return None, -1
         # The engine multiplies interval and rate itself and knows neither MaxDelaySeconds nor JitterStrategy.
-        return {**retrier, "IntervalSeconds": delay_before(retrier, retry_counts.get(index, 0)), "BackoffRate": 1}, index
+        delay = delay_before(retrier, retry_counts.get(index, 0))
+        return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1}, index
 
     stepfunctions._find_matching_retrier = find_retrier_with_delay
 

@@ -1,4 +1,4 @@
-"""The loopback connection counts as `aws:SecureTransport`, so that policies which enforce TLS can be deployed as they are."""
+"""The loopback connection counts as `aws:SecureTransport`, so that policies which enforce TLS let callers in."""
 
 from ministack import app as gateway
 from ministack.core import iam_evaluator

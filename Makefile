@@ -1,0 +1,80 @@
+# One entry for people and CI. Each target sets up what it needs; a second run reuses everything.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+export AWS_EC2_METADATA_DISABLED := true
+export UV_PYTHON_DOWNLOADS := never
+# An activated environment of something else must not become the target of uv.
+unexport VIRTUAL_ENV
+
+PYTHON ?= python3
+UV = $(shell command -v uv 2>/dev/null || echo .build/uv/bin/uv)
+STAGE ?= dev
+
+.PHONY: help setup demo test check lint types synth snapshot bench docs local local-down clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .build/ready ## Install everything the other targets need (they do it themselves)
+
+.build/uv/bin/uv:
+	@$(PYTHON) -m venv .build/uv
+	@.build/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+.build/ready: pyproject.toml uv.lock package.json package-lock.json
+	@mkdir -p .build
+	@command -v uv >/dev/null 2>&1 || $(MAKE) --no-print-directory .build/uv/bin/uv
+	@echo "Setting up Python packages …"
+	@uv=$$(command -v uv || echo .build/uv/bin/uv); \
+	  $$uv sync --frozen --quiet --python $(PYTHON); \
+	  UV_PROJECT_ENVIRONMENT=.venv-engine $$uv sync --frozen --quiet --only-group engine --python $(PYTHON)
+	@echo "Setting up the CDK CLI …"
+	@npm ci --silent --no-fund --no-audit
+	@touch $@
+
+demo: .build/ready ## Deploy to a local cloud and migrate the sample servers (AUTH=1 enforces IAM)
+	@python -m localcloud demo $(if $(AUTH),--auth)
+
+local: .build/ready ## Start the local cloud, deploy to it and leave it running
+	@python -m localcloud up $(if $(AUTH),--auth)
+
+local-down: .build/ready ## Stop the local cloud and remove what it left
+	@python -m localcloud down
+
+test: .build/ready ## Run all tests
+	@pytest -q
+
+check: .build/ready lint types synth ## What CI runs besides the tests: lint, types, imports, synth, templates, schemas
+	@migrate schema --write .build/schemas >/dev/null
+	@diff -ru docs/schemas .build/schemas || { echo "docs/schemas is stale: run make docs"; exit 1; }
+	@cfn-lint --non-zero-exit-code error cdk.out/dev/*.template.json cdk.out/prod/*.template.json
+	@pytest -q tests/snapshot
+
+lint: .build/ready ## Ruff and import rules
+	@ruff check .
+	@ruff format --check .
+	@lint-imports --no-timing | tail -n 20
+
+types: .build/ready ## mypy, strict
+	@mypy
+
+synth: .build/ready ## Write the CloudFormation templates of dev and prod to cdk.out/
+	@for stage in dev prod; do cdk synth --quiet --context stage=$$stage --output cdk.out/$$stage; done
+
+snapshot: .build/ready ## Accept the present templates as the new snapshots
+	@pytest -q tests/snapshot --snapshot-update
+
+bench: .build/ready ## Print the numbers the design asks for
+	@python -m benchmarks
+
+docs: .build/ready ## Regenerate the published schemas
+	@migrate schema --write docs/schemas
+
+clean: ## Remove everything the other targets made
+	@rm -rf .build .venv .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,0 +1,27 @@
+"""The CDK app: one stage, four stacks."""
+
+from aws_cdk import App, Tags, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.encryption import EncryptionStack
+from stacks.messaging import MessagingStack
+from stacks.orchestration import OrchestrationStack
+from stacks.settings import StageSettings
+from stacks.storage import StorageStack
+
+
+def build(app: App) -> App:
+    """Add the stacks of the stage named by `-c stage=…`."""
+    settings = StageSettings.from_context(app.node)
+    encryption = EncryptionStack(app, settings=settings).encryption
+    storage = StorageStack(app, settings=settings, encryption=encryption)
+    messaging = MessagingStack(app, settings=settings, encryption=encryption)
+    OrchestrationStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
+    Tags.of(app).add("application", "migration-orchestrator")
+    Tags.of(app).add("stage", settings.stage)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+if __name__ == "__main__":
+    build(App()).synth()

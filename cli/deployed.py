@@ -1,0 +1,158 @@
+"""The deployment of one stage: found through its stack's outputs, spoken to with boto3."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_pascal
+
+from cli.exits import UnreachableError
+from cli.target import DEFAULT_STAGE, LOCAL_STAGE, Target
+from runtime.errors import TransientError
+from runtime.models.deployment import Deployment, stack_name
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
+
+    from runtime.adapters.store import DynamoDbMigrationStore
+
+LOCAL_CLOUD = Path("out/local/cloud.json")
+LOCAL_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+CONNECTIONS = 16
+
+
+class LocalCloud(BaseModel):
+    """What is read of a running local cloud's state."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    endpoint: str
+    region: str = "us-east-1"
+
+
+class Deployed:
+    """One stage's deployment; nothing is looked up before it is needed."""
+
+    def __init__(self, target: Target) -> None:
+        self.stage = target.stage or DEFAULT_STAGE
+        self._target = target
+        self._is_local = self.stage == LOCAL_STAGE
+        if self._is_local and target.endpoint_url is None:
+            cloud = _local_cloud()
+            self._target = target.or_else(Target(endpoint_url=cloud.endpoint, region=cloud.region))
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The outputs of the stage's orchestration stack."""
+        from botocore.exceptions import ClientError
+
+        name = stack_name(self.stage, "Orchestration")
+        try:
+            stacks = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ValidationError":
+                raise
+            raise UnreachableError(f"there is no stack {name} {self._where}: {self._deploy_it}") from error
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+        keys = {to_pascal(field): field for field in Deployment.model_fields}
+        try:
+            return Deployment.model_validate({keys[key]: value for key, value in outputs.items() if key in keys})
+        except ValidationError as error:
+            missing = ", ".join(sorted(keys.keys() - outputs.keys()))
+            raise UnreachableError(
+                f"the stack {name} {self._where} has no output {missing}; "
+                f"its deployment failed or is of another version: {self._deploy_it}"
+            ) from error
+
+    @cached_property
+    def store(self) -> "DynamoDbMigrationStore":
+        """The migrations, for reading."""
+        from runtime.adapters.store import DynamoDbMigrationStore
+
+        return DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
+
+    @cached_property
+    def queues(self) -> "SQSClient":
+        client: SQSClient = self._client("sqs")
+        return client
+
+    @cached_property
+    def buses(self) -> "EventBridgeClient":
+        client: EventBridgeClient = self._client("events")
+        return client
+
+    @cached_property
+    def _session(self) -> "Session":
+        from boto3 import Session
+
+        dummy = LOCAL_CREDENTIALS if self._is_local and not self._target.profile else {}
+        region = self._target.region or ("us-east-1" if self._is_local else None)
+        return Session(profile_name=self._target.profile, region_name=region, **dummy)
+
+    def _client(self, service: Any) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=CONNECTIONS,
+            retries={"mode": "standard", "total_max_attempts": 4},
+        )
+        return self._session.client(service, endpoint_url=self._target.endpoint_url, config=config)
+
+    @property
+    def _where(self) -> str:
+        return f"at {self._target.endpoint_url}" if self._target.endpoint_url else f"in {self._session.region_name}"
+
+    @property
+    def _deploy_it(self) -> str:
+        if self._is_local:
+            return "deploy it with `make local`"
+        return f"deploy it with `cdk deploy --all -c stage={self.stage}`, or name another --stage, --region or --profile"
+
+
+def _local_cloud() -> LocalCloud:
+    try:
+        return LocalCloud.model_validate_json(LOCAL_CLOUD.read_bytes())
+    except FileNotFoundError as error:
+        raise UnreachableError(
+            f"no local cloud is running ({LOCAL_CLOUD} does not exist): start it with `make local`, "
+            "run this in the repository's folder, or name --endpoint-url"
+        ) from error
+    except (OSError, ValidationError) as error:
+        raise UnreachableError(f"{LOCAL_CLOUD} cannot be read: restart it with `make local-down local`") from error
+
+
+@contextmanager
+def aws_refusals() -> Iterator[None]:
+    """Raises UnreachableError for whatever keeps AWS from answering, with what to do about it."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise UnreachableError(f"{error}: {_ADVICE.get(code, DENIED)}") from error
+    except (BotoCoreError, TransientError) as error:
+        raise UnreachableError(f"{error}: {_ADVICE.get(type(error).__name__, NO_ANSWER)}") from error
+
+
+DENIED = "check that your identity may do this (--profile)"
+NO_ANSWER = "check --endpoint-url, --region and your network, then try again"
+SIGN_IN = "sign in again, for example with `aws sso login`"
+_ADVICE = {
+    "ExpiredToken": SIGN_IN,
+    "ExpiredTokenException": SIGN_IN,
+    "InvalidClientTokenId": SIGN_IN,
+    "NoCredentialsError": "configure credentials or name a --profile (`aws configure sso`)",
+    "NoRegionError": "name a --region or set AWS_REGION",
+    "ProfileNotFound": "name one of `aws configure list-profiles`",
+    "ResourceNotFoundException": "the stack is there but its table or bus is not: deploy the stage again",
+    "QueueDoesNotExist": "the stack is there but its queue is not: deploy the stage again",
+    "AWS.SimpleQueueService.NonExistentQueue": "the stack is there but its queue is not: deploy the stage again",
+}

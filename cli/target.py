@@ -1,0 +1,62 @@
+"""Which deployment a command speaks to: options that every command takes, before or after its name."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+
+import typer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_STAGE = "dev"
+LOCAL_STAGE = "local"
+PANEL = "Deployment"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the deployment is; what is None is left to the AWS configuration."""
+
+    stage: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    def or_else(self, other: "Target") -> "Target":
+        """This target, with what it leaves open taken from another."""
+        found = {field.name: getattr(self, field.name) or getattr(other, field.name) for field in fields(self)}
+        return replace(self, **found)
+
+
+def _option(name: str, text: str, metavar: str) -> Any:
+    return typer.Option(name, help=text, metavar=metavar, rich_help_panel=PANEL, show_default=False)
+
+
+Stage = Annotated[str | None, _option("--stage", "Stage to speak to; MIGRATE_STAGE, else dev.", "NAME")]
+EndpointUrl = Annotated[str | None, _option("--endpoint-url", "Endpoint instead of AWS; AWS_ENDPOINT_URL.", "URL")]
+Region = Annotated[str | None, _option("--region", "AWS Region; AWS_REGION, else the profile's.", "NAME")]
+Profile = Annotated[str | None, _option("--profile", "AWS profile; AWS_PROFILE.", "NAME")]
+
+OPTIONS = {"stage": Stage, "endpoint_url": EndpointUrl, "region": Region, "profile": Profile}
+
+
+def takes_target(command: Callable[Concatenate[Target, P], R]) -> Callable[..., R]:
+    """Give a command the options of its deployment; it gets them as one Target, its first argument."""
+
+    @wraps(command)
+    def with_target(**arguments: Any) -> R:
+        context: typer.Context = arguments.pop("context")
+        chosen = Target(**{name: arguments.pop(name) for name in OPTIONS})
+        return command(chosen.or_else(context.obj), **arguments)  # type: ignore[call-arg]
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = list(inspect.signature(command).parameters.values())[1:]
+    added = [inspect.Parameter(name, keyword, default=None, annotation=note) for name, note in OPTIONS.items()]
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    parameters = [context, *(parameter.replace(kind=keyword) for parameter in own), *added]
+    with_target.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_target.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_target

@@ -1,0 +1,109 @@
+"""Builds the code of all functions as one asset, without Docker."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsii
+from aws_cdk import AssetHashType, BundlingOptions, DockerImage, ILocalBundling
+from aws_cdk import aws_lambda as lambda_
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "runtime"
+EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate")
+# The Lambda runtime brings these.
+PRUNED = ("--prune", "boto3", "--prune", "botocore")
+INSTALL = ("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode")
+# What no import reads. METADATA stays: importlib.metadata finds versions there.
+UNUSED = (
+    ".lock",
+    "bin",
+    "*-stubs",
+    "*.dist-info/RECORD",
+    "*.dist-info/REQUESTED",
+    "*.dist-info/sboms",
+    "**/*.pyi",
+    "**/*.c",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the asset is built for; `platform` None means the machine it is built on."""
+
+    python_version: str
+    platform: str | None
+
+
+def runtime_code(target: Target) -> lambda_.Code:
+    """The runtime package with its locked dependencies; built once per content, whatever the number of functions."""
+    requirements = _uv(*EXPORT, *PRUNED)
+    return lambda_.Code.from_asset(
+        str(ROOT / PACKAGE),
+        asset_hash=_fingerprint(target, requirements),
+        asset_hash_type=AssetHashType.CUSTOM,
+        bundling=BundlingOptions(
+            # Never pulled: local bundling either succeeds or raises.
+            image=DockerImage.from_registry("local-bundling-only"),
+            local=UvBundling(target, requirements),
+        ),
+    )
+
+
+@jsii.implements(ILocalBundling)
+class UvBundling:
+    """Copies the sources and installs the locked wheels of the target platform."""
+
+    def __init__(self, target: Target, requirements: str) -> None:
+        self.target = target
+        self.requirements = requirements
+
+    # jsii hands over the options as a positional struct or as keywords, depending on the caller.
+    def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
+        """Fill `output_dir`; raises when uv fails."""
+        bundle(Path(output_dir), self.target, self.requirements)
+        return True
+
+
+def bundle(output: Path, target: Target, requirements: str) -> None:
+    """Write the asset's content."""
+    for source in _sources():
+        copy = output / source.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+    platform = ("--python-platform", target.platform) if target.platform else ()
+    version = ("--python-version", target.python_version)
+    _uv(*INSTALL, *platform, *version, "--target", str(output), "--requirements", "-", stdin=requirements)
+    for unused in _matches(output, UNUSED):
+        shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+
+
+def _sources() -> Iterator[Path]:
+    return (path for path in sorted((ROOT / PACKAGE).rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
+    return [path for pattern in patterns for path in root.glob(pattern)]
+
+
+def _fingerprint(target: Target, requirements: str) -> str:
+    # Of what goes in, not of what comes out: known without building, so an unchanged asset is not built again.
+    digest = hashlib.sha256(repr((target, requirements, UNUSED)).encode())
+    for source in _sources():
+        digest.update(str(source.relative_to(ROOT)).encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _uv(*arguments: str, stdin: str | None = None) -> str:
+    uv = [found] if (found := shutil.which("uv")) else [sys.executable, "-m", "uv"]
+    done = subprocess.run([*uv, *arguments], cwd=ROOT, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"uv {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout

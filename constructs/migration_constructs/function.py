@@ -1,0 +1,130 @@
+"""One Lambda function of the pipeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from migration_constructs.acknowledgements import KMS_FAMILIES, acknowledge, acknowledge_wildcards
+from migration_constructs.permissions import NO_RESOURCE_TYPE, Permission
+from runtime.models.environment import HandlerEnvironment
+
+METRICS_NAMESPACE = "MigrationOrchestrator"
+
+NETWORK_INTERFACES = Permission(
+    (
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    ),
+    ("*",),
+    "Lambda checks these without a resource before it makes the interface.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Private subnets and security groups the functions run in."""
+
+    vpc: ec2.IVpc
+    security_groups: Sequence[ec2.ISecurityGroup]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """What all functions of a stage share."""
+
+    code: lambda_.Code
+    runtime: lambda_.Runtime
+    architecture: lambda_.Architecture
+    key: kms.IKey
+    log_level: str
+    log_retention: logs.RetentionDays
+    removal_policy: RemovalPolicy
+    network: Network | None = None
+
+
+class HandlerFunction(Construct):
+    """The function of one module in `runtime.handlers`, with a role, a log group and an environment of its own."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        module: str,
+        environment: HandlerEnvironment,
+        platform: Platform,
+        permissions: Sequence[Permission] = (),
+        timeout: Duration,
+        memory_size: int = 512,
+        reserved_concurrency: int | None = None,
+        on_failure: sqs.IQueue | None = None,
+        retry_attempts: int | None = None,
+    ) -> None:
+        """`on_failure` takes events an asynchronous invocation could not handle after `retry_attempts`."""
+        super().__init__(scope, id_)
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            encryption_key=platform.key,
+            retention=platform.log_retention,
+            removal_policy=platform.removal_policy,
+        )
+        log_group.grant_write(self.role)
+        platform.key.grant_decrypt(self.role)
+        self._permit((*permissions, NETWORK_INTERFACES) if platform.network else permissions)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Migration orchestrator: {module}",
+            code=platform.code,
+            handler=f"runtime.handlers.{module}.handler",
+            runtime=platform.runtime,
+            architecture=platform.architecture,
+            environment=environment.to_variables() | _powertools(module, platform),
+            environment_encryption=platform.key,
+            log_group=log_group,
+            memory_size=memory_size,
+            on_failure=destinations.SqsDestination(on_failure) if on_failure else None,
+            reserved_concurrent_executions=reserved_concurrency,
+            retry_attempts=retry_attempts,
+            role=self.role,
+            security_groups=platform.network.security_groups if platform.network else None,
+            timeout=timeout,
+            tracing=lambda_.Tracing.ACTIVE,
+            vpc=platform.network.vpc if platform.network else None,
+        )
+        self._acknowledge()
+
+    def _permit(self, permissions: Sequence[Permission]) -> None:
+        for permission in permissions:
+            self.role.add_to_policy(permission.statement())
+            acknowledge_wildcards(self.role, permission.wildcards())
+
+    def _acknowledge(self) -> None:
+        acknowledge_wildcards(self.role, KMS_FAMILIES | {"Resource::*": NO_RESOURCE_TYPE})
+        acknowledge(
+            self.function,
+            {"AwsSolutions-L1": "The runtime is a setting of the stage, the same for build, bundle and type checks."},
+        )
+
+
+def _powertools(module: str, platform: Platform) -> dict[str, str]:
+    return {
+        "POWERTOOLS_LOG_LEVEL": platform.log_level,
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "POWERTOOLS_SERVICE_NAME": module,
+    }

@@ -1,0 +1,230 @@
+"""The state machine that takes one migration from its request to its one end."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from aws_cdk import ArnFormat, CfnElement, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct, IConstruct
+
+from migration_constructs.acknowledgements import acknowledge_wildcards
+from migration_constructs.steps import FAILURE, Pace, StepTasks, picked, wire_name
+from runtime.models.environment import Budgets
+from runtime.models.record import Outcome, Progress, WaitKind
+from runtime.models.request import Gate, Phase
+from runtime.models.steps import (
+    AwaitSignal,
+    FinalizeCutover,
+    Plan,
+    PrepareSource,
+    Rollback,
+    TriggerMigration,
+    UndoGoal,
+    ValidateInput,
+    Verdict,
+    VerifyMigration,
+)
+
+# Step Functions ends executions after a year; a day earlier it is an event that is heard.
+EXECUTION_TIMEOUT = Duration.days(364)
+# A day more than a request may ask for; a window may lie as far ahead as an execution can wait.
+APPROVAL_TIMEOUT = Duration.days(31)
+SOAK_TIMEOUT = Duration.days(8)
+WINDOW_TIMEOUT = Duration.days(300)
+
+
+class MigrationStateMachine(Construct):
+    """One execution takes one server from validation to COMPLETED, ROLLED_BACK or FROZEN."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        functions: Mapping[str, lambda_.IFunction],
+        budgets: Budgets,
+        pace: Pace,
+        key: kms.IKey,
+        log_retention: logs.RetentionDays,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """`functions` are the handlers by module name."""
+        super().__init__(scope, id_)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            comment="One server's migration through MGN",
+            definition_body=sfn.DefinitionBody.from_chainable(_Definition(self, functions, budgets, pace).start()),
+            timeout=EXECUTION_TIMEOUT,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=self._log_group(key, log_retention, removal_policy),
+                level=sfn.LogLevel.ALL,
+                # Inputs carry task tokens, which count as secrets.
+                include_execution_data=False,
+            ),
+        )
+        self._acknowledge(functions)
+
+    def grant_describe_executions(self, grantee: iam.IRole, policy_scope: Construct) -> iam.Grant:
+        """Read the state of executions, by a policy of its own."""
+        # In the role's default policy it would close a circle: function, policy, state machine, function.
+        policy = iam.Policy(policy_scope, "DescribeExecutions", roles=[grantee])
+        name = f"<{self._logical_id(self.state_machine)}.Name>"
+        finding = f"Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{name}:*"
+        acknowledge_wildcards(policy, {finding: "Executions get their names when they start."})
+        executions = Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{self.state_machine.state_machine_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return iam.Grant.add_to_principal(
+            grantee=policy, actions=["states:DescribeExecution"], resource_arns=[executions]
+        )
+
+    def _log_group(self, key: kms.IKey, retention: logs.RetentionDays, removal_policy: RemovalPolicy) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "Logs",
+            # Other prefixes add to a resource policy of CloudWatch Logs that is soon full.
+            log_group_name=f"/aws/vendedlogs/states/{Stack.of(self).stack_name}",
+            encryption_key=key,
+            retention=retention,
+            removal_policy=removal_policy,
+        )
+
+    def _acknowledge(self, functions: Mapping[str, lambda_.IFunction]) -> None:
+        reasons = {"Resource::*": "X-Ray and log delivery support no resource-level permissions."}
+        for function in functions.values():
+            finding = f"Resource::<{self._logical_id(function)}.Arn>:*"
+            reasons[finding] = "CDK's invoke grant covers the versions of the one function."
+        acknowledge_wildcards(self.state_machine, reasons)
+
+    def _logical_id(self, construct: IConstruct) -> str:
+        return Stack.of(self).get_logical_id(cast(CfnElement, construct.node.default_child))
+
+
+class _Definition:
+    """The states and the ways between them."""
+
+    def __init__(
+        self, scope: Construct, functions: Mapping[str, lambda_.IFunction], budgets: Budgets, pace: Pace
+    ) -> None:
+        self.scope = scope
+        self.budgets = budgets
+        self.ended = sfn.Succeed(scope, "Ended")
+        self.frozen = sfn.Fail(
+            scope, "Frozen", error="MigrationFrozenError", cause="The undo could not finish; a person has to look."
+        )
+        self.tasks = StepTasks(scope=scope, functions=functions, pace=pace, on_failure=self.frozen)
+
+    def start(self) -> sfn.IChainable:
+        """The first state, with all others behind it."""
+        tasks = self.tasks.failing_to(self._undo())
+        plan = picked("$.Payload", Plan, *Plan.model_fields)
+        validate = tasks.call("Validate", "validate_input", ValidateInput, result=plan, result_path="$.plan")
+        replication = tasks.wait(
+            "AwaitReplication",
+            "prepare_source",
+            PrepareSource,
+            at_most=Duration.seconds(self.budgets.replication),
+        )
+        cutover = self._cutover(tasks)
+        accepted = sfn.Condition.string_equals(_plan("verdict"), Verdict.ACCEPTED.value)
+        validate.next(self._choice("Accepted?").when(accepted, replication).otherwise(self.ended))
+        replication.next(
+            self._choice("TestFirst?").when(_planned("runs_test"), self._test(tasks, cutover)).otherwise(cutover)
+        )
+        return validate
+
+    def _test(self, tasks: StepTasks, cutover: sfn.IChainable) -> sfn.IChainable:
+        clean_up = self._rounds("CleanUp", tasks, UndoGoal.CLEANED_UP)
+        goes_on = self._choice("CutsOver?").when(_planned("cuts_over"), cutover).otherwise(clean_up)
+        return self._launch(tasks, Phase.TEST, self._prepare(tasks, Phase.TEST), goes_on)
+
+    def _cutover(self, tasks: StepTasks) -> sfn.IChainable:
+        prepare = self._prepare(tasks, Phase.CUTOVER)
+        approval = self._approval(tasks, "AwaitApproval", Gate.CUTOVER)
+        window = tasks.wait("AwaitWindow", "signal_handler", AwaitSignal, at_most=WINDOW_TIMEOUT, kind=WaitKind.WINDOW)
+        prepare.next(self._choice("ApproveCutover?").when(_planned("approves_cutover"), approval).otherwise(window))
+        approval.next(window)
+        self._launch(tasks, Phase.CUTOVER, window, self._finalize(tasks))
+        return prepare
+
+    def _finalize(self, tasks: StepTasks) -> sfn.IChainable:
+        soak = tasks.wait("Soak", "signal_handler", AwaitSignal, at_most=SOAK_TIMEOUT, kind=WaitKind.SOAK)
+        approval = self._approval(tasks, "AwaitFinalApproval", Gate.FINALIZE)
+        finalize = tasks.call("Finalize", "finalize_cutover", FinalizeCutover)
+        approve = self._choice("ApproveFinalize?").when(_planned("approves_finalize"), approval).otherwise(finalize)
+        soak.next(approve)
+        approval.next(finalize)
+        finalize.next(self.ended)
+        return self._choice("Soaks?").when(_planned("soaks"), soak).otherwise(approve)
+
+    def _prepare(self, tasks: StepTasks, phase: Phase) -> sfn.TaskStateBase:
+        return tasks.call(f"Prepare{phase.capitalize()}", "prepare_source", PrepareSource, checks=True, phase=phase)
+
+    def _launch(self, tasks: StepTasks, phase: Phase, before: sfn.INextable, after: sfn.IChainable) -> sfn.IChainable:
+        name = phase.capitalize()
+        launch = tasks.wait(
+            f"Launch{name}",
+            "trigger_migration",
+            TriggerMigration,
+            at_most=Duration.seconds(self.budgets.launch),
+            phase=phase,
+        )
+        boot = tasks.wait(
+            f"Boot{name}",
+            "verify_migration",
+            VerifyMigration,
+            at_most=Duration.seconds(self.budgets.boot),
+            phase=phase,
+        )
+        check = tasks.call(f"Check{name}", "verify_migration", VerifyMigration, checks=True, phase=phase)
+        return before.next(launch).next(boot).next(check).next(after)
+
+    def _approval(self, tasks: StepTasks, id_: str, gate: Gate) -> sfn.TaskStateBase:
+        return tasks.wait(
+            id_, "signal_handler", AwaitSignal, at_most=APPROVAL_TIMEOUT, kind=WaitKind.APPROVAL, gate=gate
+        )
+
+    def _undo(self) -> sfn.IChainable:
+        failure = sfn.JsonPath.string_at(FAILURE)
+        freeze = self.tasks.call("Freeze", "rollback_handler", Rollback, failure=failure)
+        freeze.next(self.frozen)
+        return self._rounds("Undo", self.tasks.failing_to(freeze), UndoGoal.ROLLED_BACK, failure=failure)
+
+    def _rounds(self, id_: str, tasks: StepTasks, goal: UndoGoal, **fields: str) -> sfn.IChainable:
+        # One round undoes one thing and waits for it; what is left to undo is read anew from MGN each time.
+        round_ = tasks.wait(
+            id_,
+            "rollback_handler",
+            Rollback,
+            at_most=Duration.seconds(self.budgets.undo),
+            result=picked("$", Outcome, "progress"),
+            result_path="$.undo",
+            goal=goal,
+            **fields,
+        )
+        progress = f"$.undo.{wire_name(Outcome, 'progress')}"
+        outcome = self._choice(f"{id_}Done?")
+        outcome.when(sfn.Condition.string_equals(progress, Progress.DONE.value), self.ended)
+        outcome.when(sfn.Condition.string_equals(progress, Progress.AGAIN.value), round_)
+        round_.next(outcome.otherwise(self.frozen))
+        return round_
+
+    def _choice(self, id_: str) -> sfn.Choice:
+        return sfn.Choice(self.scope, id_)
+
+
+def _plan(field: str) -> str:
+    return f"$.plan.{wire_name(Plan, field)}"
+
+
+def _planned(field: str) -> sfn.Condition:
+    return sfn.Condition.boolean_equals(_plan(field), True)

@@ -1,0 +1,99 @@
+"""The local cloud: an AWS engine, an MGN simulator and the deployed stacks, brought up and taken down as one."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localcloud import processes
+from localcloud.deployment import deploy
+from localcloud.network import create_network
+from localcloud.processes import StartError
+from localcloud.services import port_or_free, start_engine, start_simulator, temporary_folder
+from localcloud.settings import CloudSettings
+from localcloud.state import FOLDER, CloudState, load, save, state_file
+
+Report = Callable[[str], None]
+
+
+def _silent(message: str) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def local_cloud(settings: CloudSettings, report: Report = _silent) -> Iterator[CloudState]:
+    """A local cloud for the duration of a block."""
+    state = up(settings, report)
+    try:
+        yield state
+    finally:
+        down(settings.folder, report)
+
+
+@contextmanager
+def engine(settings: CloudSettings, *, mgn_url: str | None = None) -> Iterator[str]:
+    """The AWS engine alone, for the duration of a block; yields its endpoint."""
+    port = port_or_free(settings.port)
+    try:
+        process = start_engine(settings, port, mgn_url)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            processes.stop([process])
+    finally:
+        shutil.rmtree(temporary_folder(settings.folder), ignore_errors=True)
+
+
+def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
+    """Start everything, seed the network and deploy; a failure leaves nothing running."""
+    running = load(settings.folder)
+    if running is not None and any(processes.is_running(process) for process in running.processes):
+        raise StartError(f"a local cloud is up at {running.endpoint}: take it down first")
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        state = _start(settings, report)
+        create_network(state)
+        if settings.assembly is not None:
+            report("deploying")
+            state = state.model_copy(update={"outputs": deploy(state, settings.assembly)})
+            save(state)
+    except BaseException:
+        down(settings.folder)
+        raise
+    report(f"up at {state.endpoint}")
+    return state
+
+
+def _start(settings: CloudSettings, report: Report) -> CloudState:
+    port = port_or_free(settings.port)
+    mgn_port = None if settings.scenario is None else port_or_free(settings.simulator_port)
+    mgn_url = None if mgn_port is None else f"http://127.0.0.1:{mgn_port}"
+    report("starting the AWS engine")
+    endpoint = f"http://127.0.0.1:{port}"
+    state = CloudState(
+        endpoint=endpoint,
+        # Under AUTH the gateway authorises MGN calls before the simulator sees them.
+        mgn_endpoint=endpoint if settings.auth and mgn_url else mgn_url,
+        simulator_url=mgn_url,
+        auth=settings.auth,
+        folder=settings.folder,
+        processes=(start_engine(settings, port, mgn_url),),
+    )
+    save(state)
+    if mgn_port is not None:
+        report("starting the MGN simulator")
+        simulator = start_simulator(settings, mgn_port, endpoint)
+        state = state.model_copy(update={"processes": (*state.processes, simulator)})
+        save(state)
+    return state
+
+
+def down(folder: Path = FOLDER, report: Report = _silent) -> bool:
+    """Stop the local cloud of this folder and remove its temporary files; False when there was none."""
+    state = load(folder)
+    if state is not None:
+        report("stopping")
+        processes.stop(state.processes)
+        state_file(folder).unlink(missing_ok=True)
+    shutil.rmtree(temporary_folder(folder), ignore_errors=True)
+    return state is not None

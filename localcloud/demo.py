@@ -1,0 +1,212 @@
+"""`make demo`: the real stacks on the local cloud take sample servers through MGN, and the invariants are checked."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from cli.views import migrations_table
+from rich.console import Console
+from rich.live import Live
+
+from localcloud.callback_receiver import CallbackReceiver, callback_receiver
+from localcloud.cloud import local_cloud
+from localcloud.evidence import gather
+from localcloud.invariants import judge
+from localcloud.report import Report, migration_report, rejection_report
+from localcloud.report_tables import invariants_summary, migrations_summary, rejections_summary
+from localcloud.sample import Message, messages
+from localcloud.settings import CloudSettings
+from localcloud.state import CloudState
+from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.models.deployment import Deployment, stack_name
+from runtime.models.events import REQUEST_DETAIL_TYPE, MigrationSignal
+from runtime.models.record import Decision, MigrationRecord
+from runtime.models.request import Gate
+from runtime.models.status import MigrationStatus
+
+FOLDER = Path("out/demo")
+ASSEMBLY = Path("cdk.out/local")
+SCENARIO = Path(__file__).parent / "sample" / "scenario.yaml"
+TIME_SCALE = 60
+"""A simulated minute takes a second: one MGN launch lasts about eight."""
+
+SCHEDULE_SCALE = 20
+"""The sweep's minute takes three seconds."""
+
+LIMIT_SECONDS = 170
+"""Every migration has ended long before; a demo that hangs is a failure."""
+
+
+@dataclass
+class Stopwatch:
+    """Where the time goes, in seconds by step."""
+
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time one step."""
+        begun = time.monotonic()
+        yield
+        self.steps[name] = round(time.monotonic() - begun, 1)
+
+
+def synthesize() -> None:
+    """Write the local stage's templates; raises CalledProcessError with the CLI's own words on the terminal."""
+    command = ["cdk", "synth", "--quiet", "--context", "stage=local", "--output", str(ASSEMBLY)]
+    subprocess.run(command, check=True, env={**os.environ, "AWS_REGION": "us-east-1"})
+
+
+def run_demo(console: Console, *, auth: bool) -> int:
+    """Run it all; the exit code is 0 only if every migration ended as expected and every invariant held."""
+    started, watch = datetime.now(UTC), Stopwatch()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    console.print("[bold]1[/] Synthesizing the stacks …")
+    with watch.step("synth"):
+        synthesize()
+    settings = CloudSettings(
+        folder=FOLDER / "cloud",
+        scenario=SCENARIO,
+        assembly=ASSEMBLY,
+        auth=auth,
+        time_scale=TIME_SCALE,
+        schedule_scale=SCHEDULE_SCALE,
+    )
+    console.print(f"[bold]2[/] Starting the local cloud and deploying to it{' with IAM enforced' if auth else ''} …")
+    begun = time.monotonic()
+    with (
+        local_cloud(settings, lambda text: console.print(f"  [dim]{text}[/]")) as state,
+        callback_receiver() as receiver,
+    ):
+        watch.steps["start and deploy"] = round(time.monotonic() - begun, 1)
+        run = DemoRun(state, messages(receiver.url))
+        console.print(f"[bold]3[/] Sending {len(run.sent)} messages through SQS and EventBridge …")
+        with watch.step("migrations"):
+            run.send()
+            run.follow(console)
+        with watch.step("evidence"):
+            report = run.report(receiver, started, watch, auth)
+    path = FOLDER / "report.json"
+    path.write_text(report.model_dump_json(indent=2) + "\n")
+    return _conclude(console, report, path)
+
+
+class DemoRun:
+    """One run against a deployed local cloud."""
+
+    def __init__(self, state: CloudState, sent: tuple[Message, ...]) -> None:
+        self.sent = sent
+        self._state = state
+        self.deployment = Deployment.model_validate(_camel(state.outputs[stack_name("local", "Orchestration")]))
+        self._sqs, self._events = self._client("sqs"), self._client("events")
+        self.store = DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
+        self._decided: set[tuple[str, str]] = set()
+
+    def send(self) -> None:
+        """Put every message through its front door."""
+        for message in self.sent:
+            if message.door == "sqs":
+                self._sqs.send_message(QueueUrl=self.deployment.queue_url, MessageBody=message.body)
+            else:
+                self._put_event(REQUEST_DETAIL_TYPE, message.body)
+
+    def follow(self, console: Console) -> None:
+        """Show progress and decide where a person is asked, until every message has come to its end."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        with Live(console=console, refresh_per_second=4, transient=True) as live:
+            while time.monotonic() < deadline:
+                records = tuple(self.store.migrations())
+                live.update(migrations_table(records, now=datetime.now(UTC)))
+                for record in records:
+                    self._decide(record)
+                if self._is_over(records):
+                    return
+                time.sleep(0.5)
+        console.print(f"[red]Not every migration ended within {LIMIT_SECONDS} s.[/]")
+
+    def report(self, receiver: CallbackReceiver, started: datetime, watch: Stopwatch, auth: bool) -> Report:
+        """Wait for the last callbacks, gather the evidence and judge it."""
+        _wait_for(lambda: self._callbacks_missing(receiver) == 0, seconds=15)
+        evidence = gather(self._state, self.deployment, self.sent, receiver)
+        expected = {message.migration_id: message.ends for message in self.sent}
+        return Report(
+            started=started,
+            seconds=round((datetime.now(UTC) - started).total_seconds(), 1),
+            auth=auth,
+            steps=watch.steps,
+            migrations=tuple(
+                migration_report(record, evidence.journals[record.migration_id], expected.get(record.migration_id))
+                for record in sorted(evidence.records, key=lambda record: record.migration_id)
+            ),
+            rejections=tuple(rejection_report(rejection) for rejection in evidence.rejections),
+            invariants=judge(evidence),
+        )
+
+    def _decide(self, record: MigrationRecord) -> None:
+        if record.status is not MigrationStatus.AWAITING_APPROVAL:
+            return
+        gate = Gate.FINALIZE if record.cutover_launch else Gate.CUTOVER
+        if (record.migration_id, gate) in self._decided:
+            return
+        self._decided.add((record.migration_id, gate))
+        expected = next(m.ends for m in self.sent if m.migration_id == record.migration_id)
+        cancels = expected == MigrationStatus.CANCELLED
+        signal = MigrationSignal(
+            migration_id=record.migration_id,
+            decision=Decision.CANCEL if cancels else Decision.APPROVE,
+            gate=None if cancels else gate,
+            by="demo operator",
+            reason="the team is not ready" if cancels else "checked the test instance",
+        )
+        self._put_event(MigrationSignal.detail_type, signal.to_json())
+
+    def _is_over(self, records: tuple[MigrationRecord, ...]) -> bool:
+        expected = {message.migration_id for message in self.sent if message.migration_id}
+        ended = {record.migration_id for record in records if record.status.is_terminal}
+        unusable = {message.body for message in self.sent} - {m.body for m in self.sent if m.migration_id}
+        return expected <= ended and len(tuple(self.store.rejections())) >= len(unusable)
+
+    def _callbacks_missing(self, receiver: CallbackReceiver) -> int:
+        ended = {c.migration_id for c in list(receiver.callbacks.values()) if c.to_status.is_terminal}
+        return sum(bool(m.migration_id) and m.migration_id not in ended for m in self.sent)
+
+    def _put_event(self, detail_type: str, detail: str) -> None:
+        entry = {"Source": "demo.producer", "DetailType": detail_type, "Detail": detail}
+        self._events.put_events(Entries=[{**entry, "EventBusName": self.deployment.event_bus_name}])
+
+    def _client(self, name: str) -> Any:
+        return boto3.client(
+            name,  # type: ignore[call-overload]
+            endpoint_url=self._state.endpoint,
+            region_name=self._state.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+
+def _wait_for(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _camel(outputs: dict[str, str]) -> dict[str, str]:
+    return {name[0].lower() + name[1:]: value for name, value in outputs.items()}
+
+
+def _conclude(console: Console, report: Report, path: Path) -> int:
+    console.print(migrations_summary(report))
+    console.print(rejections_summary(report))
+    console.print(invariants_summary(report))
+    steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.steps.items())
+    console.print(f"{report.seconds:.0f} s in all: {steps}. Report: [bold]{path}[/]")
+    for line in (*report.surprises, *report.broken):
+        console.print(f"[red]✗ {line}[/]", highlight=False)
+    return 1 if report.surprises or report.broken else 0

@@ -1,0 +1,140 @@
+"""MGN's place in the gateway: authorises a call as IAM would, then forwards it to the simulator as it came."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+from ministack import app as gateway
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.concurrency import run_offloop
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import stepfunctions
+
+from localcloud.engine.pins import EngineChangedError, pinned
+from localcloud.engine.settings import EngineSettings
+
+_SERVICE = "mgn"
+_TIMEOUT_SECONDS = 60
+_HOP_HEADERS = frozenset({"host", "content-length", "connection", "transfer-encoding", "accept-encoding"})
+_TAG_ON_CREATE = frozenset({"StartTest", "StartCutover", "TerminateTargetInstances"})
+
+Response = tuple[int, dict[str, str], bytes]
+
+
+def apply(settings: EngineSettings) -> None:
+    if _SERVICE in gateway.SERVICE_HANDLERS:
+        raise EngineChangedError("the engine has an MGN of its own")
+    resource_arn = pinned(iam_actions, "extract_resource_arn", "82f51700695c")
+    iam_action = pinned(iam_actions, "extract_iam_action", "ec476b92d969")
+
+    def resource_arn_with_mgn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
+        if service == _SERVICE:
+            return resource_arns(path, body)[0]
+        return resource_arn(service, method, path, headers, body, *rest)
+
+    def iam_action_with_mgn(service: str, method: str, path: str, *rest: Any) -> Any:
+        return f"mgn:{operation_of(method, path)}" if service == _SERVICE else iam_action(service, method, path, *rest)
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        refusal = _refusal(settings, method, path, headers, body, query)
+        return refusal or await run_offloop(_forward, settings.mgn_url, method, path, headers, body, query)
+
+    iam_actions.extract_resource_arn = resource_arn_with_mgn
+    iam_actions.extract_iam_action = iam_action_with_mgn
+    iam_actions.SERVICE_TO_IAM_NAMESPACE[_SERVICE] = _SERVICE
+    iam_actions._BOTOCORE_SERVICE_MAP[_SERVICE] = [_SERVICE]
+    router.SERVICE_PATTERNS[_SERVICE] = {"host_patterns": [r"^mgn\."], "path_patterns": []}
+    gateway.SERVICE_HANDLERS[_SERVICE] = handle
+    stepfunctions._AWS_SDK_SERVICE_MAP[_SERVICE] = {"protocol": "rest-json", "service_key": _SERVICE}
+    stepfunctions._AWS_SDK_ERROR_PREFIX[_SERVICE] = "Mgn"
+
+
+def operation_of(method: str, path: str) -> str:
+    """The API operation; the engine's own matcher stops at the slash of a tagged resource's ARN."""
+    if path.startswith("/tags/"):
+        return {"POST": "TagResource", "DELETE": "UntagResource", "GET": "ListTagsForResource"}[method]
+    return iam_actions._match_rest_action(_SERVICE, method, path, {}) or path.strip("/")
+
+
+def resource_arns(path: str, body: bytes) -> list[str]:
+    """The ARNs a call is authorised on: each source server or tagged resource it names, else `*`."""
+    if path.startswith("/tags/"):
+        return [unquote(path.removeprefix("/tags/"))]
+    named = _json(body)
+    ids = named.get("sourceServerIDs") or [named.get("sourceServerID")]
+    prefix = f"arn:aws:mgn:{get_region()}:{get_account_id()}:source-server"
+    return [f"{prefix}/{server_id}" for server_id in ids if server_id] or ["*"]
+
+
+def _refusal(
+    settings: EngineSettings, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+) -> Response | None:
+    """The gateway has authorised the call on its first ARN; this covers the others and the tags it sets."""
+    if not settings.auth:
+        return None
+    operation = operation_of(method, path)
+    action = f"mgn:{operation}"
+    tags = iam_actions.request_tag_context(_SERVICE, action, body, query)
+    checks = [(action, arn, tags) for arn in resource_arns(path, body)[1:]]
+    if operation in _TAG_ON_CREATE and _json(body).get("tags"):
+        job = f"arn:aws:mgn:{get_region()}:{get_account_id()}:job/*"
+        checks.append(("mgn:TagResource", job, {**tags, "mgn:CreateAction": operation}))
+    access_key = router.extract_access_key_id(headers, query)
+    for checked_action, arn, context in checks:
+        denied = iam_evaluator.enforce(
+            access_key, checked_action, _SERVICE, get_region(), resource_arn=arn, service_context=context
+        )
+        if denied:
+            caller = getattr(denied, "principal_arn", "")
+            refused: Response = iam_actions.access_denied_response(
+                _SERVICE, checked_action, caller, "", headers=headers
+            )
+            return refused
+    return None
+
+
+def _forward(
+    mgn_url: str, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+) -> Response:
+    if not mgn_url:
+        return _unavailable("no MGN simulator is connected: LOCAL_MGN_URL is not set")
+    target = mgn_url.rstrip("/") + _raw_path(path) + ("?" + urlencode(query, doseq=True) if query else "")
+    request = urllib.request.Request(
+        target,
+        data=body if method in ("POST", "PUT") else None,
+        method=method,
+        headers={name: value for name, value in headers.items() if name.lower() not in _HOP_HEADERS},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
+            return answer.status, _kept(answer.headers), answer.read()
+    except urllib.error.HTTPError as answer:
+        return answer.code, _kept(answer.headers), answer.read()
+    except OSError as failure:
+        return _unavailable(str(failure))
+
+
+def _raw_path(path: str) -> str:
+    """The path as the client sent it: an ARN under /tags is one segment, percent-encoded."""
+    if not path.startswith("/tags/"):
+        return path
+    return "/tags/" + quote(unquote(path.removeprefix("/tags/")), safe="")
+
+
+def _kept(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _HOP_HEADERS | {"server", "date"}}
+
+
+def _unavailable(message: str) -> Response:
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "InternalServerException"}
+    return 500, headers, json.dumps({"message": message}).encode()
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,37 @@
+"""Which addresses a callback may go to: a request names the URL, and the function stands inside the network."""
+
+import ipaddress
+import socket
+
+from runtime.errors import CallbackDeliveryError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+
+
+def checked_address(host: str, port: int, *, allows_private: bool) -> str:
+    """One address of the host, resolved once, so that what was checked is what gets connected to.
+
+    Raises CallbackDeliveryError for a host that does not resolve or has any address that is not public.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise CallbackDeliveryError(f"{host} does not resolve") from error
+    addresses = [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+    if not addresses or not (allows_private or all(is_public(address) for address in addresses)):
+        raise CallbackDeliveryError(f"{host} has an address that is not public; callbacks do not go there")
+    return str(addresses[0])
+
+
+def is_public(address: Address) -> bool:
+    """Not private, loopback, link-local, multicast or reserved, nor an IPv6 coat around an IPv4 address."""
+    if isinstance(address, ipaddress.IPv6Address) and _wraps_ipv4(address):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _wraps_ipv4(address: ipaddress.IPv6Address) -> bool:
+    in_nat64 = any(address in network for network in _NAT64)
+    return in_nat64 or any(part is not None for part in (address.ipv4_mapped, address.sixtofour, address.teredo))

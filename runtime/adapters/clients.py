@@ -1,0 +1,67 @@
+"""The boto3 clients, each made once per execution environment and none before it is needed."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_mgn import MgnClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+USER_AGENT = "mgn-migration-orchestrator"
+
+CONNECT_TIMEOUT = 3
+READ_TIMEOUT = 10
+ONCE_READ_TIMEOUT = 25
+"""A launch call is not repeated, and a lost answer costs a search for the job: better to listen longer."""
+
+ATTEMPTS = 5
+
+
+@overload
+def client(name: Literal["dynamodb"]) -> "DynamoDBClient": ...
+@overload
+def client(name: Literal["ec2"]) -> "EC2Client": ...
+@overload
+def client(name: Literal["events"]) -> "EventBridgeClient": ...
+@overload
+def client(name: Literal["mgn"]) -> "MgnClient": ...
+@overload
+def client(name: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+@overload
+def client(name: Literal["ssm"]) -> "SSMClient": ...
+@overload
+def client(name: Literal["stepfunctions"]) -> "SFNClient": ...
+
+
+def client(name: Any) -> Any:
+    """The client of one service; repeats throttled and failed calls with backoff."""
+    return _client(name, ATTEMPTS, READ_TIMEOUT)
+
+
+def once_client(name: Literal["mgn"]) -> "MgnClient":
+    """The client for calls without a client token: it sends each call once.
+
+    botocore would repeat a call after a timeout or a 5xx answer, and a repeated StartTest launches twice (I3).
+    """
+    made: MgnClient = _client(name, 1, ONCE_READ_TIMEOUT)
+    return made
+
+
+@cache
+def _client(name: Any, attempts: int, read_timeout: int) -> Any:
+    # Imported here: functions that fail their environment check, and tests of pure logic, never pay for boto3.
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_extra=USER_AGENT,
+    )
+    return boto3.client(name, config=config)

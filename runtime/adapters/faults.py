@@ -1,0 +1,113 @@
+"""botocore's errors said in the words of `runtime.errors`."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
+from botocore.parsers import ResponseParserError
+
+from runtime.errors import (
+    MgnNotInitializedError,
+    MigrationError,
+    ServiceUnavailableError,
+    SourceServerBusyError,
+    SourceServerGoneError,
+    SourceServerStateError,
+    ThrottledError,
+)
+
+THROTTLING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "ServiceQuotaExceededException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+"""Nothing was done and waiting heals it; a full quota counts, because jobs end."""
+
+UNAVAILABLE_CODES = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "InternalServerException", "RequestTimeout"}
+    | {"RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "Unavailable"}
+)
+
+NO_USABLE_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError)
+"""The call may have had its effect: even a broken body can follow a launch that was accepted."""
+
+BUSY = "currently being processed by a job"
+
+FULL = ("maximum of", "quota", "too many")
+"""MGN's launch calls model no quota error (mgn.md §2.2), so a full account refuses under another code."""
+
+MESSAGE_LIMIT = 500
+
+
+@contextmanager
+def aws_faults() -> Iterator[None]:
+    """Raises ThrottledError and ServiceUnavailableError for what heals by waiting; the rest passes as it is."""
+    try:
+        yield
+    except ClientError as error:
+        if (known := _transient(error)) is None:
+            raise
+        raise known from error
+    except NO_USABLE_ANSWER as error:
+        raise ServiceUnavailableError(f"no usable answer: {type(error).__name__}: {error}"[:MESSAGE_LIMIT]) from error
+
+
+@contextmanager
+def mgn_faults() -> Iterator[None]:
+    """Raises the errors of `aws_faults` and says every other refusal in MGN's terms; no boto error passes."""
+    try:
+        with aws_faults():
+            yield
+    except ClientError as error:
+        raise _mgn_refusal(error) from error
+
+
+def code_of(error: ClientError) -> str:
+    """The AWS error code."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def describe(error: ClientError) -> str:
+    """Operation, AWS code and AWS message, without the values AWS quotes back."""
+    message = error.response.get("Error", {}).get("Message", "")
+    # Validation messages quote the refused value, which may be a tag or a task token (I11).
+    quoted_less = re.sub(r"[Vv]alue '.*?' at '", "Value … at '", message, flags=re.DOTALL)
+    return f"{error.operation_name}: {code_of(error)}: {quoted_less}"[:MESSAGE_LIMIT]
+
+
+def _transient(error: ClientError) -> MigrationError | None:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code_of(error) in THROTTLING_CODES or status == 429:
+        return ThrottledError(describe(error))
+    if code_of(error) in UNAVAILABLE_CODES or status >= 500:
+        return ServiceUnavailableError(describe(error))
+    return None
+
+
+def _mgn_refusal(error: ClientError) -> MigrationError:
+    text = describe(error)
+    code = code_of(error)
+    if code == "UninitializedAccountException":
+        return MgnNotInitializedError(text)
+    if code == "ResourceNotFoundException":
+        return SourceServerGoneError(text)
+    if code == "ConflictException" and BUSY in text.lower():
+        return SourceServerBusyError(text)
+    if code in ("ConflictException", "ValidationException") and any(words in text.lower() for words in FULL):
+        return ThrottledError(text)
+    return SourceServerStateError(text)

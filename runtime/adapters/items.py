@@ -1,0 +1,108 @@
+"""How models lie in the state table: keys, index attributes and conditions beside the whole model as JSON.
+
+| Item      | pk                      | sk            | besides `document`                                    |
+|-----------|-------------------------|---------------|-------------------------------------------------------|
+| record    | MIGRATION#<id>          | RECORD        | wave, application, status, updatedAt, sequence         |
+| journal   | MIGRATION#<id>          | JOURNAL#<n>   |                                                       |
+| wait      | MIGRATION#<id>          | WAIT#<name>   | openScope, deadline                                   |
+| signal    | MIGRATION#<id>          | SIGNAL#<name> |                                                       |
+| lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
+| rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
+
+`expiresAt` is on rejections and signals from the start, and on everything a migration left once it has ended.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from runtime.models.base import Payload
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection, Signal, Wait
+from runtime.models.table import DOCUMENT, INDEXES, JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = dict[str, AttributeValueTypeDef]
+
+RECORD = "RECORD"
+LOCK = "LOCK"
+WAIT_PREFIX = "WAIT#"
+SIGNAL_PREFIX = "SIGNAL#"
+SEQUENCE = "sequence"
+OWNER = "owner"
+
+REJECTED_MESSAGE = "STORED_REJECTION"
+"""Stands where a migration has its status, so the status-time index lists rejections and never mixes the two."""
+
+SIGNAL_RETENTION = timedelta(days=400)
+"""Longer than any migration waits: a signal may come long before its wait, or for a migration that never is."""
+
+
+def migration_key(migration_id: str) -> str:
+    return f"MIGRATION#{migration_id}"
+
+
+def journal_key(sequence: int) -> str:
+    return f"{JOURNAL_PREFIX}{sequence:06d}"
+
+
+def lock_key(scope: str, source_server_id: str) -> str:
+    return f"SERVER#{scope}#{source_server_id}"
+
+
+def key(partition: str, sort: str) -> "Item":
+    return {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}}
+
+
+def record_item(record: MigrationRecord) -> "Item":
+    indexed = {
+        **_indexed(Index.WAVE_STATUS, record.request.wave, record.status),
+        **_indexed(Index.APPLICATION_STATUS, record.request.app_name, record.status),
+        **_indexed(Index.STATUS_TIME, record.status, _sortable(record.updated_at)),
+    }
+    item = _item(migration_key(record.migration_id), RECORD, record, record.expires_at)
+    return {**item, **indexed, SEQUENCE: {"N": str(record.sequence)}}
+
+
+def journal_item(entry: JournalEntry) -> "Item":
+    return _item(migration_key(entry.migration_id), journal_key(entry.sequence), entry, entry.facts.expires_at)
+
+
+def wait_item(wait: Wait) -> "Item":
+    item = _item(migration_key(wait.migration_id), f"{WAIT_PREFIX}{wait.name}", wait)
+    return {**item, **_indexed(Index.OPEN_WAITS, wait.scope, _sortable(wait.deadline))}
+
+
+def signal_item(signal: Signal) -> "Item":
+    expires_at = int((signal.at + SIGNAL_RETENTION).timestamp())
+    return _item(migration_key(signal.migration_id), f"{SIGNAL_PREFIX}{signal.name}", signal, expires_at)
+
+
+def lock_item(lock: Lock) -> "Item":
+    return {**_item(lock_key(lock.scope, lock.source_server_id), LOCK, lock), OWNER: {"S": lock.owner}}
+
+
+def rejection_item(rejection: Rejection) -> "Item":
+    item = _item(f"REJECTION#{rejection.message_id}", RECORD, rejection, rejection.expires_at)
+    return {**item, **_indexed(Index.STATUS_TIME, REJECTED_MESSAGE, _sortable(rejection.at))}
+
+
+def document(item: "Item") -> str:
+    return item[DOCUMENT]["S"]
+
+
+def _item(partition: str, sort: str, model: Payload, expires_at: int | None = None) -> "Item":
+    item: Item = {**key(partition, sort), DOCUMENT: {"S": model.to_json()}}
+    if expires_at is not None:
+        item[TTL_ATTRIBUTE] = {"N": str(expires_at)}
+    return item
+
+
+def _indexed(index: Index, partition: str, sort: str) -> "Item":
+    names = INDEXES[index]
+    return {names.partition: {"S": partition}, names.sort: {"S": sort}}
+
+
+def _sortable(moment: datetime) -> str:
+    # Always with microseconds: as text, 12:00:00.5Z would sort before 12:00:00Z.
+    return moment.isoformat(timespec="microseconds")

@@ -1,0 +1,77 @@
+"""How every handler begins: its event becomes a model, its environment ports, its log lines carry the ids."""
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from runtime.handlers.wiring import AwsPorts
+from runtime.logic.ports import Ports
+from runtime.models.base import Payload
+from runtime.models.environment import HandlerEnvironment, StepEnvironment
+from runtime.models.steps import Step
+from runtime.observability import correlate, logger, metrics, tracer
+
+Event = dict[str, object]
+LambdaHandler = Callable[[Event, LambdaContext], Event]
+SomeStep = TypeVar("SomeStep", bound=Step)
+Environment = TypeVar("Environment", bound=HandlerEnvironment)
+
+
+@cache
+def environment(kind: type[Environment]) -> Environment:
+    """The function's environment, read once; raises ValidationError naming what is missing."""
+    return kind.from_variables()
+
+
+@cache
+def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
+    """The ports of this function."""
+    settings = environment(kind)
+    return AwsPorts(
+        state_table=settings.state_table,
+        scope=scope,
+        event_bus=getattr(settings, "event_bus", ""),
+        budgets=getattr(settings, "budgets", None),
+    )
+
+
+def scope_of(context: LambdaContext) -> str:
+    """Account and Region this function runs in, as `account#region`."""
+    _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
+    return f"{account}#{region}"
+
+
+def observed(handler: LambdaHandler) -> LambdaHandler:
+    """Logs, traces and metrics around a handler. Events are not logged: they carry task tokens (I11)."""
+    with_metrics = metrics.log_metrics(handler)
+    with_logger = logger.inject_lambda_context(with_metrics, clear_state=True)
+    traced: LambdaHandler = tracer.capture_lambda_handler(with_logger, capture_response=False)
+    return traced
+
+
+def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports], Payload | None]], LambdaHandler]:
+    """Turn `(step, ports) -> result` into the handler of one state machine step."""
+
+    def decorate(work: Callable[[SomeStep, Ports], Payload | None]) -> LambdaHandler:
+        @wraps(work)
+        def handler(event: Event, context: LambdaContext) -> Event:
+            step = model.model_validate(event)
+            correlate(step.migration_id, step.correlation_id)
+            result = work(step, aws_ports(StepEnvironment, scope_of(context)))
+            logger.info("step done", extra={"step": model.__name__, "result": result and result.to_json()})
+            return result.model_dump(mode="json") if result else {}
+
+        return observed(handler)
+
+    return decorate
+
+
+def each_record(event: Event, context: LambdaContext, kind: EventType, work: Callable[[Any], None]) -> Event:
+    """Run `work` on every record; only the ones it raised for are handed back to the source."""
+    # A batch in which every record fails is an answer, not a failure of the function.
+    processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
+    answer = process_partial_response(event=event, record_handler=work, processor=processor, context=context)
+    return {"batchItemFailures": list(answer["batchItemFailures"])}

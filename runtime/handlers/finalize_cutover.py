@@ -1,0 +1,11 @@
+"""finalize_cutover: the point of no return."""
+
+from runtime.handlers.entry import step_handler
+from runtime.logic.finalizing import finalize
+from runtime.logic.ports import Ports
+from runtime.models.steps import FinalizeCutover
+
+
+@step_handler(FinalizeCutover)
+def handler(step: FinalizeCutover, ports: Ports) -> None:
+    finalize(step, ports)

@@ -1,0 +1,14 @@
+"""rollback_handler: one round of the undo, or with no token left to answer, the freeze."""
+
+from runtime.handlers.entry import step_handler
+from runtime.logic.ports import Ports
+from runtime.logic.undoing import freeze, undo
+from runtime.models.steps import Rollback
+
+
+@step_handler(Rollback)
+def handler(step: Rollback, ports: Ports) -> None:
+    if step.task_token is not None:
+        undo(step, step.task_token, ports)
+    else:
+        freeze(step, ports)

@@ -1,0 +1,36 @@
+"""signal_handler: the one door for everything that resumes a migration, and the step that parks for it."""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from runtime.handlers.entry import Event, aws_ports, observed, scope_of
+from runtime.logic.gates import await_signal
+from runtime.logic.ports import Ports
+from runtime.logic.signalling import execution_ended, take_signal, wake_server
+from runtime.models.envelopes import EventEnvelope, ExecutionEnded
+from runtime.models.environment import StepEnvironment
+from runtime.models.events import MigrationSignal
+from runtime.models.steps import AwaitSignal
+from runtime.observability import correlate, logger
+
+
+@observed
+def handler(event: Event, context: LambdaContext) -> Event:
+    ports = aws_ports(StepEnvironment, scope_of(context))
+    if "taskToken" in event:
+        step = AwaitSignal.model_validate(event)
+        correlate(step.migration_id, step.correlation_id)
+        await_signal(step, ports)
+        return {}
+    envelope = EventEnvelope.model_validate(event)
+    result = _receive(envelope, ports)
+    logger.info("signal", extra={"detail_type": envelope.detail_type, "result": result})
+    return {"result": result}
+
+
+def _receive(envelope: EventEnvelope, ports: Ports) -> str:
+    if envelope.source == "aws.mgn":
+        return f"woke {sum(wake_server(ports, server) for server in envelope.source_servers)} waits"
+    if envelope.source == "aws.states":
+        ended = ExecutionEnded.model_validate(envelope.detail)
+        return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)
+    return take_signal(ports, MigrationSignal.model_validate(envelope.detail))

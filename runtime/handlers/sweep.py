@@ -1,0 +1,15 @@
+"""sweep: the one schedule that reads the truth for everything that waits."""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from runtime.handlers.entry import Event, aws_ports, observed, scope_of
+from runtime.logic.sweeping import sweep
+from runtime.models.environment import SweepEnvironment
+from runtime.observability import logger
+
+
+@observed
+def handler(event: Event, context: LambdaContext) -> Event:
+    report = sweep(aws_ports(SweepEnvironment, scope_of(context)))._asdict()
+    logger.info("swept", extra=report)
+    return dict(report)

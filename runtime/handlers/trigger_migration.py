@@ -1,0 +1,11 @@
+"""trigger_migration: starts a test or cutover launch exactly once and parks until MGN tells its result."""
+
+from runtime.handlers.entry import step_handler
+from runtime.logic.launching import trigger
+from runtime.logic.ports import Ports
+from runtime.models.steps import TriggerMigration
+
+
+@step_handler(TriggerMigration)
+def handler(step: TriggerMigration, ports: Ports) -> None:
+    trigger(step, ports)

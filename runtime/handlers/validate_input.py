@@ -1,0 +1,11 @@
+"""validate_input: claims a migration for its execution and checks it against live state."""
+
+from runtime.handlers.entry import step_handler
+from runtime.logic.admission import validate
+from runtime.logic.ports import Ports
+from runtime.models.steps import Plan, ValidateInput
+
+
+@step_handler(ValidateInput)
+def handler(step: ValidateInput, ports: Ports) -> Plan:
+    return validate(step, ports)

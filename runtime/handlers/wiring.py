@@ -1,0 +1,91 @@
+"""Which adapter stands behind which port. Each is made on first use and kept for the life of the environment."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from uuid import uuid4
+
+from runtime.adapters.clients import client, once_client
+from runtime.logic.ports import (
+    Commands,
+    EventBus,
+    Instances,
+    LaunchSettings,
+    MigrationService,
+    MigrationStore,
+    Network,
+    Prober,
+    Resumer,
+)
+from runtime.models.environment import Budgets
+
+# Adapters are imported inside the properties: a function pays at cold start only for the ones it uses.
+
+
+class AwsPorts:
+    """The ports of one account and Region on AWS."""
+
+    def __init__(self, *, state_table: str, scope: str, event_bus: str = "", budgets: Budgets | None = None) -> None:
+        self._state_table = state_table
+        self._event_bus = event_bus
+        self.scope = scope
+        self.budgets = budgets or Budgets()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def new_id(self) -> str:
+        return uuid4().hex
+
+    @cached_property
+    def store(self) -> MigrationStore:
+        from runtime.adapters.store import DynamoDbMigrationStore
+
+        return DynamoDbMigrationStore(client("dynamodb"), self._state_table)
+
+    @cached_property
+    def mgn(self) -> MigrationService:
+        from runtime.adapters.mgn import MgnMigrationService
+
+        return MgnMigrationService(client("mgn"), once_client("mgn"))
+
+    @cached_property
+    def launch_settings(self) -> LaunchSettings:
+        from runtime.adapters.launch_settings import Ec2LaunchSettings
+
+        return Ec2LaunchSettings(client("mgn"), client("ec2"))
+
+    @cached_property
+    def network(self) -> Network:
+        from runtime.adapters.network import Ec2Network
+
+        return Ec2Network(client("ec2"))
+
+    @cached_property
+    def instances(self) -> Instances:
+        from runtime.adapters.instances import Ec2Instances
+
+        return Ec2Instances(client("ec2"), client("ssm"))
+
+    @cached_property
+    def commands(self) -> Commands:
+        from runtime.adapters.commands import SsmCommands
+
+        return SsmCommands(client("ssm"))
+
+    @cached_property
+    def prober(self) -> Prober:
+        from runtime.adapters.probe import NetworkProber
+
+        return NetworkProber()
+
+    @cached_property
+    def resumer(self) -> Resumer:
+        from runtime.adapters.step_functions import StepFunctionsResumer
+
+        return StepFunctionsResumer(client("stepfunctions"))
+
+    @cached_property
+    def bus(self) -> EventBus:
+        from runtime.adapters.bus import EventBridgeBus
+
+        return EventBridgeBus(client("events"), self._event_bus)

@@ -1,0 +1,116 @@
+"""validate_input: claim the migration for this execution, check it against live state, lock its server."""
+
+from datetime import timedelta
+
+from runtime.errors import MgnNotInitializedError, RecordChangedError
+from runtime.logic.journal import lock_held_by, move, note
+from runtime.logic.ports import Ports
+from runtime.logic.readiness import matching_servers
+from runtime.logic.validation import (
+    broken_launch_rules,
+    broken_ownership_rules,
+    broken_server_rules,
+    broken_window_rules,
+)
+from runtime.models.mgn import Job, NetworkFacts, SourceServer
+from runtime.models.record import Facts, Lock, MigrationRecord
+from runtime.models.request import MigrationRequest, Mode
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import Plan, Step, ValidateInput, Verdict
+
+ACTOR = "validate_input"
+JOB_HORIZON = timedelta(days=1)
+"""MGN jobs end within hours; older ones are not looked at when asking who works on a server."""
+
+
+def load(ports: Ports, step: Step) -> MigrationRecord:
+    """The record of a step's migration; raises RecordChangedError while the table does not show it."""
+    record = ports.store.record(step.migration_id)
+    if record is None:
+        raise RecordChangedError(f"no migration {step.migration_id} in the state table yet")
+    return record
+
+
+def validate(step: ValidateInput, ports: Ports) -> Plan:
+    """Claim and check; the plan says whether this execution goes on."""
+    record = load(ports, step)
+    if record.execution not in (None, step.execution):
+        # EventBridge delivers at least once and cannot name executions: the second one ends here.
+        return Plan(verdict=Verdict.DUPLICATE)
+    if record.status is MigrationStatus.RECEIVED:
+        facts = Facts(execution=step.execution, scope=ports.scope)
+        record = move(ports, record, MigrationStatus.VALIDATING, actor=ACTOR, reason="claimed", facts=facts)
+    if record.status is MigrationStatus.REJECTED:
+        return Plan(verdict=Verdict.REJECTED)
+    if record.status is not MigrationStatus.VALIDATING or record.source_server_id is not None:
+        return plan(record.request)
+    return _check(ports, record)
+
+
+def plan(request: MigrationRequest) -> Plan:
+    """The route of an accepted request."""
+    return Plan(
+        verdict=Verdict.ACCEPTED,
+        runs_test=request.runs_test,
+        cuts_over=request.mode is Mode.MIGRATE,
+        soaks=request.soak_seconds > 0,
+        approves_cutover=request.approval.cutover,
+        approves_finalize=request.approval.finalize,
+    )
+
+
+def active_jobs_of(ports: Ports, source_server_id: str) -> tuple[Job, ...]:
+    """The MGN jobs that hold this server now, whoever started them."""
+    recent = ports.mgn.jobs_since(ports.now() - JOB_HORIZON)
+    return tuple(job for job in recent if job.is_active and job.server(source_server_id))
+
+
+def _check(ports: Ports, record: MigrationRecord) -> Plan:
+    request = record.request
+    broken = list(broken_window_rules(request, now=ports.now(), budgets=ports.budgets))
+    broken += broken_launch_rules(request, _network_facts(ports, request))
+    try:
+        matches = _matches(ports, request)
+    except MgnNotInitializedError as error:
+        return _reject(ports, record, [*broken, str(error)])
+    server_rules = broken_server_rules(request, matches)
+    if server_rules:
+        return _reject(ports, record, [*broken, *server_rules])
+    server = matches[0]
+    # Asked before the lock is taken: should MGN fail us for good here, no lock is left that nobody drops.
+    jobs = active_jobs_of(ports, server.source_server_id)
+    lock = Lock(
+        scope=ports.scope,
+        source_server_id=server.source_server_id,
+        owner=record.migration_id,
+        since=ports.now(),
+        reason=f"wave {request.wave}",
+    )
+    holder = ports.store.lock(lock)
+    broken += broken_ownership_rules(request, server, holder, jobs)
+    if broken:
+        return _reject(ports, record, broken, unlock=lock)
+    facts = Facts(source_server_id=server.source_server_id, lifecycle_before=server.state)
+    note(ports, record, facts, actor=ACTOR, reason=f"resolved to {server.source_server_id}, {server.state}")
+    return plan(request)
+
+
+def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lock | None = None) -> Plan:
+    reason = "; ".join(broken)
+    unlock = unlock or lock_held_by(record, at=ports.now())
+    move(ports, record, MigrationStatus.REJECTED, actor=ACTOR, reason=reason, unlock=unlock)
+    return Plan(verdict=Verdict.REJECTED)
+
+
+def _matches(ports: Ports, request: MigrationRequest) -> tuple[SourceServer, ...]:
+    if request.source_server_id is not None:
+        return ports.mgn.servers([request.source_server_id])
+    # MGN can only filter by id, so a name means reading the list (mgn.md §2.1).
+    return matching_servers(request, ports.mgn.active_servers())
+
+
+def _network_facts(ports: Ports, request: MigrationRequest) -> NetworkFacts:
+    subnets = [s for s in (request.subnet_id, request.launch.test_subnet_id) if s]
+    groups = [*(request.security_group_ids or ()), *(request.launch.test_security_group_ids or ())]
+    types = [request.instance_type] if request.instance_type else []
+    return ports.network.facts(subnets, groups, types) if subnets or groups or types else NetworkFacts()

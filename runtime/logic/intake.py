@@ -1,0 +1,140 @@
+"""Taking messages in: parse, accept once per migration id, or explain what is wrong."""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from runtime.errors import RecordChangedError, RequestConflictError, RequestError
+from runtime.logic.journal import REASON_LIMIT, begin
+from runtime.logic.ports import EventBus, MigrationStore
+from runtime.models.events import MigrationRequested
+from runtime.models.record import MigrationRecord, Rejection
+from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest
+from runtime.models.status import MigrationStatus
+
+EXCERPT_CHARACTERS = 512
+SHOWN_ERRORS = 8
+
+_UNSHOWN = frozenset({"tags", "parameters", "callbackUrl"})
+"""Fields whose values may be secrets; reasons are logged (I11)."""
+
+
+def parse_request(body: str) -> MigrationRequest:
+    """The request in a message body; raises RequestError naming each field, its value and the fix."""
+    size = len(body.encode(errors="replace"))
+    if size > MAX_REQUEST_BYTES:
+        raise RequestError(
+            f"the body has {size} bytes; at most {MAX_REQUEST_BYTES} are accepted: send one server a message"
+        )
+    try:
+        return MigrationRequest.from_json(body)
+    except UnicodeEncodeError as error:
+        raise RequestError("body: a half of a surrogate pair stands alone; send UTF-8") from error
+    except ValidationError as error:
+        raise RequestError(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in words: field, what is wrong, the value that was sent."""
+    details = error.errors(include_url=False, include_context=False)
+    lines = [_line(detail) for detail in details[:SHOWN_ERRORS]]
+    if len(details) > SHOWN_ERRORS:
+        lines.append(f"and {len(details) - SHOWN_ERRORS} more")
+    return "; ".join(lines)
+
+
+def _line(detail: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "body"
+    if detail["type"] == "json_invalid":
+        return f"body is not JSON: {detail['msg']}"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown field; remove it or correct its name (see migration_payload.json)"
+    if detail["type"] == "missing":
+        return f"{where}: required and missing; add it"
+    if isinstance(detail["input"], dict | list) or _UNSHOWN.intersection(detail["loc"]):
+        return f"{where}: {detail['msg']}"
+    value = repr(detail["input"])
+    return f"{where}: {detail['msg']}; sent {value if len(value) <= 80 else value[:77] + '...'}"
+
+
+def accept(
+    request: MigrationRequest, *, correlation_id: str, at: datetime, store: MigrationStore, bus: EventBus
+) -> MigrationRecord:
+    """Accept a request once per migration id and publish it; the same request again gives the same record.
+
+    Raises RequestConflictError when the id was accepted with another body.
+    """
+    record = store.record(request.migration_id) or _first(request, correlation_id=correlation_id, at=at, store=store)
+    if record.request.digest() != request.digest():
+        raise RequestConflictError(
+            f"migrationId {request.migration_id!r} was accepted before with another body "
+            f"(different: {', '.join(_differences(record.request, request))}); send the change under a new migrationId"
+        )
+    if record.status is MigrationStatus.RECEIVED:
+        # Also when a copy of the message was first: publishing twice is harmless, the second execution ends quietly.
+        bus.publish([requested(record)])
+    return record
+
+
+def requested(record: MigrationRecord) -> MigrationRequested:
+    """The event that starts the record's execution."""
+    return MigrationRequested(
+        migration_id=record.migration_id,
+        correlation_id=record.correlation_id,
+        app_name=record.request.app_name,
+        wave=record.request.wave,
+    )
+
+
+def _first(request: MigrationRequest, *, correlation_id: str, at: datetime, store: MigrationStore) -> MigrationRecord:
+    record, entry = begin(request, correlation_id=correlation_id, at=at)
+    try:
+        store.append(record, entry)
+    except RecordChangedError:
+        kept = store.record(request.migration_id)
+        if kept is None:
+            # Two copies collided and neither was written: the message has to come again (I1).
+            raise
+        return kept
+    return record
+
+
+def _differences(old: MigrationRequest, new: MigrationRequest) -> list[str]:
+    before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+    return [name for name in before if before[name] != after[name]]
+
+
+def rejection(
+    body: str, *, message_id: str, reason: str, at: datetime, retention_days: int, hints: dict[str, str]
+) -> Rejection:
+    """What is kept of a message that could not be accepted; `hints` are ids found in it, if any."""
+    return Rejection(
+        message_id=message_id,
+        at=at,
+        reason=reason[:REASON_LIMIT],
+        migration_id=hints.get("migrationId"),
+        correlation_id=hints.get("correlationId"),
+        body_digest=hashlib.sha256(body.encode(errors="replace")).hexdigest(),
+        body_excerpt=_storable(body[:EXCERPT_CHARACTERS]),
+        expires_at=int((at + timedelta(days=retention_days)).timestamp()),
+    )
+
+
+def id_hints(body: str) -> dict[str, str]:
+    """The ids in a message that is no valid request, for whoever looks for it."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    found = {name: document.get(name) for name in ("migrationId", "correlationId")}
+    return {name: _storable(value[:128]) for name, value in found.items() if isinstance(value, str)}
+
+
+def _storable(text: str) -> str:
+    # JSON may name half a surrogate pair, which no table and no log line can hold.
+    return text.encode(errors="replace").decode()

@@ -1,0 +1,191 @@
+"""Events wake, Describe calls decide: what a parked step's wait amounts to, judged from one reading of the truth."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from runtime.errors import (
+    ApprovalExpiredError,
+    ApprovalRejectedError,
+    BootFailedError,
+    DriftError,
+    LaunchFailedError,
+    MigrationCancelledError,
+    MigrationError,
+    ReplicationNotReadyError,
+    SoakFailedError,
+    SourceServerGoneError,
+    WindowMissedError,
+)
+from runtime.logic.journal import REASON_LIMIT
+from runtime.logic.readiness import is_gone, obstacles
+from runtime.models.environment import Budgets
+from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer, Truth
+from runtime.models.record import Decision, Outcome, Progress, Signal, Wait, WaitKind
+from runtime.models.request import Gate, Phase
+
+
+class _Case(NamedTuple):
+    wait: Wait
+    server: SourceServer
+    truth: Truth
+    signals: Sequence[Signal]
+    now: datetime
+    budgets: Budgets
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.now >= self.wait.deadline
+
+    @property
+    def instance(self) -> InstanceHealth | None:
+        return self.truth.instances.get(self.wait.instance_id or "")
+
+
+def observe(wait: Wait, truth: Truth, signals: Sequence[Signal], *, now: datetime, budgets: Budgets) -> Outcome | None:
+    """How the wait ends, or None when it goes on. Every wait ends at its deadline (I7)."""
+    if wait.outcome is not None:
+        return wait.outcome
+    if wait.kind is WaitKind.UNDO:
+        return _undo(wait, truth, now)
+    cancel = next((s for s in signals if s.decision is Decision.CANCEL), None)
+    if cancel is not None:
+        return _failed(MigrationCancelledError, f"cancelled by {cancel.by}: {cancel.reason or 'no reason given'}")
+    server = truth.servers.get(wait.source_server_id)
+    if server is None or is_gone(server):
+        return _failed(SourceServerGoneError, f"{wait.source_server_id} is archived, disconnected or deleted")
+    return _OBSERVERS[wait.kind](_Case(wait, server, truth, signals, now, budgets))
+
+
+def _passed(reason: str) -> Outcome:
+    return Outcome(reason=reason[:REASON_LIMIT])
+
+
+def _failed(error: type[MigrationError], reason: str) -> Outcome:
+    # A signal's reason is as long as ours may be, and a wait whose outcome cannot be said would never end (I7).
+    return Outcome(error=error.__name__, reason=reason[:REASON_LIMIT])
+
+
+def _drift(server: SourceServer, expected: LifeCycleState) -> Outcome | None:
+    if server.state == expected:
+        return None
+    return _failed(
+        DriftError, f"{server.source_server_id} is {server.state} in MGN where {expected} was left: someone changed it"
+    )
+
+
+def _replication(case: _Case) -> Outcome | None:
+    found = obstacles(case.server, max_lag=case.budgets.max_lag)
+    ready = case.server.state in (LifeCycleState.READY_FOR_TEST, LifeCycleState.READY_FOR_CUTOVER)
+    if ready and not found:
+        return _passed(f"{case.server.source_server_id} is {case.server.state} and launchable")
+    if not case.is_overdue:
+        return None
+    return _failed(ReplicationNotReadyError, f"not launchable in time: {case.server.state}; {'; '.join(found)}")
+
+
+def _launch(case: _Case) -> Outcome | None:
+    job = case.truth.jobs.get(case.wait.job_id or "")
+    mine = job.server(case.wait.source_server_id) if job else None
+    if mine and mine.launch_status == "LAUNCHED":
+        return _passed(f"launched by {case.wait.job_id}")
+    if mine and mine.launch_status in ("FAILED", "TERMINATED"):
+        return _failed(
+            LaunchFailedError, f"{case.wait.job_id} ended with launchStatus {mine.launch_status} for this server"
+        )
+    if job and not job.is_active:
+        seen = f"launchStatus {mine.launch_status}" if mine else "without this server"
+        return _failed(LaunchFailedError, f"{case.wait.job_id} is COMPLETED {seen}: MGN skipped it")
+    if not case.is_overdue:
+        return None
+    return _failed(LaunchFailedError, f"{case.wait.job_id} did not launch this server in time")
+
+
+def _boot(case: _Case) -> Outcome | None:
+    expected = LifeCycleState.TESTING if case.wait.phase is Phase.TEST else LifeCycleState.CUTTING_OVER
+    if drift := _drift(case.server, expected):
+        return drift
+    instance = case.instance
+    if instance and instance.state in ("terminated", "shutting-down"):
+        return _failed(BootFailedError, f"{case.wait.instance_id} is {instance.state}")
+    missing = _not_up(case)
+    if not missing:
+        return _passed(f"{case.wait.instance_id} is up")
+    if not case.is_overdue:
+        return None
+    return _failed(BootFailedError, f"{case.wait.instance_id} did not come up in time: {'; '.join(missing)}")
+
+
+def _not_up(case: _Case) -> tuple[str, ...]:
+    instance = case.instance
+    launched = case.server.launched_instance
+    missing = []
+    # The launched instance of an earlier job says nothing about this one (mgn.md §9).
+    if launched is None or launched.job_id != case.wait.job_id:
+        missing.append(f"MGN shows no instance of {case.wait.job_id} yet")
+    elif launched.first_boot != "SUCCEEDED":
+        missing.append(f"firstBoot is {launched.first_boot}")
+    if instance is None or not instance.passes_status_checks:
+        missing.append("EC2 status checks do not pass")
+    if case.budgets.requires_ssm and (instance is None or instance.ssm_ping != "Online"):
+        missing.append("not online in SSM")
+    return tuple(missing)
+
+
+def _approval(case: _Case) -> Outcome | None:
+    expected = LifeCycleState.CUTTING_OVER if case.wait.gate is Gate.FINALIZE else LifeCycleState.READY_FOR_CUTOVER
+    if drift := _drift(case.server, expected):
+        return drift
+    decided = next((s for s in case.signals if s.gate is case.wait.gate and s.gate is not None), None)
+    if decided is None:
+        expired = _failed(ApprovalExpiredError, f"nobody decided on {case.wait.gate} in time")
+        return expired if case.is_overdue else None
+    why = f"{decided.gate} by {decided.by}: {decided.reason or 'no reason given'}"
+    if decided.decision is Decision.APPROVE:
+        return _passed(f"approved {why}")
+    return _failed(ApprovalRejectedError, f"rejected {why}")
+
+
+def _window(case: _Case) -> Outcome | None:
+    if drift := _drift(case.server, LifeCycleState.READY_FOR_CUTOVER):
+        return drift
+    found = obstacles(case.server, max_lag=case.budgets.max_lag)
+    if case.is_overdue:
+        why = "; ".join(found) or "it was reached too late"
+        return _failed(WindowMissedError, f"the cutover window closed at {case.wait.deadline.isoformat()}: {why}")
+    if found or (case.wait.not_before is not None and case.now < case.wait.not_before):
+        return None
+    return _passed("inside the window and launchable")
+
+
+def _soak(case: _Case) -> Outcome | None:
+    if drift := _drift(case.server, LifeCycleState.CUTTING_OVER):
+        return drift
+    instance = case.instance
+    if instance and (instance.is_gone or instance.state == "stopped" or instance.instance_status == "impaired"):
+        return _failed(
+            SoakFailedError, f"{case.wait.instance_id} is {instance.state}, status {instance.instance_status}"
+        )
+    if case.wait.not_before is None or case.now < case.wait.not_before:
+        return None
+    if instance is not None and instance.passes_status_checks:
+        return _passed("stayed healthy through its soak")
+    unhealthy = _failed(SoakFailedError, f"{case.wait.instance_id} is not healthy after its soak")
+    return unhealthy if case.is_overdue else None
+
+
+def _undo(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
+    job = truth.jobs.get(wait.job_id or "")
+    if job is not None and job.is_active and now < wait.deadline:
+        return None
+    return Outcome(reason=f"{wait.job_id} no longer holds the server", progress=Progress.AGAIN)
+
+
+_OBSERVERS: dict[WaitKind, Callable[[_Case], Outcome | None]] = {
+    WaitKind.REPLICATION: _replication,
+    WaitKind.LAUNCH: _launch,
+    WaitKind.BOOT: _boot,
+    WaitKind.APPROVAL: _approval,
+    WaitKind.WINDOW: _window,
+    WaitKind.SOAK: _soak,
+}

@@ -1,0 +1,66 @@
+"""Is a source server launchable, and which one does a request mean?"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from pydantic import TypeAdapter, ValidationError
+
+from runtime.models.mgn import LifeCycleState, SourceServer
+from runtime.models.request import MigrationRequest
+
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
+
+# Agentless servers alternate between the last two; their lag is about one shipping cycle (mgn.md §1.5).
+_HEALTHY = frozenset({"CONTINUOUS", "PENDING_SNAPSHOT_SHIPPING", "SHIPPING_SNAPSHOT"})
+
+
+def lag_seconds(lag_duration: str | None) -> float | None:
+    """MGN's ISO-8601 lagDuration in seconds; None when MGN gives none, that is, not launchable."""
+    if lag_duration is None:
+        return None
+    try:
+        return _DURATION.validate_python(lag_duration).total_seconds()
+    except ValidationError:
+        return None
+
+
+def is_gone(server: SourceServer | None) -> bool:
+    """Archived, disconnected or deleted."""
+    return server is None or server.is_archived or server.state == LifeCycleState.DISCONNECTED
+
+
+def obstacles(server: SourceServer, *, max_lag: int) -> tuple[str, ...]:
+    """Why the server cannot be launched now; empty when it can."""
+    replication = server.data_replication_info
+    lag = lag_seconds(replication.lag_duration)
+    found = []
+    if replication.data_replication_state not in _HEALTHY:
+        error = replication.data_replication_error
+        why = f" ({error.error})" if error and error.error else ""
+        found.append(f"replication is {replication.data_replication_state or 'unknown'}{why}, not CONTINUOUS")
+    if lag is None:
+        found.append("lagDuration is absent, so MGN cannot launch it")
+    elif lag > max_lag:
+        found.append(f"lag is {lag:.0f} s, more than {max_lag} s")
+    return tuple(found)
+
+
+def matching_servers(request: MigrationRequest, servers: Iterable[SourceServer]) -> tuple[SourceServer, ...]:
+    """The servers a request's sourceServerId or sourceVmId means; archived and disconnected twins are ignored."""
+    if request.source_server_id is not None:
+        return tuple(s for s in servers if s.source_server_id == request.source_server_id)
+    name = request.source_vm_id.casefold()
+    return tuple(s for s in servers if not is_gone(s) and name in _names(s))
+
+
+def _names(server: SourceServer) -> set[str]:
+    hints = server.source_properties.identification_hints
+    names = (
+        server.source_server_id,
+        server.user_provided_id,
+        hints.hostname,
+        hints.fqdn,
+        hints.vm_ware_uuid,
+        hints.aws_instance_id,
+    )
+    return {name.casefold() for name in names if name}

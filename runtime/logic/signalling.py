@@ -1,0 +1,65 @@
+"""signal_handler as the door in: events and decisions wake waits; unknown, late and double ones are harmless."""
+
+from runtime.logic.journal import REASON_LIMIT, move, note
+from runtime.logic.ports import Ports
+from runtime.logic.waiting import settle
+from runtime.models.events import MigrationSignal
+from runtime.models.record import Decision, Facts, Lock, MigrationRecord, Signal
+from runtime.models.status import MigrationStatus
+
+ACTOR = "signal_handler"
+
+
+def wake_server(ports: Ports, source_server_id: str) -> int:
+    """Something happened to a server: look at the waits of the migration that holds it; how many ended."""
+    lock = ports.store.lock_of(ports.scope, source_server_id)
+    return settle(ports, ports.store.waits(lock.owner)) if lock else 0
+
+
+def take_signal(ports: Ports, sent: MigrationSignal) -> str:
+    """Keep a decision with who, when and why, and wake what waits for it; what became of it, in words."""
+    record = ports.store.record(sent.migration_id)
+    if record is None:
+        return "ignored: no such migration"
+    signal = Signal.model_validate({**sent.model_dump(), "at": ports.now()})
+    if sent.decision is Decision.RELEASE:
+        return _release(ports, record, signal)
+    if record.status.is_terminal:
+        return f"ignored: the migration is {record.status}"
+    if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
+        return "ignored: approve and reject need a gate, cutover or finalize"
+    first = ports.store.signal(signal)
+    settle(ports, ports.store.waits(record.migration_id))
+    return "taken" if first else "ignored: decided before"
+
+
+def execution_ended(ports: Ports, migration_id: str, execution: str, status: str) -> str:
+    """A state machine execution failed, timed out or was stopped: its migration freezes if it has no end yet."""
+    record = ports.store.record(migration_id)
+    if record is None or record.execution != execution:
+        return "ignored: not the execution of this migration"
+    if record.status.is_terminal:
+        return f"ignored: the migration is {record.status}"
+    reason = f"its execution ended {status} without an end for the migration"
+    move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
+    return "frozen"
+
+
+def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
+    if record.status is not MigrationStatus.FROZEN or record.scope is None or record.source_server_id is None:
+        return f"ignored: the migration is {record.status} and holds no server"
+    reason = f"released by {signal.by}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
+    lock = Lock(
+        scope=record.scope,
+        source_server_id=record.source_server_id,
+        owner=record.migration_id,
+        since=signal.at,
+        reason=reason,
+    )
+    # First of all, and on every try: a release that died half-way must not leave the server locked for good.
+    ports.store.unlock(lock)
+    if not ports.store.signal(signal):
+        return "ignored: released before"
+    failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]
+    note(ports, record, Facts(failure=failure), actor=ACTOR, reason=reason)
+    return "released"

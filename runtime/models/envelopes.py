@@ -1,0 +1,71 @@
+"""The envelopes in which AWS hands events over, reduced to what is read."""
+
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Envelope(BaseModel):
+    """Written by AWS: fields we do not know are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, populate_by_name=True)
+
+
+class EventEnvelope(Envelope):
+    """One EventBridge event."""
+
+    source: str
+    detail_type: str = Field(alias="detail-type")
+    resources: tuple[str, ...] = ()
+    detail: dict[str, object] = {}
+
+    @property
+    def source_servers(self) -> tuple[str, ...]:
+        """The MGN source servers the event is about."""
+        return tuple(arn.rsplit("/", 1)[1] for arn in self.resources if ":source-server/" in arn)
+
+
+def _parsed(text: object) -> object:
+    return json.loads(text) if isinstance(text, str) else text
+
+
+class ExecutionInput(Envelope):
+    """The input of a migration's execution."""
+
+    migration_id: str
+
+
+class ExecutionEnded(Envelope):
+    """Detail of `Step Functions Execution Status Change`; `input` arrives as JSON text."""
+
+    execution_arn: str
+    status: str
+    input: Annotated[ExecutionInput, BeforeValidator(_parsed)]
+
+    @property
+    def migration_id(self) -> str:
+        return self.input.migration_id
+
+
+class StreamImage(Envelope):
+    """The one attribute of a table item that is read from its stream."""
+
+    document: dict[str, str]
+
+
+class StreamChange(Envelope):
+    """The `dynamodb` member of a stream record."""
+
+    new_image: StreamImage = Field(alias="NewImage")
+
+
+class StreamRecord(Envelope):
+    """One record of the table's stream."""
+
+    dynamodb: StreamChange
+
+    @property
+    def document(self) -> str:
+        return self.dynamodb.new_image.document["S"]

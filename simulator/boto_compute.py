@@ -1,0 +1,188 @@
+"""EC2 side effects through boto3: launch templates and instances on a local engine or in moto (mgn.md §4.2, §7)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from simulator.lanes import InlineLanes, Lanes
+from simulator.listeners import AddressPool, Listeners
+from simulator.model.ports import LaunchDone, LaunchOrder, LaunchResult, TemplateOrder, TerminateDone
+from simulator.model.server import Application
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+STATUS_TAG = "mgn-simulator:status"
+SSM_TAG = "mgn-simulator:ssm"
+_GONE = frozenset({"InvalidInstanceID.NotFound", "InvalidLaunchTemplateId.NotFound"})
+_NO_IMAGE = "ami-00000000"  # Engines without images take any id.
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Real addresses for instances, and the listeners on them."""
+
+    addresses: AddressPool
+    listeners: Listeners
+
+
+class BotoCompute:
+    """EC2 through a boto3 client."""
+
+    def __init__(self, client: "EC2Client", lanes: Lanes | None = None, serving: Serving | None = None) -> None:
+        self._client: Any = client
+        self._lanes = lanes or InlineLanes()
+        self._serving = serving
+        self._addresses: dict[str, str] = {}
+
+    def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
+        if isinstance(self._lanes, InlineLanes):
+            return {order.server_id: self._create_template(order) for order in orders}
+        with ThreadPoolExecutor(8) as pool:
+            made = pool.map(self._create_template, orders)
+            return {order.server_id: template for order, template in zip(orders, made, strict=True)}
+
+    def _create_template(self, order: TemplateOrder) -> str:
+        try:
+            return self._make_template(order)
+        except ClientError as error:
+            if _code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
+                raise
+        # Left by an earlier run of the same scenario against the same engine.
+        self._client.delete_launch_template(LaunchTemplateName=order.name)
+        return self._make_template(order)
+
+    def _make_template(self, order: TemplateOrder) -> str:
+        tags = _tag_list(order.tags)
+        answer = self._client.create_launch_template(
+            LaunchTemplateName=order.name,
+            LaunchTemplateData={
+                "InstanceType": order.instance_type,
+                "NetworkInterfaces": [{"DeviceIndex": 0, "DeleteOnTermination": True}],
+                "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}],
+            },
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+        )
+        return str(answer["LaunchTemplate"]["LaunchTemplateId"])
+
+    def delete_template(self, server_id: str, template_id: str) -> None:
+        self._submit(server_id, lambda: self._client.delete_launch_template(LaunchTemplateId=template_id))
+
+    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
+        self._submit(server_id, lambda: self._resized(template_id, instance_type))
+
+    def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
+        def work() -> None:
+            try:
+                result = LaunchResult(self._launch(order))
+            except (ClientError, BotoCoreError, RuntimeError) as error:
+                result = LaunchResult(error=str(error))
+            done(result)
+
+        self._lanes.submit(order.server_id, work)
+
+    def boot(self, server_id: str, instance_id: str, status: str, ssm: str, application: Application | None) -> None:
+        def work() -> None:
+            address = self._addresses.get(instance_id)
+            if application is not None and address is not None and self._serving is not None:
+                self._serving.listeners.open(instance_id, address, application)
+            tags = _tag_list({STATUS_TAG: status, SSM_TAG: ssm})
+            self._client.create_tags(Resources=[instance_id], Tags=tags)
+
+        self._submit(server_id, work)
+
+    def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:
+        def work() -> None:
+            error = ""
+            try:
+                self._terminate(instance_id)
+            except (ClientError, BotoCoreError) as failure:
+                error = "" if _code(failure) in _GONE else str(failure)
+            done(error)
+
+        self._lanes.submit(server_id, work)
+
+    def _terminate(self, instance_id: str) -> None:
+        self._client.terminate_instances(InstanceIds=[instance_id])
+        if self._serving is not None:
+            self._serving.listeners.close(instance_id)
+            if address := self._addresses.pop(instance_id, None):
+                self._serving.addresses.release(address)
+
+    def _launch(self, order: LaunchOrder) -> str:
+        data = self._resized(order.template_id, order.instance_type) if order.instance_type else None
+        data = data or self._default_version(order.template_id)[1]
+        nic = (data.get("NetworkInterfaces") or [{}])[0]
+        address = self._serving.addresses.take() if self._serving else nic.get("PrivateIpAddress") or order.private_ip
+        # Engines ignore LaunchTemplate in RunInstances, so what the template says is passed explicitly.
+        wanted = {
+            "ImageId": data.get("ImageId") or _NO_IMAGE,
+            "InstanceType": data.get("InstanceType"),
+            "SubnetId": nic.get("SubnetId"),
+            "SecurityGroupIds": nic.get("Groups") or data.get("SecurityGroupIds"),
+            "PrivateIpAddress": address,
+            "IamInstanceProfile": data.get("IamInstanceProfile"),
+            "TagSpecifications": _tag_specifications(order, data),
+        }
+        answer = self._client.run_instances(
+            MinCount=1, MaxCount=1, **{name: value for name, value in wanted.items() if value}
+        )
+        instance_id = str(answer["Instances"][0]["InstanceId"])
+        if self._serving and address:
+            self._addresses[instance_id] = address
+        if not order.started:
+            self._client.stop_instances(InstanceIds=[instance_id])
+        return instance_id
+
+    def _default_version(self, template_id: str) -> tuple[int, dict[str, Any]]:
+        answer = self._client.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=["$Default"])
+        version = answer["LaunchTemplateVersions"][0]
+        return version["VersionNumber"], version["LaunchTemplateData"]
+
+    def _resized(self, template_id: str, instance_type: str) -> dict[str, Any]:
+        number, data = self._default_version(template_id)
+        if data.get("InstanceType") == instance_type:
+            return data
+        changed = {**data, "InstanceType": instance_type}
+        # The whole data is sent: not every engine merges from SourceVersion (mgn.md §7).
+        answer = self._client.create_launch_template_version(
+            LaunchTemplateId=template_id, SourceVersion=str(number), LaunchTemplateData=changed
+        )
+        made = answer["LaunchTemplateVersion"]["VersionNumber"]
+        self._client.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion=str(made))
+        return changed
+
+    def _submit(self, server_id: str, work: Callable[[], object]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except ClientError as error:
+                if _code(error) not in _GONE:
+                    raise
+
+        self._lanes.submit(server_id, guarded)
+
+
+def _tag_specifications(order: LaunchOrder, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tags of instance and volumes; the template's own win over MGN's (mgn.md §7)."""
+    own = {
+        specification.get("ResourceType"): {tag["Key"]: tag["Value"] for tag in specification.get("Tags", ())}
+        for specification in data.get("TagSpecifications", ())
+    }
+    base = {**order.copied_tags, **order.tags}
+    state = {STATUS_TAG: "initializing", SSM_TAG: "offline"}
+    return [
+        {"ResourceType": "instance", "Tags": _tag_list({**base, **own.get("instance", {}), **state})},
+        {"ResourceType": "volume", "Tags": _tag_list({**base, **own.get("volume", {})})},
+    ]
+
+
+def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""

@@ -1,0 +1,68 @@
+"""Chooses the side effects of a simulator: in memory, or boto3 EC2 and EventBridge at endpoints or in moto."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from simulator.boto_bus import BotoBus
+from simulator.boto_compute import BotoCompute, Serving
+from simulator.lanes import InlineLanes, ThreadLanes
+from simulator.listeners import AddressPool, Listeners
+from simulator.memory_effects import MemoryBus, MemoryCompute
+from simulator.model.ids import Ids
+from simulator.model.ports import Compute, EventBus
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Both sides, ready for `Simulator(compute=…, bus=…)`, and how to let go of them."""
+
+    compute: Callable[[Ids], Compute]
+    bus: EventBus
+    close: Callable[[], None]
+
+
+def endpoint_effects(
+    region: str,
+    *,
+    ec2_endpoint: str | None = None,
+    events_endpoint: str | None = None,
+    address_pool: str | None = None,
+) -> Effects:
+    """Effects at real endpoints, on worker threads; a side without endpoint stays in memory."""
+    lanes, listeners = ThreadLanes(), Listeners() if address_pool else None
+    serving = Serving(AddressPool(address_pool), listeners) if address_pool and listeners else None
+    compute: Callable[[Ids], Compute] = MemoryCompute
+    if ec2_endpoint:
+        ec2 = _client("ec2", region, ec2_endpoint)
+        compute = lambda _: BotoCompute(ec2, lanes, serving)  # noqa: E731
+    bus: EventBus = BotoBus(_client("events", region, events_endpoint), lanes) if events_endpoint else MemoryBus()
+
+    def close() -> None:
+        lanes.close()
+        if listeners is not None:
+            listeners.close_all()
+
+    return Effects(compute, bus, close)
+
+
+def inline_effects(region: str = "us-east-1") -> Effects:
+    """Effects through plain boto3 clients in the calling thread: use it inside moto's `mock_aws`."""
+    ec2, events = boto3.client("ec2", region_name=region), boto3.client("events", region_name=region)
+    lanes = InlineLanes()
+    return Effects(lambda _: BotoCompute(ec2, lanes), BotoBus(events, lanes), lanes.close)
+
+
+def _client(service: str, region: str, endpoint: str) -> Any:
+    # Local engines take any key; looking for credentials of this machine would cost seconds.
+    keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else {
+        "aws_access_key_id": "test", "aws_secret_access_key": "test"
+    }  # fmt: skip
+    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 5},
+                    max_pool_connections=16)  # fmt: skip
+    make: Any = boto3.client
+    return make(service, region_name=region, endpoint_url=endpoint, config=config, **keys)

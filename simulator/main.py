@@ -1,0 +1,76 @@
+"""The `mgn-simulator` command."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.effects import endpoint_effects
+from simulator.engine import Simulator
+from simulator.generator import generate_yaml
+from simulator.journal import JournalHandler
+from simulator.lanes import logger as effects_log
+from simulator.model.clock import ScaledClock
+from simulator.scenario import ScenarioError, load_scenario
+from simulator.serving import listen
+from simulator.serving import serve as serve_http
+
+app = typer.Typer(help="A simulator of AWS Application Migration Service (MGN).", no_args_is_help=True)
+
+
+@app.command()
+def serve(
+    scenario: Annotated[Path, typer.Option(help="Scenario file (YAML).")],
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8085,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    time_scale: Annotated[float, typer.Option(min=0.001, help="Simulated seconds for each real one.")] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="Overrides the scenario's seed.")] = None,
+    ec2_endpoint: Annotated[str | None, typer.Option(help="EC2 endpoint for instances and launch templates.")] = None,
+    events_endpoint: Annotated[str | None, typer.Option(help="EventBridge endpoint for MGN's own events.")] = None,
+    address_pool: Annotated[
+        str | None,
+        typer.Option(help="Network for instances' addresses, e.g. 127.16.0.0/16; serves their applications."),
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Account id; overrides the scenario's.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region; overrides the scenario's.")] = None,
+) -> None:
+    """Serve the MGN API, the control face under /_simulator/ and a page at /."""
+    if address_pool and not ec2_endpoint:
+        raise typer.BadParameter("--address-pool needs --ec2-endpoint: only there have instances an address")
+    try:
+        loaded = load_scenario(scenario)
+        bound = listen(host, port)
+    except (ScenarioError, OSError) as error:
+        typer.echo(f"mgn-simulator: {error}", err=True)
+        raise typer.Exit(2) from error
+    chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
+    loaded = loaded.model_copy(update=chosen)
+    effects = endpoint_effects(
+        loaded.region, ec2_endpoint=ec2_endpoint, events_endpoint=events_endpoint, address_pool=address_pool
+    )
+    try:
+        start = loaded.start.timestamp() if loaded.start else None
+        simulator = Simulator(
+            loaded, clock=ScaledClock(time_scale, start), compute=effects.compute, bus=effects.bus, seed=seed
+        )
+        logging.basicConfig(level=logging.WARNING, format="mgn-simulator: %(message)s")
+        effects_log.addHandler(JournalHandler(simulator.journal, simulator.clock.now))
+        count = len(simulator.account.servers)
+        typer.echo(f"mgn-simulator: http://{host}:{bound.getsockname()[1]} with {count} source servers")
+        serve_http(simulator, bound)
+    finally:
+        effects.close()
+
+
+@app.command("scenario")
+def print_scenario(
+    servers: Annotated[int, typer.Option(min=1, max=50_000, help="How many source servers.")] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same scenario.")] = 0,
+) -> None:
+    """Print a generated scenario as YAML."""
+    typer.echo(generate_yaml(servers, seed), nl=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,102 @@
+"""Compute and event bus kept in memory: nothing leaves the process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.model.ids import Ids
+from simulator.model.ports import (
+    LaunchDone,
+    LaunchOrder,
+    LaunchResult,
+    NativeEvent,
+    TemplateOrder,
+    TerminateDone,
+)
+from simulator.model.server import Application
+
+
+@dataclass(slots=True)
+class MemoryTemplate:
+    """A launch template: its versions, first is 1, and which of them is the default."""
+
+    versions: list[dict[str, Any]]
+    default: int = 1
+
+
+@dataclass(slots=True)
+class MemoryInstance:
+    """A launched instance."""
+
+    instance_id: str
+    server_id: str
+    instance_type: str
+    tags: dict[str, str]
+    state: str = "running"
+    status: str = "initializing"
+    ssm: str = "offline"
+
+
+@dataclass(slots=True)
+class MemoryCompute:
+    """EC2 enough for the model; instances and templates are there to be looked at."""
+
+    ids: Ids
+    templates: dict[str, MemoryTemplate] = field(default_factory=dict)
+    instances: dict[str, MemoryInstance] = field(default_factory=dict)
+    protected: set[str] = field(default_factory=set)
+
+    def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
+        made: dict[str, str] = {}
+        for order in orders:
+            made[order.server_id] = self.ids.new("lt")
+            self.templates[made[order.server_id]] = MemoryTemplate([{"InstanceType": order.instance_type}])
+        return made
+
+    def delete_template(self, server_id: str, template_id: str) -> None:
+        self.templates.pop(template_id, None)
+
+    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
+        template = self.templates[template_id]
+        current = template.versions[template.default - 1]
+        if current.get("InstanceType") != instance_type:
+            template.versions.append({**current, "InstanceType": instance_type})
+            template.default = len(template.versions)
+
+    def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
+        template = self.templates.get(order.template_id)
+        if template is None:
+            done(LaunchResult(error=f"InvalidLaunchTemplateId.NotFound: {order.template_id}"))
+            return
+        data = template.versions[template.default - 1]
+        instance = MemoryInstance(
+            self.ids.new("i"),
+            order.server_id,
+            order.instance_type or data.get("InstanceType", ""),
+            {**order.copied_tags, **order.tags},
+            "running" if order.started else "stopped",
+        )
+        self.instances[instance.instance_id] = instance
+        done(LaunchResult(instance.instance_id))
+
+    def boot(self, server_id: str, instance_id: str, status: str, ssm: str, application: Application | None) -> None:
+        instance = self.instances[instance_id]
+        instance.status, instance.ssm = status, ssm
+
+    def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:
+        if instance_id in self.protected:
+            done(f"OperationNotPermitted: {instance_id} has termination protection")
+            return
+        if instance_id in self.instances:
+            self.instances[instance_id].state = "terminated"
+        done("")
+
+
+@dataclass(slots=True)
+class MemoryBus:
+    """Keeps the events it is given."""
+
+    events: list[NativeEvent] = field(default_factory=list)
+
+    def publish(self, event: NativeEvent) -> None:
+        self.events.append(event)

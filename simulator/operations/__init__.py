@@ -1,0 +1,16 @@
+"""What each API operation does, by name; a name of the service model that is missing here answers "not simulated"."""
+
+from simulator.operations import actions, configuration, grouping, jobs, servers, service, tagging
+from simulator.operations.answers import Answer, Operation, Request, TextItems
+
+OPERATIONS: dict[str, Operation] = {
+    **servers.OPERATIONS,
+    **jobs.OPERATIONS,
+    **configuration.OPERATIONS,
+    **actions.OPERATIONS,
+    **grouping.OPERATIONS,
+    **tagging.OPERATIONS,
+    **service.OPERATIONS,
+}
+
+__all__ = ["OPERATIONS", "Answer", "Operation", "Request", "TextItems"]

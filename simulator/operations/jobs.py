@@ -1,0 +1,71 @@
+"""Operations that start, list and delete jobs (mgn.md §2.2)."""
+
+from collections.abc import Callable
+
+from simulator.model.account import Account
+from simulator.model.errors import conflict, invalid
+from simulator.model.formats import parse_datetime
+from simulator.model.job import Job
+from simulator.model.job_views import job_view, log_views
+from simulator.model.server import Phase
+from simulator.model.starting import start_job
+from simulator.model.views import View
+from simulator.operations.answers import Operation, Request, listed
+from simulator.operations.paging import numbered_page, page
+
+
+def _starter(phase: Phase | None) -> Operation:
+    def run(account: Account, request: Request) -> View:
+        job = start_job(account, phase, request["sourceServerIDs"], request.get("tags") or {})
+        return {"job": job_view(account, job)}
+
+    return run
+
+
+def describe_jobs(account: Account, request: Request) -> View:
+    """Newest first."""
+    filters = request.get("filters") or {}
+    ids = filters.get("jobIDs")
+    jobs = [account.jobs[job_id] for job_id in ids if job_id in account.jobs] if ids else list(account.jobs.values())
+    jobs = sorted({job.job_id: job for job in jobs}.values(), key=lambda job: -job.sequence)
+    found, token = page(
+        jobs,
+        request,
+        account.knobs.default_page_size,
+        lambda job: -job.sequence,
+        _created_between(filters.get("fromDate"), filters.get("toDate")),
+    )
+    return listed([job_view(account, job) for job in found], token)
+
+
+def _created_between(start: str | None, end: str | None) -> Callable[[Job], bool]:
+    earliest = parse_datetime(start) if start else float("-inf")
+    latest = parse_datetime(end) if end else float("inf")
+    return lambda job: earliest <= job.created_at <= latest
+
+
+def describe_job_log_items(account: Account, request: Request) -> View:
+    job = account.jobs.get(request["jobID"])
+    if job is None:
+        # ResourceNotFoundException is not modelled on this operation (mgn.md §2.2).
+        raise invalid(f"Job with id {request['jobID']} not found", {"jobID": "no such job"})
+    items, token = numbered_page(log_views(account, job), request, account.knobs.default_page_size)
+    return listed(items, token)
+
+
+def delete_job(account: Account, request: Request) -> View:
+    job = account.job(request["jobID"])
+    if job.active:
+        raise conflict(f"Job {job.job_id} is {job.status}: only COMPLETED jobs can be deleted", "Job", job.job_id)
+    del account.jobs[job.job_id]
+    return {}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "StartTest": _starter("test"),
+    "StartCutover": _starter("cutover"),
+    "TerminateTargetInstances": _starter(None),
+    "DescribeJobs": describe_jobs,
+    "DescribeJobLogItems": describe_job_log_items,
+    "DeleteJob": delete_job,
+}

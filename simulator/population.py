@@ -1,0 +1,192 @@
+"""Builds an account from a scenario: servers with their hardware, replication, templates, groups and faults."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from simulator.hardware import hardware
+from simulator.model import native_events, replicating
+from simulator.model.account import Account
+from simulator.model.defaults import launch_settings, replication_settings
+from simulator.model.faults import Fault, ReplicationFault
+from simulator.model.launching import MANAGED, SERVER_TAG
+from simulator.model.ports import TemplateOrder
+from simulator.model.server import GIB, Application, SourceServer
+from simulator.operations.configuration import (
+    LAUNCH_TEMPLATE,
+    REPLICATION_TEMPLATE,
+    check_templates,
+    create_default_templates,
+    default_template,
+)
+from simulator.operations.grouping import APPLICATION, WAVE, create_group
+from simulator.operations.service import VCENTER
+from simulator.scenario import Scenario, ServerSpec
+
+_REPLICATION_OF = {
+    "NOT_READY": "INITIATING",
+    "STOPPED": "STOPPED",
+    "DISCOVERED": "STOPPED",
+    "PENDING_INSTALLATION": "STOPPED",
+    "CUTOVER": "DISCONNECTED",
+    "DISCONNECTED": "DISCONNECTED",
+}
+
+
+def populate(account: Account, scenario: Scenario) -> None:
+    """Fill a new account as the scenario says."""
+    account.initialized = scenario.initialized
+    account.managed_accounts = scenario.managed_accounts
+    if scenario.initialized:
+        create_default_templates(account)
+    _add_vcenter_clients(account, scenario.vcenter_clients)
+    add_servers(account, scenario.servers)
+    for fault in reversed(scenario.faults):
+        put_in_force(account, fault)
+    if account.knobs.template_check_seconds is not None:
+        account.after(account.knobs.template_check_seconds, lambda: check_templates(account))
+
+
+def add_servers(account: Account, specs: Iterable[ServerSpec]) -> list[SourceServer]:
+    """Add servers as if their agents had just been installed, or with the past their lifecycle implies."""
+    added = [_add(account, spec, name) for spec in specs for name in spec.names()]
+    live = [server for server in added if server.replication.state != "DISCONNECTED"]
+    templates = account.compute.create_templates([_template_order(account, server) for server in live])
+    for server in live:
+        server.template_id = templates.get(server.server_id, "")
+    return added
+
+
+def put_in_force(account: Account, fault: Fault) -> None:
+    """Make a fault effective from now on."""
+    if isinstance(fault, ReplicationFault):
+        account.after(fault.after_seconds, lambda: _interrupt(account, fault))
+    else:
+        account.chaos.add(fault)
+
+
+def _interrupt(account: Account, fault: ReplicationFault) -> None:
+    stream = account.ids.stream(f"replication-fault:{account.now}:{fault}")
+    for server in list(account.servers.values()):
+        named = fault.concerns(server.name, server.hardware.hostname, server.server_id)
+        if not named or stream.random() > fault.probability:
+            continue
+        if fault.state == "STALLED":
+            hit = replicating.stall(account, server, fault.error)
+        else:
+            hit = server.replication.state == "CONTINUOUS"
+            if hit:
+                server.replication.backlog_bytes = int(fault.backlog_gib * GIB)
+                replicating.enter(account, server, fault.state, fault.lasts_seconds)
+        if hit:
+            account.notice("fault", fault="replication", state=fault.state, server=server.server_id)
+            if fault.state == "STALLED" and fault.lasts_seconds is not None:
+                account.after(fault.lasts_seconds, _healer(account, server))
+
+
+def _healer(account: Account, server: SourceServer) -> Callable[[], None]:
+    return lambda: replicating.heal(account, server)
+
+
+def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
+    server_id = spec.id or account.ids.new("s")
+    server = SourceServer(
+        server_id=server_id,
+        arn=account.ids.arn("source-server", server_id),
+        name=name,
+        sequence=account.next_sequence(),
+        hardware=hardware(account.ids.stream(f"hardware:{server_id}"), spec, name, account.sequence),
+        timings=account.timings.model_copy(update=spec.timings) if spec.timings else account.timings,
+        state=spec.lifecycle,
+        added_at=account.now,
+        replication_type=spec.replication_type,
+        user_provided_id=spec.user_provided_id.format(n=account.sequence, name=name),
+        archived=spec.archived,
+        tags=dict(spec.tags),
+        application=Application(**spec.application.model_dump()) if spec.application else None,
+    )
+    server.launch_settings = {**launch_settings(server, default_template(account, LAUNCH_TEMPLATE)), **spec.launch}
+    server.replication_settings = replication_settings(server, default_template(account, REPLICATION_TEMPLATE))
+    server.actions = _actions(spec)
+    account.servers[server_id] = server
+    _group(account, server, spec)
+    _give_past(account, server, spec)
+    native_events.agent_installed(account, server)
+    return server
+
+
+def _actions(spec: ServerSpec) -> dict[str, dict[str, Any]]:
+    return {
+        f"action-{number}": {
+            "actionID": f"action-{number}",
+            "actionName": action.name,
+            "documentIdentifier": action.document,
+            "order": 1000 + number,
+            "documentVersion": "$DEFAULT",
+            "active": True,
+            "timeoutSeconds": 3600,
+            "mustSucceedForCutover": action.must_succeed_for_cutover,
+        }
+        for number, action in enumerate(spec.actions, start=1)
+    }
+
+
+def _group(account: Account, server: SourceServer, spec: ServerSpec) -> None:
+    if not spec.app:
+        return
+    application = _named(account, APPLICATION, spec.app)
+    server.application_id = application["applicationID"]
+    if spec.wave:
+        application["waveID"] = _named(account, WAVE, spec.wave)["waveID"]
+
+
+def _named(account: Account, kind: str, name: str) -> dict[str, Any]:
+    for group in account.kept(kind).values():
+        if group["name"] == name:
+            return group
+    return create_group(account, kind, name)
+
+
+def _give_past(account: Account, server: SourceServer, spec: ServerSpec) -> None:
+    """Bring replication to where the lifecycle says it must be."""
+    replication = server.replication
+    state = spec.replication or _REPLICATION_OF.get(spec.lifecycle, "CONTINUOUS")
+    if state == "STOPPED":
+        return
+    if state == "INITIATING":
+        replicating.begin(account, server)
+        return
+    timings = server.timings
+    replication.started_at = account.now - timings.initiation - timings.initial_sync
+    replication.first_byte_at = account.now - timings.initial_sync
+    server.added_at = replication.started_at
+    if state == "DISCONNECTED":
+        replicating.end(account, server, "DISCONNECTED")
+        return
+    server.ready_for_test_announced = spec.lifecycle != "NOT_READY"
+    replication.launchable = spec.lifecycle != "NOT_READY"
+    replication.continuous_at = account.now if replication.launchable else None
+    replicating.enter(account, server, state)
+
+
+def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
+    digits = account.ids.stream(f"template:{server.server_id}").randrange(10**12)
+    return TemplateOrder(
+        server_id=server.server_id,
+        name=f"created-and-used-by-application-migration-service-{server.server_id}-{digits}",
+        instance_type=server.hardware.recommended_instance_type,
+        tags={**MANAGED, SERVER_TAG: server.server_id, "Name": server.hardware.hostname},
+    )
+
+
+def _add_vcenter_clients(account: Account, count: int) -> None:
+    for number in range(1, count + 1):
+        identifier = account.ids.new("vcc")
+        account.kept(VCENTER)[identifier] = {
+            "vcenterClientID": identifier,
+            "arn": account.ids.arn("vcenter-client", identifier),
+            "hostname": f"vcenter-{number}.corp.example",
+            "vcenterUUID": account.ids.uuid(),
+            "datacenterName": f"dc-{number}",
+            "sourceServerTags": {},
+            "tags": {},
+        }

@@ -1,0 +1,186 @@
+"""A scenario: which servers exist, how long things take, what goes wrong. Read from YAML, checked by pydantic."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simulator.model.clock import DEFAULT_START
+from simulator.model.faults import Fault
+from simulator.model.knobs import Knobs
+from simulator.model.quotas import Quotas
+from simulator.model.timings import Timings
+
+LifeCycleState = Literal[
+    "STOPPED", "NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER", "CUTOVER",
+    "DISCONNECTED", "DISCOVERED", "PENDING_INSTALLATION",
+]  # fmt: skip
+ReplicationState = Literal[
+    "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS", "DISCONNECTED"
+]
+
+
+_FAULT_KINDS = frozenset({"launch", "replication", "call", "events"})
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; the text names each wrong field, its value and what is expected."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DiskSpec(_Part):
+    """A source disk."""
+
+    device: str = "/dev/sda1"
+    gib: int = Field(8, ge=1, le=16_384, description="size; MGN takes volumes up to 16 TiB (mgn.md §5)")
+
+
+class ApplicationSpec(_Part):
+    """The plain HTTP application the launched instance serves."""
+
+    port: int = Field(80, ge=1, le=65_535)
+    path: str = Field("/", pattern="^/")
+    status: int = Field(200, ge=100, le=599)
+    body: str = "ok\n"
+
+
+class ActionSpec(_Part):
+    """A post-launch action the server already has."""
+
+    name: str
+    document: str = "AWSMigration-ValidateHttpResponse"
+    must_succeed_for_cutover: bool = False
+
+
+class ServerSpec(_Part):
+    """One source server, or `count` alike ones."""
+
+    name: str = Field(min_length=1, description="host name; may hold {n} or {n:03d} when count is above 1")
+    count: int = Field(1, ge=1, le=50_000)
+    id: str | None = Field(None, pattern="^s-[0-9a-zA-Z]{17}$")
+    user_provided_id: str = ""
+    fqdn: str = ""
+    vmware_uuid: str = ""
+    vm_path: str = ""
+    aws_instance_id: str = ""
+    os: str = "Ubuntu 22.04.4 LTS"
+    cpu_cores: int = Field(2, ge=1)
+    cpu_model: str = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
+    ram_gib: int = Field(4, ge=1)
+    disks: tuple[DiskSpec, ...] = (DiskSpec(),)
+    mac: str = ""
+    ip: str = Field("", description="primary address; one is invented when empty")
+    recommended_instance_type: str = "t3.medium"
+    lifecycle: LifeCycleState = "READY_FOR_TEST"
+    replication: ReplicationState | None = Field(None, description="follows from the lifecycle when left out")
+    replication_type: Literal["AGENT_BASED", "SNAPSHOT_SHIPPING"] = "AGENT_BASED"
+    archived: bool = False
+    tags: dict[str, str] = {}
+    app: str = Field("", description="name of the MGN application it belongs to")
+    wave: str = Field("", description="name of the wave that application belongs to")
+    application: ApplicationSpec | None = None
+    actions: tuple[ActionSpec, ...] = ()
+    launch: dict[str, Any] = Field({}, description="members of its launch configuration that differ")
+    timings: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="durations that differ")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "ServerSpec":
+        if self.count > 1 and (self.id or self.mac or self.ip or self.aws_instance_id):
+            raise ValueError("id, mac, ip and aws_instance_id need count 1")
+        if self.wave and not self.app:
+            raise ValueError("a wave holds applications: give the server an app too")
+        unknown = self.timings.keys() - Timings.model_fields.keys()
+        if unknown:
+            raise ValueError(f"unknown timings {sorted(unknown)}; known are {sorted(Timings.model_fields)}")
+        return self
+
+    def names(self) -> list[str]:
+        """The names of the servers this entry stands for."""
+        if self.count == 1:
+            return [self.name.format(n=1)]
+        template = self.name if "{n" in self.name else f"{self.name}-{{n:0{max(2, len(str(self.count)))}d}}"
+        return [template.format(n=number) for number in range(1, self.count + 1)]
+
+
+class Scenario(_Part):
+    """Everything a simulator starts from."""
+
+    name: str = "unnamed"
+    description: str = ""
+    seed: int = 0
+    account_id: str = Field("000000000000", pattern="^[0-9]{12}$")
+    region: str = "us-east-1"
+    start: datetime | None = Field(None, description="simulated time of the start; a fixed day, or now when serving")
+    initialized: bool = True
+    managed_accounts: tuple[str, ...] = ()
+    vcenter_clients: int = Field(0, ge=0)
+    knobs: Knobs = Knobs()
+    quotas: Quotas = Quotas()
+    timings: Timings = Timings()
+    servers: tuple[ServerSpec, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Scenario":
+        seen: set[str] = set()
+        for server in self.servers:
+            for name in server.names():
+                if name in seen:
+                    raise ValueError(f"two servers are named {name!r}: rename one")
+                seen.add(name)
+        return self
+
+    @property
+    def start_seconds(self) -> float:
+        """Simulated start in seconds since 1970."""
+        return DEFAULT_START if self.start is None else self.start.timestamp()
+
+
+def load_scenario(path: Path | str) -> Scenario:
+    """Read a scenario file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, source: str = "scenario") -> Scenario:
+    """Read a scenario from YAML text; `source` names it in errors."""
+    try:
+        raw = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{source}: not YAML: {error}") from error
+    if not isinstance(raw, Mapping):
+        raise ScenarioError(f"{source}: a scenario is a mapping, got {type(raw).__name__}")
+    try:
+        return Scenario.model_validate(raw)
+    except ValidationError as error:
+        raise ScenarioError(f"{source}:\n{explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """One line for each wrong field: where, the value found, what to write instead."""
+    return "\n".join(_line(dict(each)) for each in error.errors())
+
+
+def _line(problem: dict[str, Any]) -> str:
+    where = ""
+    for part in problem["loc"]:
+        if part in _FAULT_KINDS:
+            continue  # The tag pydantic adds for the kind of fault it chose is no field.
+        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
+    shown = repr(problem["input"])
+    value = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        text = "no such field; remove it or correct its spelling"
+    if problem["type"] == "missing":
+        return f"  {where}: missing; add it"
+    return f"  {where or 'scenario'}: {value}: {text[0].lower()}{text[1:]}"

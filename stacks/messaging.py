@@ -1,0 +1,49 @@
+"""How messages come in and go out."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus
+from runtime.models.deployment import stack_name
+from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
+from stacks.settings import StageSettings
+
+CALLBACK_TIMEOUT = Duration.seconds(120)
+
+
+class MessagingStack(Stack):
+    """The bus, the queue of requests and the queue of callbacks."""
+
+    def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
+        super().__init__(scope, stack_name(settings.stage, "Messaging"))
+        key = encryption.key_in(self)
+        ingress_timeout = Duration.seconds(settings.ingress.timeout_seconds)
+        self.bus = MigrationBus(self, "Events", key=key, removal_policy=settings.removal)
+        self.requests = EncryptedQueue(
+            self, "Requests", key=key, consumer_timeout=ingress_timeout, removal_policy=settings.removal
+        )
+        self.callbacks = EncryptedQueue(
+            self, "Callbacks", key=key, consumer_timeout=CALLBACK_TIMEOUT, removal_policy=settings.removal
+        )
+        # Requests arrive on the queue as producers send them, callbacks as events.
+        detail = events.RuleTargetInput.from_event_path("$.detail")
+        self._forward("RequestRule", FROM_OTHERS, REQUEST_DETAIL_TYPE, self.requests, detail)
+        self._forward("CallbackRule", [SOURCE], MigrationStatusChanged.detail_type, self.callbacks)
+
+    def _forward(
+        self,
+        id_: str,
+        source: list[str],
+        detail_type: str,
+        to: EncryptedQueue,
+        message: events.RuleTargetInput | None = None,
+    ) -> None:
+        rule = events.Rule(
+            self,
+            id_,
+            event_bus=self.bus.event_bus,
+            event_pattern=events.EventPattern(source=source, detail_type=[detail_type]),
+        )
+        rule.add_target(targets.SqsQueue(to.queue, message=message, dead_letter_queue=self.bus.undelivered))

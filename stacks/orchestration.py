@@ -1,0 +1,168 @@
+"""What takes a migration to its end: functions, state machine, and the rules that wake them."""
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from constructs import Construct
+from pydantic.alias_generators import to_pascal
+
+from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable
+from runtime.models.deployment import Deployment, stack_name
+from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
+from runtime.models.table import JOURNAL_PREFIX, SORT_KEY
+from stacks.functions import PipelineFunctions
+from stacks.messaging import MessagingStack
+from stacks.settings import StageSettings
+
+# The three MGN events with documented payloads; all are best effort, so they wake and never decide.
+MGN_DETAIL_TYPES = [
+    "MGN Source Server Launch Result",
+    "MGN Source Server Lifecycle State Change",
+    "MGN Source Server Data Replication Stalled Change",
+]
+UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
+# A request or a decision must arrive; EventBridge's own longest.
+DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
+CALLBACK_BATCH = 5
+JOURNAL_BATCH = 25
+JOURNAL_ATTEMPTS = 10
+
+
+class OrchestrationStack(Stack):
+    """Functions, state machine, event sources, rules and the outputs the CLI reads."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        settings: StageSettings,
+        encryption: EncryptionKey,
+        state: StateTable,
+        messaging: MessagingStack,
+    ) -> None:
+        super().__init__(scope, stack_name(settings.stage, "Orchestration"))
+        key = encryption.key_in(self)
+        self.messaging = messaging
+        self.undelivered = messaging.bus.undelivered_in(self)
+        self.functions = PipelineFunctions(
+            self,
+            "Functions",
+            settings=settings,
+            key=key,
+            state=state,
+            bus=messaging.bus,
+            undelivered=messaging.bus.undelivered,
+        )
+        self.migration = MigrationStateMachine(
+            self,
+            "Migration",
+            functions={module: step.function for module, step in self.functions.steps.items()},
+            budgets=settings.budgets,
+            pace=Pace(
+                transient=Duration.seconds(settings.pace.transient_seconds),
+                check=Duration.seconds(settings.pace.check_seconds),
+                check_attempts=settings.pace.check_attempts,
+            ),
+            key=key,
+            log_retention=settings.log_retention,
+            removal_policy=settings.removal,
+        )
+        for reader in (self.functions.signal, self.functions.sweep):
+            self.migration.grant_describe_executions(reader.role, reader)
+        self._take_in(settings)
+        self._publish_journal(state)
+        self._start_executions()
+        self._wake(settings)
+        self._tell(state)
+
+    def _take_in(self, settings: StageSettings) -> None:
+        self.functions.ingress.function.add_event_source(
+            sources.SqsEventSource(
+                self.messaging.requests.queue,
+                batch_size=settings.ingress.batch_size,
+                max_concurrency=settings.ingress.max_concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+        self.functions.callback.function.add_event_source(
+            sources.SqsEventSource(
+                self.messaging.callbacks.queue, batch_size=CALLBACK_BATCH, report_batch_item_failures=True
+            )
+        )
+
+    def _publish_journal(self, state: StateTable) -> None:
+        new_journal_entry = {
+            "eventName": lambda_.FilterRule.is_equal("INSERT"),
+            "dynamodb": {"Keys": {SORT_KEY: {"S": lambda_.FilterRule.begins_with(JOURNAL_PREFIX)}}},
+        }
+        self.functions.publish.function.add_event_source(
+            sources.DynamoEventSource(
+                state.table,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=JOURNAL_BATCH,
+                bisect_batch_on_error=True,
+                filters=[lambda_.FilterCriteria.filter(new_journal_entry)],
+                on_failure=sources.SqsDlq(self.messaging.bus.undelivered),
+                parallelization_factor=2,
+                report_batch_item_failures=True,
+                retry_attempts=JOURNAL_ATTEMPTS,
+            )
+        )
+
+    def _start_executions(self) -> None:
+        self._rule("MigrationRequested", [SOURCE], [MigrationRequested.detail_type]).add_target(
+            targets.SfnStateMachine(
+                self.migration.state_machine,
+                input=events.RuleTargetInput.from_event_path("$.detail"),
+                dead_letter_queue=self.undelivered,
+                max_event_age=DELIVERY_AGE,
+                retry_attempts=DELIVERY_ATTEMPTS,
+            )
+        )
+
+    def _wake(self, settings: StageSettings) -> None:
+        signal = targets.LambdaFunction(
+            self.functions.signal.function,
+            dead_letter_queue=self.undelivered,
+            max_event_age=DELIVERY_AGE,
+            retry_attempts=DELIVERY_ATTEMPTS,
+        )
+        self._rule("MigrationSignal", FROM_OTHERS, [MigrationSignal.detail_type]).add_target(signal)
+        events.Rule(
+            self,
+            "MgnEvents",
+            event_pattern=events.EventPattern(source=["aws.mgn"], detail_type=MGN_DETAIL_TYPES),
+            targets=[signal],
+        )
+        events.Rule(
+            self,
+            "ExecutionFailed",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"stateMachineArn": [self.migration.state_machine.state_machine_arn], "status": UNHAPPY_ENDS},
+            ),
+            targets=[signal],
+        )
+        sweep = targets.LambdaFunction(
+            self.functions.sweep.function, dead_letter_queue=self.undelivered, retry_attempts=0
+        )
+        schedule = events.Schedule.rate(Duration.minutes(settings.sweep_minutes))
+        events.Rule(self, "Sweep", schedule=schedule, targets=[sweep])
+
+    def _rule(self, id_: str, source: list[str], detail_types: list[str]) -> events.Rule:
+        pattern = events.EventPattern(source=source, detail_type=detail_types)
+        return events.Rule(self, id_, event_bus=self.messaging.bus.event_bus, event_pattern=pattern)
+
+    def _tell(self, state: StateTable) -> None:
+        deployment = Deployment(
+            queue_url=self.messaging.requests.queue.queue_url,
+            dead_letter_queue_url=self.messaging.requests.dead_letter_queue.queue_url,
+            event_bus_name=self.messaging.bus.event_bus.event_bus_name,
+            state_table_name=state.table.table_name,
+            state_machine_arn=self.migration.state_machine.state_machine_arn,
+        )
+        for field, value in deployment.model_dump(by_alias=False).items():
+            CfnOutput(self, to_pascal(field), value=value)

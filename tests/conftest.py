@@ -1,0 +1,42 @@
+"""No test reaches the network beyond this machine or a real AWS account."""
+
+import os
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+from tests.fakes import CountedIds, FakePorts, SetClock
+
+
+def pytest_configure() -> None:
+    # Before any import of a test can make a client: AWS_ENDPOINT_URL also goes round moto's mock_aws.
+    for name in [name for name in os.environ if name.startswith("AWS_") or name == "_X_AMZN_TRACE_ID"]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+        AWS_SESSION_TOKEN="testing",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_REGION="us-east-1",
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    socket_allow_hosts(["127.0.0.0/8", "::1", "localhost"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def ids() -> CountedIds:
+    return CountedIds()
+
+
+@pytest.fixture
+def ports() -> FakePorts:
+    return FakePorts()

@@ -1,0 +1,53 @@
+"""The state table in moto, made from the same layout the construct is made from."""
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TABLE_NAME = "migrations"
+
+
+def make_state_table() -> "DynamoDBClient":
+    """A client whose account has the empty state table; inside `mock_aws`."""
+    client = boto3.client("dynamodb", region_name="us-east-1")
+    attributes = {PARTITION_KEY, SORT_KEY, *(name for keys in INDEXES.values() for name in keys)}
+    client.create_table(
+        TableName=TABLE_NAME,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in sorted(attributes)],
+        KeySchema=[
+            {"AttributeName": PARTITION_KEY, "KeyType": "HASH"},
+            {"AttributeName": SORT_KEY, "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": [
+                    {"AttributeName": keys.partition, "KeyType": "HASH"},
+                    {"AttributeName": keys.sort, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index, keys in INDEXES.items()
+        ],
+    )
+    one_call_at_a_time(client)
+    return client
+
+
+def one_call_at_a_time(client: Any) -> None:
+    """DynamoDB decides each write as a whole; moto does so only when no other thread is inside it."""
+    lock = Lock()
+    call = client._make_api_call
+
+    def locked(*args: Any) -> Any:
+        with lock:
+            return call(*args)
+
+    client._make_api_call = locked

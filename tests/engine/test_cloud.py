@@ -1,0 +1,95 @@
+"""The local cloud comes up as one and leaves nothing behind."""
+
+import io
+import subprocess
+import threading
+import zipfile
+from pathlib import Path
+
+import boto3
+import pytest
+
+from localcloud.cloud import down, local_cloud, up
+from localcloud.network import SECURITY_GROUPS, SUBNETS
+from localcloud.processes import StartError, free_port, is_port_open, is_running
+from localcloud.services import temporary_folder
+from localcloud.settings import CloudSettings
+from localcloud.state import CloudState, load, state_file
+from tests.engine.conftest import until
+
+
+def group_of(pid: int) -> list[str]:
+    listing = subprocess.run(["ps", "-axo", "pgid=,stat=,pid="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listing.splitlines()]
+    return [row[2] for row in rows if row[0] == str(pid) and not row[1].startswith("Z")]
+
+
+def start_a_handler_that_sleeps(state: CloudState) -> None:
+    variables = state.client_variables()
+    lambda_ = boto3.client(
+        "lambda",
+        endpoint_url=state.endpoint,
+        region_name=state.region,
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("index.py", "import time\ndef handler(event, context): time.sleep(60)")
+    lambda_.create_function(
+        FunctionName="sleeper",
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role="arn:aws:iam::000000000000:role/any",
+        Timeout=90,
+        Code={"ZipFile": package.getvalue()},
+    )
+    lambda_.get_waiter("function_active_v2").wait(FunctionName="sleeper", WaiterConfig={"Delay": 1})
+    threading.Thread(target=lambda: lambda_.invoke(FunctionName="sleeper", InvocationType="Event")).start()
+
+
+def test_down_leaves_nothing_behind(tmp_path: Path) -> None:
+    state = up(CloudSettings(folder=tmp_path))
+    (process,) = state.processes
+    start_a_handler_that_sleeps(state)
+    until(lambda: len(group_of(process.pid)) == 2)
+
+    assert down(tmp_path)
+
+    assert group_of(process.pid) == []
+    assert not is_port_open(int(state.endpoint.rsplit(":", 1)[1]))
+    assert not temporary_folder(tmp_path).exists()
+    assert not state_file(tmp_path).exists()
+    assert not down(tmp_path)
+
+
+def test_cloud_knows_its_network_and_is_described_by_its_state_file(tmp_path: Path) -> None:
+    with local_cloud(CloudSettings(folder=tmp_path)) as state:
+        assert load(tmp_path) == state
+        ec2 = boto3.client(
+            "ec2",
+            endpoint_url=state.endpoint,
+            region_name=state.region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        assert len(ec2.describe_subnets(SubnetIds=list(SUBNETS))["Subnets"]) == len(SUBNETS)
+        assert len(ec2.describe_security_groups(GroupIds=list(SECURITY_GROUPS))["SecurityGroups"]) == len(
+            SECURITY_GROUPS
+        )
+        with pytest.raises(StartError, match="is up at"):
+            up(CloudSettings(folder=tmp_path))
+    assert load(tmp_path) is None
+
+
+def test_failed_start_leaves_nothing_running(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="mgn-simulator"):
+        up(CloudSettings(folder=tmp_path, scenario=tmp_path / "missing.yaml"))
+    assert load(tmp_path) is None
+
+
+def test_port_in_use_is_an_error(tmp_path: Path) -> None:
+    with local_cloud(CloudSettings(folder=tmp_path / "one", port=free_port())) as state:
+        assert is_running(state.processes[0])
+        with pytest.raises(StartError, match="in use"):
+            up(CloudSettings(folder=tmp_path / "two", port=int(state.endpoint.rsplit(":", 1)[1])))

@@ -1,0 +1,114 @@
+"""The state table as a few dictionaries. Proven against the real adapter by tests/contract/test_store_contract.py."""
+
+from collections.abc import Iterable
+from threading import RLock
+
+from runtime.errors import RecordChangedError
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
+from runtime.models.status import MigrationStatus
+
+
+class InMemoryStore:
+    """A MigrationStore. Open its dictionaries to look at what a test left behind."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, MigrationRecord] = {}
+        self.journals: dict[str, list[JournalEntry]] = {}
+        self.parked: dict[str, dict[str, Wait]] = {}
+        self.received: dict[str, dict[str, Signal]] = {}
+        self.locks: dict[tuple[str, str], Lock] = {}
+        self.rejected: dict[str, Rejection] = {}
+        self._one_at_a_time = RLock()
+
+    def record(self, migration_id: str) -> MigrationRecord | None:
+        return self.records.get(migration_id)
+
+    def journal(self, migration_id: str) -> tuple[JournalEntry, ...]:
+        return tuple(self.journals.get(migration_id, ()))
+
+    def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        with self._one_at_a_time:
+            stored = self.records.get(record.migration_id)
+            if (stored.sequence if stored else 0) != entry.sequence - 1:
+                raise RecordChangedError(f"{record.migration_id}: entry {entry.sequence} does not follow")
+            self.records[record.migration_id] = record
+            self.journals.setdefault(record.migration_id, []).append(entry)
+            if unlock:
+                self.unlock(unlock)
+
+    def migrations(
+        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
+    ) -> Iterable[MigrationRecord]:
+        found = [
+            record
+            for record in self.records.values()
+            if status in (None, record.status)
+            and wave in (None, record.request.wave)
+            and application in (None, record.request.app_name)
+        ]
+        return iter(sorted(found, key=lambda record: record.updated_at))
+
+    def reject(self, rejection: Rejection) -> bool:
+        with self._one_at_a_time:
+            return self.rejected.setdefault(rejection.message_id, rejection) is rejection
+
+    def rejections(self) -> Iterable[Rejection]:
+        return iter(sorted(self.rejected.values(), key=lambda rejection: rejection.at))
+
+    def lock(self, lock: Lock) -> Lock:
+        with self._one_at_a_time:
+            held = self.lock_of(lock.scope, lock.source_server_id)
+            if held is not None and held.owner != lock.owner:
+                return held
+            self.locks[lock.scope, lock.source_server_id] = lock
+            return lock
+
+    def lock_of(self, scope: str, source_server_id: str) -> Lock | None:
+        return self.locks.get((scope, source_server_id))
+
+    def unlock(self, lock: Lock) -> None:
+        with self._one_at_a_time:
+            held = self.lock_of(lock.scope, lock.source_server_id)
+            if held is not None and held.owner == lock.owner:
+                del self.locks[lock.scope, lock.source_server_id]
+
+    def park(self, wait: Wait) -> Wait:
+        with self._one_at_a_time:
+            stored = self._stored(wait)
+            parked = wait.model_copy(update={"outcome": stored.outcome}) if stored and stored.outcome else wait
+            self.parked.setdefault(wait.migration_id, {})[wait.name] = parked
+            return parked
+
+    def waits(self, migration_id: str) -> tuple[Wait, ...]:
+        return tuple(wait for _, wait in sorted(self.parked.get(migration_id, {}).items()))
+
+    def open_waits(self, scope: str) -> Iterable[Wait]:
+        found = [wait for waits in self.parked.values() for wait in waits.values() if wait.scope == scope]
+        return iter(sorted(found, key=lambda wait: wait.deadline))
+
+    def decide(self, wait: Wait, outcome: Outcome) -> Wait:
+        with self._one_at_a_time:
+            stored = self._stored(wait)
+            decided = wait.model_copy(update={"outcome": outcome})
+            if stored is None or stored.token != wait.token:
+                return decided
+            if stored.outcome is not None:
+                return stored
+            self.parked[wait.migration_id][wait.name] = decided
+            return decided
+
+    def close(self, wait: Wait) -> None:
+        with self._one_at_a_time:
+            stored = self._stored(wait)
+            if stored is not None and stored.token == wait.token:
+                del self.parked[wait.migration_id][wait.name]
+
+    def signal(self, signal: Signal) -> bool:
+        with self._one_at_a_time:
+            return self.received.setdefault(signal.migration_id, {}).setdefault(signal.name, signal) is signal
+
+    def signals(self, migration_id: str) -> tuple[Signal, ...]:
+        return tuple(sorted(self.received.get(migration_id, {}).values(), key=lambda signal: signal.at))
+
+    def _stored(self, wait: Wait) -> Wait | None:
+        return self.parked.get(wait.migration_id, {}).get(wait.name)

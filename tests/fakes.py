@@ -1,0 +1,270 @@
+"""In-memory versions of every port, each with what it was told open to look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, SourceServerGoneError
+from runtime.models.environment import Budgets
+from runtime.models.events import BusEvent
+from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
+from runtime.models.record import Outcome
+from runtime.models.request import Check, MigrationRequest, Phase
+from tests.builders import NOON, SCOPE, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID
+from tests.fake_mgn import FakeMgn
+from tests.fake_store import InMemoryStore
+
+__all__ = [
+    "CountedIds",
+    "FakeBus",
+    "FakeCommands",
+    "FakeInstances",
+    "FakeLaunchSettings",
+    "FakeMgn",
+    "FakeNetwork",
+    "FakePorts",
+    "FakeProber",
+    "FakeReceiver",
+    "FakeResumer",
+    "InMemoryStore",
+    "SetClock",
+]
+
+
+class SetClock:
+    """A clock that moves only when told to."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class CountedIds:
+    """Ids in order: 000…1, 000…2."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __call__(self) -> str:
+        self.given += 1
+        return f"{self.given:032x}"
+
+
+class FakeLaunchSettings:
+    """LaunchSettings: each server has one template, whose versions are plain dictionaries."""
+
+    def __init__(self, *source_server_ids: str) -> None:
+        self.versions: dict[str, list[tuple[str, dict[str, object]]]] = {
+            server: [("created by MGN", {})] for server in source_server_ids or (SERVER_ID,)
+        }
+        self.defaults = dict.fromkeys(self.versions, 1)
+
+    def settings(self, source_server_id: str) -> dict[str, object]:
+        """What a launch would use now."""
+        return self.versions[source_server_id][self.defaults[source_server_id] - 1][1]
+
+    def current(self, source_server_id: str) -> LaunchTemplateRef:
+        if source_server_id not in self.defaults:
+            raise SourceServerGoneError(f"{source_server_id} has no launch template")
+        return LaunchTemplateRef(
+            launch_template_id=_template_id(source_server_id), default_version=self.defaults[source_server_id]
+        )
+
+    def apply(
+        self,
+        request: MigrationRequest,
+        source_server_id: str,
+        phase: Phase,
+        marker: str,
+        *,
+        before: LaunchTemplateRef | None = None,
+    ) -> int:
+        default = self.current(source_server_id).default_version
+        versions = self.versions[source_server_id]
+        marked = [number for number, (known, _) in enumerate(versions, start=1) if known == marker]
+        base = dict(versions[default - 1][1])
+        if phase is Phase.CUTOVER and before is not None and _has_test_network(request):
+            for name in ("subnet", "groups"):
+                base.pop(name, None)
+            base |= {k: v for k, v in versions[before.default_version - 1][1].items() if k in ("subnet", "groups")}
+        wanted = base | _requested(request, phase)
+        if not marked and wanted == self.settings(source_server_id):
+            return default
+        if not marked:
+            versions.append((marker, wanted))
+            marked = [len(versions)]
+        self.defaults[source_server_id] = marked[0]
+        return marked[0]
+
+    def restore(self, template: LaunchTemplateRef) -> None:
+        for server in self.defaults:
+            if _template_id(server) == template.launch_template_id:
+                self.defaults[server] = template.default_version
+
+
+def _has_test_network(request: MigrationRequest) -> bool:
+    return request.launch.test_subnet_id is not None or request.launch.test_security_group_ids is not None
+
+
+def _template_id(source_server_id: str) -> str:
+    return f"lt-{source_server_id.removeprefix('s-')}"
+
+
+def _requested(request: MigrationRequest, phase: Phase) -> dict[str, object]:
+    launch = request.launch
+    is_test = phase is Phase.TEST
+    wanted = {
+        "instance_type": request.instance_type,
+        "subnet": (is_test and launch.test_subnet_id) or request.subnet_id,
+        "groups": (is_test and launch.test_security_group_ids) or request.security_group_ids,
+        "name": request.target_vm_name,
+        "tags": request.tags or None,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+@dataclass
+class FakeNetwork:
+    """Network: one VPC with everything the default request names."""
+
+    known: NetworkFacts = field(
+        default_factory=lambda: NetworkFacts(
+            vpc_by_subnet={SUBNET_ID: "vpc-11111111111111111"},
+            vpc_by_security_group={SECURITY_GROUP_ID: "vpc-11111111111111111"},
+            known_instance_types=("m5.large", "t3.micro"),
+        )
+    )
+
+    def facts(
+        self, subnets: Sequence[str], security_groups: Sequence[str], instance_types: Sequence[str]
+    ) -> NetworkFacts:
+        return NetworkFacts(
+            vpc_by_subnet={name: vpc for name, vpc in self.known.vpc_by_subnet.items() if name in subnets},
+            vpc_by_security_group={
+                name: vpc for name, vpc in self.known.vpc_by_security_group.items() if name in security_groups
+            },
+            known_instance_types=tuple(name for name in self.known.known_instance_types if name in instance_types),
+        )
+
+
+@dataclass
+class FakeInstances:
+    """Instances: those put into `known`."""
+
+    known: dict[str, InstanceHealth] = field(default_factory=dict)
+
+    def put(self, health: InstanceHealth) -> None:
+        self.known[health.instance_id] = health
+
+    def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
+        return {name: self.known.get(name) or InstanceHealth(instance_id=name) for name in ids}
+
+
+@dataclass
+class FakeCommands:
+    """Commands: every sent command has the status `outcome` unless `statuses` says otherwise for its document."""
+
+    outcome: CommandStatus = field(default_factory=lambda: CommandStatus(status="Success"))
+    statuses: dict[str, CommandStatus] = field(default_factory=dict)
+    sent: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
+
+    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
+        self.sent.append((instance_id, document, {name: list(values) for name, values in parameters.items()}))
+        return f"command-{len(self.sent)}"
+
+    def status(self, command_id: str, instance_id: str) -> CommandStatus:
+        number = int(command_id.rpartition("-")[2]) if command_id.startswith("command-") else 0
+        if not 0 < number <= len(self.sent) or self.sent[number - 1][0] != instance_id:
+            return CommandStatus(status="Pending")
+        return self.statuses.get(self.sent[number - 1][1], self.outcome)
+
+
+@dataclass
+class FakeProber:
+    """Prober: every check passes except those on a port in `seen`."""
+
+    seen: dict[int, str] = field(default_factory=dict)
+    probed: list[tuple[Check, str]] = field(default_factory=list)
+
+    def probe(self, check: Check, address: str) -> str | None:
+        self.probed.append((check, address))
+        return self.seen.get(getattr(check, "port", 0))
+
+
+@dataclass
+class FakeResumer:
+    """Resumer: takes each token once, and none of those in `gone`."""
+
+    resumed: dict[str, Outcome] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def resume(self, token: str, outcome: Outcome) -> bool:
+        if token in self.resumed or token in self.gone:
+            return False
+        self.resumed[token] = outcome
+        return True
+
+
+@dataclass
+class FakeBus:
+    """EventBus: refuses the next `refusals` calls."""
+
+    published: list[BusEvent] = field(default_factory=list)
+    refusals: int = 0
+
+    def publish(self, events: Sequence[BusEvent]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise ServiceUnavailableError("PutEvents refused the events")
+        self.published.extend(events)
+
+    def types(self) -> list[str]:
+        return [event.detail_type for event in self.published]
+
+
+@dataclass
+class FakeReceiver:
+    """Receiver: takes everything but what goes to a URL in `refusing`."""
+
+    delivered: list[tuple[str, str, str]] = field(default_factory=list)
+    refusing: set[str] = field(default_factory=set)
+
+    def deliver(self, url: str, body: str, key: str) -> None:
+        if url in self.refusing:
+            raise CallbackDeliveryError("the receiver answered 500")
+        self.delivered.append((url, body, key))
+
+
+class FakePorts:
+    """All the ports of `runtime.logic.ports.Ports`, sharing one clock."""
+
+    def __init__(self, mgn: FakeMgn | None = None, *, budgets: Budgets | None = None, scope: str = SCOPE) -> None:
+        self.clock = SetClock()
+        self.ids = CountedIds()
+        self.store = InMemoryStore()
+        self.mgn = mgn or FakeMgn()
+        self.launch_settings = FakeLaunchSettings(*(self.mgn.by_id or (SERVER_ID,)))
+        self.network = FakeNetwork()
+        self.instances = FakeInstances()
+        self.commands = FakeCommands()
+        self.prober = FakeProber()
+        self.resumer = FakeResumer()
+        self.bus = FakeBus()
+        self.budgets = budgets or Budgets()
+        self.scope = scope
+
+    def now(self) -> datetime:
+        return self.clock()
+
+    def new_id(self) -> str:
+        return self.ids()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for the pipeline and for MGN."""
+        self.clock.advance(seconds)
+        self.mgn.now = self.clock.now
