@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runtime.adapters.store import DynamoDbMigrationStore
 
 LOCAL_CLOUD = Path("out/local/cloud.json")
-LOCAL_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+LOCAL_CREDENTIAL, LOCAL_REGION = "test", "us-east-1"
 CONNECTIONS = 16
 
 
@@ -32,7 +32,7 @@ class LocalCloud(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     endpoint: str
-    region: str = "us-east-1"
+    region: str = LOCAL_REGION
 
 
 class Deployed:
@@ -90,9 +90,9 @@ class Deployed:
     def _session(self) -> "Session":
         from boto3 import Session
 
-        dummy = LOCAL_CREDENTIALS if self._is_local and not self._target.profile else {}
-        region = self._target.region or ("us-east-1" if self._is_local else None)
-        return Session(profile_name=self._target.profile, region_name=region, **dummy)
+        region = self._target.region or (LOCAL_REGION if self._is_local else None)
+        dummy = LOCAL_CREDENTIAL if self._is_local and not self._target.profile else None
+        return Session(dummy, dummy, profile_name=self._target.profile, region_name=region)
 
     def _client(self, service: Any) -> Any:
         from botocore.config import Config
@@ -113,7 +113,7 @@ class Deployed:
     def _deploy_it(self) -> str:
         if self._is_local:
             return "deploy it with `make local`"
-        return f"deploy it with `cdk deploy --all -c stage={self.stage}`, or name another --stage, --region or --profile"
+        return f"deploy it with `cdk deploy --all -c stage={self.stage}`, or name another --stage or --region"
 
 
 def _local_cloud() -> LocalCloud:

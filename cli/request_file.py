@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from cli.exits import InvalidError
 from cli.json_text import Place, elements, locate
 from runtime.errors import RequestError
-from runtime.logic.intake import explain, parse_request
+from runtime.logic.intake import explain, id_hints, parse_request
 from runtime.models.request import MigrationRequest
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -27,6 +28,10 @@ class Message:
     line: int
     body: str
     request: MigrationRequest | None = None
+
+    @property
+    def migration_id(self) -> str | None:
+        return self.request.migration_id if self.request else id_hints(self.body).get("migrationId")
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,14 @@ def _faults(place: Place, error: RequestError) -> Iterator[Fault]:
         yield Fault(place.line, str(error))
         return
     for detail in cause.errors(include_url=False):
-        line_error = {name: detail[name] for name in ("type", "loc", "input", "ctx") if name in detail}  # type: ignore[literal-required]
-        alone = ValidationError.from_exception_data(cause.title, [line_error])  # type: ignore[list-item]
+        alone = ValidationError.from_exception_data(cause.title, [_again(detail)])
         hint = _hint(str(detail["loc"][-1])) if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1 else ""
         yield Fault(locate(place, detail["loc"]), explain(alone) + hint)
+
+
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    again = InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"])
+    return InitErrorDetails(**again, ctx=detail["ctx"]) if "ctx" in detail else again
 
 
 def _hint(name: str) -> str:

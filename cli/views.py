@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from runtime.models.base import Moment, Payload
-from runtime.models.record import JournalEntry, MigrationRecord, Rejection
+from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
 from runtime.models.status import MigrationStatus
 
 S = MigrationStatus
@@ -46,7 +47,7 @@ def phases(journal: Iterable[JournalEntry], now: datetime | None = None) -> list
     """
     moves = [entry for entry in journal if entry.changes_status]
     times = []
-    for move, following in zip(moves, [*moves[1:], None], strict=True):
+    for move, following in zip_longest(moves, moves[1:]):
         if not move.to_status.is_terminal:
             ended = following.at if following else None
             seconds = ((ended or now or move.at) - move.at).total_seconds()
@@ -107,8 +108,8 @@ def migrations_table(
             plain(record.request.wave),
             plain(record.request.source_vm_id),
             status_text(record.status),
-            duration(_time_in_status(record, now)),
-            _reason(record, phases(journal, now)),
+            duration(_time(record, journal, now)),
+            _reason(record, [] if one_line else phases(journal, now)),
         )
     return table
 
@@ -124,19 +125,22 @@ def summary(records: Iterable[MigrationRecord]) -> Text:
     return text
 
 
-def live_view(records: Sequence[MigrationRecord], *, now: datetime, lines: int) -> RenderableType:
+def live_view(
+    records: Sequence[MigrationRecord],
+    journals: Mapping[str, Sequence[JournalEntry]] | None = None,
+    *,
+    now: datetime,
+    lines: int,
+) -> RenderableType:
     """Migrations on a screen of `lines`: when there are too many, those under way come first."""
     room = max(lines - 4, 1)
-    if len(records) <= room:
-        return Group(summary(records), "", migrations_table(records, now=now, one_line=True))
-    urgent_first = sorted(records, key=lambda record: record.status.is_terminal)
-    rest = Text(f"and {len(records) - room} more", style="dim")
-    return Group(summary(records), "", migrations_table(urgent_first[:room], now=now, one_line=True), rest)
+    left_out = max(len(records) - room, 0)
+    shown = sorted(records, key=lambda record: record.status.is_terminal)[:room] if left_out else records
+    rest = [Text(f"and {left_out} more", style="dim")] if left_out else []
+    return Group(summary(records), "", migrations_table(shown, journals, now=now, one_line=True), *rest)
 
 
-def migration_details(
-    record: MigrationRecord, journal: Sequence[JournalEntry], *, now: datetime
-) -> RenderableType:
+def migration_details(record: MigrationRecord, journal: Sequence[JournalEntry], *, now: datetime) -> RenderableType:
     """One migration: what it is about, and its journal with the time each status took."""
     return Group(_facts(record, now), "", _timeline(journal, now))
 
@@ -161,6 +165,12 @@ def change_line(entry: JournalEntry) -> str:
     before = entry.from_status or "-"
     change = f"{before} -> {entry.to_status}" if entry.changes_status else entry.to_status
     return f"{_moment(entry.at)}  {entry.migration_id}  {change}  {plain(entry.reason)}".rstrip()
+
+
+def rejection_line(rejection: Rejection) -> str:
+    """A rejection as one line of a log."""
+    name = rejection.migration_id or rejection.message_id
+    return f"{_moment(rejection.at)}  {plain(name)}  rejected message  {plain(rejection.reason)}"
 
 
 def _facts(record: MigrationRecord, now: datetime) -> Table:
@@ -189,7 +199,7 @@ def _facts(record: MigrationRecord, now: datetime) -> Table:
     return grid
 
 
-def _launch(launch: "Launch | None") -> str | None:
+def _launch(launch: Launch | None) -> str | None:
     if launch is None:
         return None
     known = [launch.job_id or "not started", launch.instance_id, "verified" if launch.verified else None]
@@ -203,18 +213,21 @@ def _timeline(journal: Sequence[JournalEntry], now: datetime) -> Table:
     table.add_column("Took", justify="right", no_wrap=True)
     table.add_column("By", overflow="fold")
     table.add_column("Why", overflow="fold", min_width=20, ratio=1)
-    took = {phase.started: duration(phase.seconds) for phase in phases(journal, now)}
+    times = iter(phases(journal, now))
     for entry in journal:
-        status = status_text(entry.to_status) if entry.changes_status else Text("")
-        time = took.get(entry.at, "") if entry.changes_status else ""
-        table.add_row(_moment(entry.at), status, time, plain(entry.actor), Text(plain(entry.reason)))
+        status = status_text(entry.to_status) if entry.changes_status else Text()
+        took = next(times).seconds if entry.changes_status and not entry.to_status.is_terminal else None
+        spent = "" if took is None else duration(took)
+        table.add_row(_moment(entry.at), status, spent, plain(entry.actor), Text(plain(entry.reason)))
     return table
 
 
-def _time_in_status(record: MigrationRecord, now: datetime) -> float:
-    """Of a migration that ended, the whole time it took."""
-    since = (record.updated_at - record.created_at) if record.status.is_terminal else (now - record.updated_at)
-    return since.total_seconds()
+def _time(record: MigrationRecord, journal: Sequence[JournalEntry], now: datetime) -> float:
+    """The time in its status, without a journal since its last entry; of one that ended the whole time it took."""
+    if record.status.is_terminal:
+        return (record.updated_at - record.created_at).total_seconds()
+    times = phases(journal, now)
+    return times[-1].seconds if times else (now - record.updated_at).total_seconds()
 
 
 def _reason(record: MigrationRecord, times: Sequence[PhaseTime]) -> Text:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Annotated
 
 import typer
@@ -9,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from localcloud import cloud, processes
+from localcloud.demo import ASSEMBLY, SCENARIO, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
 from localcloud.deployment import DeploymentError
 from localcloud.processes import StartError
-from localcloud.settings import CloudSettings
+from localcloud.settings import CloudSettings, Interpreter
 from localcloud.state import FOLDER, CloudState, load
 
 app = typer.Typer(help="An AWS account on this machine, with the stacks deployed to it.", no_args_is_help=True)
@@ -25,38 +27,50 @@ def up(
     folder: Folder = FOLDER,
     port: Annotated[int, typer.Option(help="Port of the AWS engine; 0 for any free one.")] = 4566,
     simulator_port: Annotated[int, typer.Option(help="Port of the MGN simulator; 0 for any free one.")] = 4567,
-    scenario: Annotated[Path | None, typer.Option(help="Scenario of the MGN simulator.", exists=True)] = None,
-    assembly: Annotated[Path | None, typer.Option(help="Synthesized stacks to deploy.")] = None,
+    scenario: Annotated[Path, typer.Option(help="Scenario of the MGN simulator.", exists=True)] = SCENARIO,
+    assembly: Annotated[Path | None, typer.Option(help="Stacks to deploy; ours, synthesized, by default.")] = None,
+    deploy: Annotated[bool, typer.Option(help="Deploy stacks.")] = True,
     auth: Annotated[bool, typer.Option(help="Enforce IAM policies.")] = False,
     wait_scale: Annotated[float, typer.Option(help="Factor on Wait states and Retry delays.")] = 1.0,
-    schedule_scale: Annotated[float, typer.Option(help="Divides the interval of scheduled rules.")] = 1.0,
-    time_scale: Annotated[float, typer.Option(help="How much faster than real the MGN simulator runs.")] = 1.0,
+    schedule_scale: Annotated[float, typer.Option(help="Divides the interval of scheduled rules.")] = SCHEDULE_SCALE,
+    time_scale: Annotated[float, typer.Option(help="How much faster than real the MGN simulator runs.")] = TIME_SCALE,
     lambda_workers: Annotated[int, typer.Option(help="Handlers that run at once.")] = 8,
+    state_machines: Annotated[Interpreter, typer.Option(help="Whose interpreter runs them.")] = "engine",
 ) -> None:
     """Start the local cloud and leave it running."""
-    settings = CloudSettings(
-        folder=folder,
-        port=port or None,
-        simulator_port=simulator_port or None,
-        scenario=scenario,
-        assembly=assembly,
-        auth=auth,
-        wait_scale=wait_scale,
-        schedule_scale=schedule_scale,
-        time_scale=time_scale,
-        lambda_workers=lambda_workers,
-    )
     begun = time.monotonic()
 
     def report(message: str) -> None:
         console.print(f"[dim]{time.monotonic() - begun:5.1f} s[/] {message}")
 
     try:
+        if deploy and assembly is None:
+            report("synthesizing")
+            synthesize()
+        settings = CloudSettings(
+            folder=folder,
+            port=port or None,
+            simulator_port=simulator_port or None,
+            scenario=scenario,
+            assembly=(assembly or ASSEMBLY) if deploy else None,
+            auth=auth,
+            state_machines=state_machines,
+            wait_scale=wait_scale,
+            schedule_scale=schedule_scale,
+            time_scale=time_scale,
+            lambda_workers=lambda_workers,
+        )
         state = cloud.up(settings, report)
-    except (StartError, DeploymentError) as failure:
+    except (StartError, DeploymentError, CalledProcessError) as failure:
         console.print(f"[red]{failure}[/]", highlight=False)
         raise typer.Exit(1) from failure
     _print_state(state)
+
+
+@app.command()
+def demo(auth: Annotated[bool, typer.Option(help="Enforce IAM policies.")] = False) -> None:
+    """Migrate the sample servers on a local cloud of their own; exits with 0 only if every invariant held."""
+    raise typer.Exit(run_demo(console, auth=auth))
 
 
 @app.command()
@@ -74,6 +88,20 @@ def status(folder: Folder = FOLDER) -> None:
         console.print("not up")
         raise typer.Exit(1)
     _print_state(state)
+
+
+@app.command()
+def demo(
+    auth: Annotated[bool, typer.Option(help="Enforce IAM policies for every role, mgn:* included.")] = False,
+) -> None:
+    """Deploy to a local cloud, migrate the sample servers, check the invariants and write out/demo/report.json."""
+    from localcloud.demo import run_demo
+
+    try:
+        raise typer.Exit(run_demo(console, auth=auth))
+    except (StartError, DeploymentError) as failure:
+        console.print(f"[red]{failure}[/]", highlight=False)
+        raise typer.Exit(1) from failure
 
 
 def _print_state(state: CloudState) -> None:

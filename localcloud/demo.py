@@ -123,7 +123,7 @@ class DemoRun:
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             while time.monotonic() < deadline:
                 records = tuple(self.store.migrations())
-                live.update(migrations_table(records, now=datetime.now(UTC)))
+                live.update(migrations_table(records, now=datetime.now(UTC), one_line=True))
                 for record in records:
                     self._decide(record)
                 if self._is_over(records):

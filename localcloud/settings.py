@@ -7,6 +7,8 @@ from pydantic import BaseModel, Field
 
 from localcloud.state import FOLDER
 
+Interpreter = Literal["engine", "moto"]
+
 
 class CloudSettings(BaseModel, frozen=True, extra="forbid"):
     """Settings of a local cloud; the defaults start it on free ports with real time."""
@@ -17,7 +19,7 @@ class CloudSettings(BaseModel, frozen=True, extra="forbid"):
     scenario: Path | None = Field(default=None, description="Scenario of the MGN simulator; none starts no simulator.")
     assembly: Path | None = Field(default=None, description="Synthesized stacks to deploy, for example cdk.out.")
     auth: bool = Field(default=False, description="Enforce IAM policies.")
-    state_machines: Literal["engine", "moto"] = Field(default="engine", description="Which interpreter runs them.")
+    state_machines: Interpreter = Field(default="engine", description="Which interpreter runs them.")
     lambda_workers: int = Field(default=8, ge=1, description="Handlers that run at once; more invocations queue.")
     wait_scale: float = Field(default=1.0, ge=0, description="Factor on Wait states and Retry delays.")
     schedule_scale: float = Field(default=1.0, gt=0, description="Divides the interval of scheduled rules.")

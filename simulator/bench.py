@@ -36,10 +36,11 @@ def in_process_rates() -> tuple[float, float]:
     server_id = next(iter(simulator.account.servers))
     simulated, canned = _client(), _client()
     attach(simulated, simulator)
-    answer = simulator.answer("POST", "/DescribeSourceServers", body=_describe(server_id).encode()).body
+    answer = simulator.answer("POST", "/DescribeSourceServers", body=_describe(server_id).encode())
+    headers: Any = dict(answer.headers)
 
     def answer_at_once(request: Any, **_: Any) -> AWSResponse:
-        return AWSResponse(request.url, 200, {"content-type": "application/json"}, RawBody(answer))
+        return AWSResponse(request.url, 200, headers, RawBody(answer.body))
 
     canned.meta.events.register_first("before-send.mgn", answer_at_once)
     filters = {"sourceServerIDs": [server_id]}

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.lanes import InlineLanes, Lanes
 from simulator.listeners import AddressPool, Listeners
-from simulator.model.ports import LaunchDone, LaunchOrder, LaunchResult, TemplateOrder, TerminateDone
+from simulator.model.ports import LaunchDone, LaunchOrder, LaunchResult, TemplateChange, TemplateOrder, TerminateDone
 from simulator.model.server import Application
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class BotoCompute:
     def delete_template(self, server_id: str, template_id: str) -> None:
         self._submit(server_id, lambda: self._client.delete_launch_template(LaunchTemplateId=template_id))
 
-    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
-        self._submit(server_id, lambda: self._resized(template_id, instance_type))
+    def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
+        self._submit(server_id, lambda: self._edited(template_id, change))
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
         def work() -> None:
@@ -113,8 +113,7 @@ class BotoCompute:
                 self._serving.addresses.release(address)
 
     def _launch(self, order: LaunchOrder) -> str:
-        data = self._resized(order.template_id, order.instance_type) if order.instance_type else None
-        data = data or self._default_version(order.template_id)[1]
+        data = self._edited(order.template_id, TemplateChange(instance_type=order.instance_type or ""))
         nic = (data.get("NetworkInterfaces") or [{}])[0]
         address = self._serving.addresses.take() if self._serving else nic.get("PrivateIpAddress") or order.private_ip
         # Engines ignore LaunchTemplate in RunInstances, so what the template says is passed explicitly.
@@ -142,11 +141,11 @@ class BotoCompute:
         version = answer["LaunchTemplateVersions"][0]
         return version["VersionNumber"], version["LaunchTemplateData"]
 
-    def _resized(self, template_id: str, instance_type: str) -> dict[str, Any]:
+    def _edited(self, template_id: str, change: TemplateChange) -> dict[str, Any]:
         number, data = self._default_version(template_id)
-        if data.get("InstanceType") == instance_type:
+        changed = change.applied(data)
+        if changed == data:
             return data
-        changed = {**data, "InstanceType": instance_type}
         # The whole data is sent: not every engine merges from SourceVersion (mgn.md §7).
         answer = self._client.create_launch_template_version(
             LaunchTemplateId=template_id, SourceVersion=str(number), LaunchTemplateData=changed

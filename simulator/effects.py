@@ -10,11 +10,12 @@ from botocore.config import Config
 
 from simulator.boto_bus import BotoBus
 from simulator.boto_compute import BotoCompute, Serving
+from simulator.boto_objects import BotoObjects
 from simulator.lanes import InlineLanes, ThreadLanes
 from simulator.listeners import AddressPool, Listeners
-from simulator.memory_effects import MemoryBus, MemoryCompute
+from simulator.memory_effects import MemoryBus, MemoryCompute, MemoryObjects
 from simulator.model.ids import Ids
-from simulator.model.ports import Compute, EventBus
+from simulator.model.ports import Compute, EventBus, ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Effects:
 
     compute: Callable[[Ids], Compute]
     bus: EventBus
+    objects: ObjectStore
     close: Callable[[], None]
 
 
@@ -31,6 +33,7 @@ def endpoint_effects(
     *,
     ec2_endpoint: str | None = None,
     events_endpoint: str | None = None,
+    s3_endpoint: str | None = None,
     address_pool: str | None = None,
 ) -> Effects:
     """Effects at real endpoints, on worker threads; a side without endpoint stays in memory."""
@@ -41,20 +44,22 @@ def endpoint_effects(
         ec2 = _client("ec2", region, ec2_endpoint)
         compute = lambda _: BotoCompute(ec2, lanes, serving)  # noqa: E731
     bus: EventBus = BotoBus(_client("events", region, events_endpoint), lanes) if events_endpoint else MemoryBus()
+    objects: ObjectStore = BotoObjects(_client("s3", region, s3_endpoint), lanes) if s3_endpoint else MemoryObjects()
 
     def close() -> None:
         lanes.close()
         if listeners is not None:
             listeners.close_all()
 
-    return Effects(compute, bus, close)
+    return Effects(compute, bus, objects, close)
 
 
 def inline_effects(region: str = "us-east-1") -> Effects:
     """Effects through plain boto3 clients in the calling thread: use it inside moto's `mock_aws`."""
     ec2, events = boto3.client("ec2", region_name=region), boto3.client("events", region_name=region)
     lanes = InlineLanes()
-    return Effects(lambda _: BotoCompute(ec2, lanes), BotoBus(events, lanes), lanes.close)
+    objects = BotoObjects(boto3.client("s3", region_name=region), lanes)
+    return Effects(lambda _: BotoCompute(ec2, lanes), BotoBus(events, lanes), objects, lanes.close)
 
 
 def _client(service: str, region: str, endpoint: str) -> Any:

@@ -7,16 +7,16 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from simulator.journal import Journal
-from simulator.memory_effects import MemoryBus, MemoryCompute
+from simulator.memory_effects import MemoryBus, MemoryCompute, MemoryObjects
 from simulator.model.account import Account
 from simulator.model.clock import Clock, SteppedClock
 from simulator.model.faults import Fault
 from simulator.model.ids import Ids
-from simulator.model.ports import Compute, EventBus
+from simulator.model.ports import Compute, EventBus, ObjectStore
 from simulator.model.server import SourceServer
 from simulator.population import add_servers, populate, put_in_force
 from simulator.scenario import Scenario, ScenarioError, ServerSpec, explain
-from simulator.state import state_view
+from simulator.state import glance_view, state_view
 from simulator.wire import Response, Wire
 
 _FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
@@ -32,14 +32,16 @@ class Simulator:
         clock: Clock | None = None,
         compute: Callable[[Ids], Compute] | None = None,
         bus: EventBus | None = None,
+        objects: ObjectStore | None = None,
         seed: int | None = None,
     ) -> None:
-        """`compute` makes the EC2 side from the id source; both sides stay in memory when left out."""
+        """`compute` makes the EC2 side from the id source; every side stays in memory when left out."""
         self.scenario = scenario or Scenario()
         self.seed = self.scenario.seed if seed is None else seed
         self.clock: Clock = clock or SteppedClock(self.scenario.start_seconds)
         self.journal = Journal(self.scenario.knobs.log_limit)
         self.bus: EventBus = bus or MemoryBus()
+        self.objects: ObjectStore = objects or MemoryObjects()
         self._make_compute: Callable[[Ids], Compute] = compute or MemoryCompute
         self._lock = RLock()
         self._populate()
@@ -55,6 +57,7 @@ class Simulator:
             timings=self.scenario.timings,
             compute=self.compute,
             bus=self.bus,
+            objects=self.objects,
             notice=self.journal.write,
         )
         populate(self.account, self.scenario)
@@ -136,6 +139,12 @@ class Simulator:
         with self._lock:
             self.account.run_until(self.clock.now())
             return state_view(self.account, self.scenario.name, self.seed)
+
+    def glance(self, servers: int, jobs: int) -> dict[str, Any]:
+        """Counters, the first so many servers, the newest so many jobs."""
+        with self._lock:
+            self.account.run_until(self.clock.now())
+            return glance_view(self.account, self.scenario.name, self.seed, servers, jobs)
 
     def log(self, *, since: int = 0, kind: str = "", limit: int | None = None) -> list[dict[str, Any]]:
         """Log entries numbered above `since`."""

@@ -61,7 +61,9 @@ def _handler(simulator: Simulator) -> Any:
         response = simulator.answer(request.method, url.path, url.query, raw)
         if response.hang_up:
             raise _no_answer(response, request.url)
-        return AWSResponse(request.url, response.status, dict(response.headers), RawBody(response.body))
+        # botocore wraps any mapping itself; building its header class here would cost as much as the answer.
+        headers: Any = dict(response.headers)
+        return AWSResponse(request.url, response.status, headers, RawBody(response.body))
 
     return answer
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.effects import endpoint_effects
 from simulator.engine import Simulator
@@ -28,6 +29,7 @@ def serve(
     seed: Annotated[int | None, typer.Option(help="Overrides the scenario's seed.")] = None,
     ec2_endpoint: Annotated[str | None, typer.Option(help="EC2 endpoint for instances and launch templates.")] = None,
     events_endpoint: Annotated[str | None, typer.Option(help="EventBridge endpoint for MGN's own events.")] = None,
+    s3_endpoint: Annotated[str | None, typer.Option(help="S3 endpoint for imports and exports.")] = None,
     address_pool: Annotated[
         str | None,
         typer.Option(help="Network for instances' addresses, e.g. 127.16.0.0/16; serves their applications."),
@@ -47,18 +49,30 @@ def serve(
     chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
     loaded = loaded.model_copy(update=chosen)
     effects = endpoint_effects(
-        loaded.region, ec2_endpoint=ec2_endpoint, events_endpoint=events_endpoint, address_pool=address_pool
+        loaded.region,
+        ec2_endpoint=ec2_endpoint,
+        events_endpoint=events_endpoint,
+        s3_endpoint=s3_endpoint,
+        address_pool=address_pool,
     )
     try:
         start = loaded.start.timestamp() if loaded.start else None
         simulator = Simulator(
-            loaded, clock=ScaledClock(time_scale, start), compute=effects.compute, bus=effects.bus, seed=seed
+            loaded,
+            clock=ScaledClock(time_scale, start),
+            compute=effects.compute,
+            bus=effects.bus,
+            objects=effects.objects,
+            seed=seed,
         )
         logging.basicConfig(level=logging.WARNING, format="mgn-simulator: %(message)s")
         effects_log.addHandler(JournalHandler(simulator.journal, simulator.clock.now))
         count = len(simulator.account.servers)
         typer.echo(f"mgn-simulator: http://{host}:{bound.getsockname()[1]} with {count} source servers")
         serve_http(simulator, bound)
+    except (BotoCoreError, ClientError) as error:
+        typer.echo(f"mgn-simulator: an endpoint does not work: {error}", err=True)
+        raise typer.Exit(3) from error
     finally:
         effects.close()
 

@@ -10,6 +10,8 @@ from simulator.model.ports import (
     LaunchOrder,
     LaunchResult,
     NativeEvent,
+    ObjectDone,
+    TemplateChange,
     TemplateOrder,
     TerminateDone,
 )
@@ -56,11 +58,11 @@ class MemoryCompute:
     def delete_template(self, server_id: str, template_id: str) -> None:
         self.templates.pop(template_id, None)
 
-    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
+    def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
         template = self.templates[template_id]
         current = template.versions[template.default - 1]
-        if current.get("InstanceType") != instance_type:
-            template.versions.append({**current, "InstanceType": instance_type})
+        if (changed := change.applied(current)) != current:
+            template.versions.append(changed)
             template.default = len(template.versions)
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
@@ -90,6 +92,21 @@ class MemoryCompute:
         if instance_id in self.instances:
             self.instances[instance_id].state = "terminated"
         done("")
+
+
+@dataclass(slots=True)
+class MemoryObjects:
+    """S3 objects by bucket and key; put files for imports here, find exports here."""
+
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def read(self, bucket: str, key: str, done: ObjectDone) -> None:
+        text = self.texts.get((bucket, key))
+        done(("", f"NoSuchKey: s3://{bucket}/{key}") if text is None else (text, ""))
+
+    def write(self, bucket: str, key: str, text: str, done: ObjectDone) -> None:
+        self.texts[bucket, key] = text
+        done(("", ""))
 
 
 @dataclass(slots=True)

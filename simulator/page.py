@@ -17,7 +17,7 @@ _STYLE = (
 
 def page_html(simulator: Simulator) -> str:
     """The whole page; it reloads every second."""
-    state = simulator.state()
+    state = simulator.glance(SHOWN_SERVERS, SHOWN_JOBS)
     servers, jobs = state["servers"], state["jobs"]
     entries = simulator.journal.last(SHOWN_ENTRIES)
     head = (
@@ -27,8 +27,8 @@ def page_html(simulator: Simulator) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="1">'
         f"<title>MGN simulator</title><style>{_STYLE}</style></head><body><h1>MGN simulator</h1><p>{head}</p>"
-        f"{_section('Source servers', len(servers), SERVER_COLUMNS, map(_server, servers[:SHOWN_SERVERS]))}"
-        f"{_section('Jobs', len(jobs), JOB_COLUMNS, map(_job, jobs[::-1][:SHOWN_JOBS]))}"
+        f"{_section('Source servers', state['totalServers'], SERVER_COLUMNS, map(_server, servers))}"
+        f"{_section('Jobs', state['totalJobs'], JOB_COLUMNS, map(_job, jobs))}"
         f"{_section('Last log entries', len(entries), ENTRY_COLUMNS, map(_entry, entries))}</body></html>"
     )
 

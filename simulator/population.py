@@ -8,9 +8,12 @@ from simulator.model import native_events, replicating
 from simulator.model.account import Account
 from simulator.model.defaults import launch_settings, replication_settings
 from simulator.model.faults import Fault, ReplicationFault
+from simulator.model.grouping import APPLICATION, WAVE, create_group, find_group
+from simulator.model.job import Job
 from simulator.model.launching import MANAGED, SERVER_TAG
 from simulator.model.ports import TemplateOrder
 from simulator.model.server import GIB, Application, SourceServer
+from simulator.operations.actions import TEMPLATE_ACTIONS
 from simulator.operations.configuration import (
     LAUNCH_TEMPLATE,
     REPLICATION_TEMPLATE,
@@ -18,7 +21,6 @@ from simulator.operations.configuration import (
     create_default_templates,
     default_template,
 )
-from simulator.operations.grouping import APPLICATION, WAVE, create_group
 from simulator.operations.service import VCENTER
 from simulator.scenario import Scenario, ServerSpec
 
@@ -35,11 +37,14 @@ _REPLICATION_OF = {
 def populate(account: Account, scenario: Scenario) -> None:
     """Fill a new account as the scenario says."""
     account.initialized = scenario.initialized
+    account.install = lambda user_id: _install(account, user_id)
     account.managed_accounts = scenario.managed_accounts
     if scenario.initialized:
         create_default_templates(account)
     _add_vcenter_clients(account, scenario.vcenter_clients)
     add_servers(account, scenario.servers)
+    for _ in range(scenario.diagnostic_jobs):
+        _add_diagnostic_job(account)
     for fault in reversed(scenario.faults):
         put_in_force(account, fault)
     if account.knobs.template_check_seconds is not None:
@@ -54,6 +59,11 @@ def add_servers(account: Account, specs: Iterable[ServerSpec]) -> list[SourceSer
     for server in live:
         server.template_id = templates.get(server.server_id, "")
     return added
+
+
+def _install(account: Account, user_id: str) -> SourceServer:
+    spec = ServerSpec(name=user_id, user_provided_id=user_id, lifecycle="PENDING_INSTALLATION")
+    return add_servers(account, [spec])[0]
 
 
 def put_in_force(account: Account, fault: Fault) -> None:
@@ -106,7 +116,7 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
     )
     server.launch_settings = {**launch_settings(server, default_template(account, LAUNCH_TEMPLATE)), **spec.launch}
     server.replication_settings = replication_settings(server, default_template(account, REPLICATION_TEMPLATE))
-    server.actions = _actions(spec)
+    server.actions = {**_template_actions(account, server), **_actions(spec)}
     account.servers[server_id] = server
     _group(account, server, spec)
     _give_past(account, server, spec)
@@ -130,20 +140,42 @@ def _actions(spec: ServerSpec) -> dict[str, dict[str, Any]]:
     }
 
 
+def _template_actions(account: Account, server: SourceServer) -> dict[str, dict[str, Any]]:
+    """New servers follow the launch template's actions made for their operating system."""
+    template = default_template(account, LAUNCH_TEMPLATE) or {}
+    actions = account.kept(TEMPLATE_ACTIONS).get(template.get("launchConfigurationTemplateID", ""), {})
+    system = "windows" if "windows" in server.hardware.os.lower() else "linux"
+    return {
+        key: {name: value for name, value in action.items() if name != "operatingSystem"}
+        for key, action in actions.items()
+        if action.get("operatingSystem", system) == system
+    }
+
+
+def _add_diagnostic_job(account: Account) -> None:
+    job_id = account.ids.new("mgnjob")
+    account.jobs[job_id] = Job(
+        job_id=job_id,
+        arn=account.ids.arn("job", job_id),
+        sequence=account.next_sequence(),
+        kind="LAUNCH",
+        initiated_by="DIAGNOSTIC",
+        created_at=account.now,
+        ended_at=account.now,
+        status="COMPLETED",
+        participants={},
+        tags={},
+    )
+
+
 def _group(account: Account, server: SourceServer, spec: ServerSpec) -> None:
     if not spec.app:
         return
-    application = _named(account, APPLICATION, spec.app)
+    application = find_group(account, APPLICATION, spec.app) or create_group(account, APPLICATION, spec.app)
     server.application_id = application["applicationID"]
     if spec.wave:
-        application["waveID"] = _named(account, WAVE, spec.wave)["waveID"]
-
-
-def _named(account: Account, kind: str, name: str) -> dict[str, Any]:
-    for group in account.kept(kind).values():
-        if group["name"] == name:
-            return group
-    return create_group(account, kind, name)
+        wave = find_group(account, WAVE, spec.wave) or create_group(account, WAVE, spec.wave)
+        application["waveID"] = wave["waveID"]
 
 
 def _give_past(account: Account, server: SourceServer, spec: ServerSpec) -> None:

@@ -1,6 +1,7 @@
 """Fixtures for tests against the simulator: `pytest_plugins = ["simulator.pytest_plugin"]`."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -40,9 +41,15 @@ def mgn_url(mgn_simulator: Simulator) -> Iterator[str]:
         yield url
 
 
+@cache
+def _session() -> boto3.session.Session:
+    # Loading the service model is most of the price of a client; a session keeps it.
+    return boto3.session.Session()
+
+
 def make_client(simulator: Simulator) -> "MgnClient":
     """A boto3 client attached to a simulator."""
-    client: MgnClient = boto3.session.Session().client(
+    client: MgnClient = _session().client(
         "mgn", region_name=simulator.scenario.region, aws_access_key_id="test", aws_secret_access_key="test"
     )
     attach(client, simulator)

@@ -120,6 +120,7 @@ class Scenario(_Part):
     initialized: bool = True
     managed_accounts: tuple[str, ...] = ()
     vcenter_clients: int = Field(0, ge=0)
+    diagnostic_jobs: int = Field(0, ge=0, description="finished jobs as AWS Support makes them (mgn.md §3)")
     knobs: Knobs = Knobs()
     quotas: Quotas = Quotas()
     timings: Timings = Timings()
@@ -127,13 +128,16 @@ class Scenario(_Part):
     faults: tuple[Fault, ...] = ()
 
     @model_validator(mode="after")
-    def _names_differ(self) -> "Scenario":
+    def _is_possible(self) -> "Scenario":
         seen: set[str] = set()
         for server in self.servers:
             for name in server.names():
                 if name in seen:
                     raise ValueError(f"two servers are named {name!r}: rename one")
                 seen.add(name)
+        unarchived = sum(server.count for server in self.servers if not server.archived)
+        if unarchived > self.quotas.unarchived_servers:
+            raise ValueError(f"{unarchived} servers that are not archived: raise quotas.unarchived_servers")
         return self
 
     @property

@@ -153,14 +153,16 @@ def _platform(scope: Construct, settings: StageSettings, key: kms.IKey) -> Platf
 
 
 def _network(scope: Construct, network: NetworkSettings) -> Network:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=network.vpc_id,
+        availability_zones=list(network.availability_zones),
+        private_subnet_ids=list(network.private_subnet_ids),
+    )
+    acknowledge(vpc, {"@aws-cdk/aws-ec2:noSubnetRouteTableId": "Functions need no route tables."})
     return Network(
-        vpc=ec2.Vpc.from_vpc_attributes(
-            scope,
-            "Vpc",
-            vpc_id=network.vpc_id,
-            availability_zones=list(network.availability_zones),
-            private_subnet_ids=list(network.private_subnet_ids),
-        ),
+        vpc=vpc,
         security_groups=[
             ec2.SecurityGroup.from_security_group_id(scope, f"SecurityGroup{number}", id_)
             for number, id_ in enumerate(network.security_group_ids, start=1)

@@ -1,6 +1,6 @@
 """Reusable constructs of the migration orchestrator."""
 
-from migration_constructs._bundling import Target, runtime_code
+from migration_constructs._bundling import Target, bundle, runtime_code
 from migration_constructs.acknowledgements import acknowledge, acknowledge_wildcards
 from migration_constructs.bus import FROM_OTHERS, MigrationBus
 from migration_constructs.function import HandlerFunction, Network, Platform
@@ -27,5 +27,6 @@ __all__ = [
     "Target",
     "acknowledge",
     "acknowledge_wildcards",
+    "bundle",
     "runtime_code",
 ]

@@ -43,7 +43,7 @@ class Target:
 
 def runtime_code(target: Target) -> lambda_.Code:
     """The runtime package with its locked dependencies; built once per content, whatever the number of functions."""
-    requirements = _uv(*EXPORT, *PRUNED)
+    requirements = _requirements()
     return lambda_.Code.from_asset(
         str(ROOT / PACKAGE),
         asset_hash=_fingerprint(target, requirements),
@@ -51,7 +51,7 @@ def runtime_code(target: Target) -> lambda_.Code:
         bundling=BundlingOptions(
             # Never pulled: local bundling either succeeds or raises.
             image=DockerImage.from_registry("local-bundling-only"),
-            local=UvBundling(target, requirements),
+            local=UvBundling(target),
         ),
     )
 
@@ -60,28 +60,31 @@ def runtime_code(target: Target) -> lambda_.Code:
 class UvBundling:
     """Copies the sources and installs the locked wheels of the target platform."""
 
-    def __init__(self, target: Target, requirements: str) -> None:
+    def __init__(self, target: Target) -> None:
         self.target = target
-        self.requirements = requirements
 
     # jsii hands over the options as a positional struct or as keywords, depending on the caller.
     def try_bundle(self, output_dir: str, *_: Any, **__: Any) -> bool:
         """Fill `output_dir`; raises when uv fails."""
-        bundle(Path(output_dir), self.target, self.requirements)
+        bundle(Path(output_dir), self.target)
         return True
 
 
-def bundle(output: Path, target: Target, requirements: str) -> None:
-    """Write the asset's content."""
+def bundle(output: Path, target: Target) -> None:
+    """Write the asset's content to an existing folder."""
     for source in _sources():
         copy = output / source.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
     platform = ("--python-platform", target.platform) if target.platform else ()
     version = ("--python-version", target.python_version)
-    _uv(*INSTALL, *platform, *version, "--target", str(output), "--requirements", "-", stdin=requirements)
+    _uv(*INSTALL, *platform, *version, "--target", str(output), "--requirements", "-", stdin=_requirements())
     for unused in _matches(output, UNUSED):
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+
+
+def _requirements() -> str:
+    return _uv(*EXPORT, *PRUNED)
 
 
 def _sources() -> Iterator[Path]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
     from mypy_boto3_mgn import MgnClient
 
-TEMPLATE_GONE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.NotFoundException"})
+TEMPLATE_GONE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFoundException"})
 VERSION_GONE = frozenset({"InvalidLaunchTemplateId.VersionNotFound"})
 
 

@@ -75,9 +75,7 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
             ports, record, facts, actor=ACTOR, reason=f"launch template was at version {template.default_version}"
         )
     marker = f"{record.migration_id}:{phase}"
-    ports.launch_settings.apply(
-        record.request, server.source_server_id, phase, marker, before=record.launch_template
-    )
+    ports.launch_settings.apply(record.request, server.source_server_id, phase, marker, before=record.launch_template)
 
 
 def server_of(record: MigrationRecord) -> str:

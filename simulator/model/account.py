@@ -10,7 +10,7 @@ from simulator.model.errors import MgnError, invalid, not_found, refusal
 from simulator.model.ids import Ids
 from simulator.model.job import Job
 from simulator.model.knobs import Knobs
-from simulator.model.ports import Compute, EventBus
+from simulator.model.ports import Compute, EventBus, ObjectStore
 from simulator.model.quotas import Quotas
 from simulator.model.server import SourceServer
 from simulator.model.timings import Timings
@@ -31,6 +31,7 @@ class Account:
         timings: Timings,
         compute: Compute,
         bus: EventBus,
+        objects: ObjectStore,
         notice: Notice,
     ) -> None:
         self.ids = ids
@@ -40,6 +41,8 @@ class Account:
         self.timings = timings
         self.compute = compute
         self.bus = bus
+        self.objects = objects
+        self.install: Callable[[str], SourceServer]
         self.agenda = Agenda()
         self.chaos = Chaos(ids, self.notice)
         self.results: deque[Callable[[], None]] = deque()

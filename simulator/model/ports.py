@@ -49,8 +49,37 @@ class NativeEvent:
     detail: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateChange:
+    """What becomes different in a launch template; empty means unchanged."""
+
+    instance_type: str = ""
+    subnet_id: str = ""
+    security_group_id: str = ""
+    private_ip: str = ""
+    instance_profile: str = ""
+
+    def applied(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """LaunchTemplateData with the change in it."""
+        changed = dict(data)
+        if self.instance_type:
+            changed["InstanceType"] = self.instance_type
+        if self.instance_profile:
+            changed["IamInstanceProfile"] = {"Name": self.instance_profile}
+        nic = {
+            **({"SubnetId": self.subnet_id} if self.subnet_id else {}),
+            **({"Groups": [self.security_group_id]} if self.security_group_id else {}),
+            **({"PrivateIpAddress": self.private_ip} if self.private_ip else {}),
+        }
+        if nic:
+            first, *others = data.get("NetworkInterfaces") or [{"DeviceIndex": 0}]
+            changed["NetworkInterfaces"] = [{**first, **nic}, *others]
+        return changed
+
+
 LaunchDone = Callable[[LaunchResult], None]
 TerminateDone = Callable[[str], None]
+ObjectDone = Callable[[tuple[str, str]], None]
 
 
 class Compute(Protocol):
@@ -62,8 +91,8 @@ class Compute(Protocol):
 
     def delete_template(self, server_id: str, template_id: str) -> None: ...
 
-    def resize_template(self, server_id: str, template_id: str, instance_type: str) -> None:
-        """Make a new default version with this instance type unless it has it already."""
+    def edit_template(self, server_id: str, template_id: str, change: "TemplateChange") -> None:
+        """Make a new default version with the change, unless the default has it already."""
         ...
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None: ...
@@ -75,6 +104,14 @@ class Compute(Protocol):
     def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:
         """Terminate; `done` gets an empty text, or why it failed."""
         ...
+
+
+class ObjectStore(Protocol):
+    """S3 as imports and exports use it; `done` gets the text read and an error text, one of them empty."""
+
+    def read(self, bucket: str, key: str, done: ObjectDone) -> None: ...
+
+    def write(self, bucket: str, key: str, text: str, done: ObjectDone) -> None: ...
 
 
 class EventBus(Protocol):

@@ -9,6 +9,7 @@ from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.configuration import LAUNCH_TEMPLATE
 from simulator.operations.paging import numbered_page
 
+TEMPLATE_ACTIONS = "TemplateActions"
 Actions = dict[str, dict[str, Any]]
 
 
@@ -17,7 +18,7 @@ def _actions(account: Account, request: Request) -> Actions:
         return account.server(request["sourceServerID"]).actions
     template = request["launchConfigurationTemplateID"]
     account.resource(LAUNCH_TEMPLATE, template)
-    actions: Actions = account.kept("TemplateActions").setdefault(template, {})
+    actions: Actions = account.kept(TEMPLATE_ACTIONS).setdefault(template, {})
     return actions
 
 

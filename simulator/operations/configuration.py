@@ -5,6 +5,7 @@ from typing import Any
 from simulator.model import defaults
 from simulator.model.account import Account
 from simulator.model.errors import conflict
+from simulator.model.ports import TemplateChange
 from simulator.model.server import SourceServer
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
@@ -47,7 +48,8 @@ def update_replication_configuration(account: Account, request: Request) -> View
 def right_size(account: Account, server: SourceServer) -> None:
     """BASIC right-sizing overwrites the template's instance type (mgn.md §7)."""
     if server.template_id and server.launch_settings.get("targetInstanceTypeRightSizingMethod") == "BASIC":
-        account.compute.resize_template(server.server_id, server.template_id, server.hardware.recommended_instance_type)
+        change = TemplateChange(instance_type=server.hardware.recommended_instance_type)
+        account.compute.edit_template(server.server_id, server.template_id, change)
 
 
 def check_templates(account: Account) -> None:

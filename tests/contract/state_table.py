@@ -1,11 +1,12 @@
 """The state table in moto, made from the same layout the construct is made from."""
 
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import boto3
 
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY
+from tests.contract.aws import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -15,7 +16,7 @@ TABLE_NAME = "migrations"
 
 def make_state_table() -> "DynamoDBClient":
     """A client whose account has the empty state table; inside `mock_aws`."""
-    client = boto3.client("dynamodb", region_name="us-east-1")
+    client = _client()
     attributes = {PARTITION_KEY, SORT_KEY, *(name for keys in INDEXES.values() for name in keys)}
     client.create_table(
         TableName=TABLE_NAME,
@@ -37,6 +38,12 @@ def make_state_table() -> "DynamoDBClient":
             for index, keys in INDEXES.items()
         ],
     )
+    return client
+
+
+@cache
+def _client() -> "DynamoDBClient":
+    client: DynamoDBClient = aws("dynamodb")
     one_call_at_a_time(client)
     return client
 

@@ -262,7 +262,8 @@ def test_fake_can_fail_a_launch_as_the_simulator_does() -> None:
     jobs = [mgn.start_launch(Phase.TEST, [READY], TAGS).job_id for mgn in (fake, real)]
     fake.end(jobs[0], "FAILED")
     simulator.finish_jobs()
-    for mgn, job_id in zip((fake, real), jobs, strict=True):
+    services: tuple[MigrationService, ...] = (fake, real)
+    for mgn, job_id in zip(services, jobs, strict=True):
         job = mgn.jobs([job_id])[0]
         part = job.server(READY)
         assert part is not None

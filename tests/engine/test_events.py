@@ -154,3 +154,13 @@ def test_schedule_fires_at_the_scaled_rate(aws: "Aws") -> None:
     assert len(aws.receive(queue, 2, seconds=10)) == 2
     assert 2 <= time.monotonic() - begun < 7
     events.disable_rule(Name="each-minute")
+
+
+def test_mgn_events_come_from_the_simulator_and_not_from_handlers(aws: "Aws") -> None:
+    entry = {"Source": "aws.mgn", "DetailType": "MGN Source Server Launch Result", "Detail": "{}"}
+    put = f"import boto3\ndef handler(event, context): return boto3.client('events').put_events(Entries=[{entry!r}])"
+    from_handler = aws.invoke(aws.function(put))["payload"]
+    assert from_handler["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
+    assert aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    other = {**entry, "Source": "aws.ec2"}
+    assert aws.client("events").put_events(Entries=[other])["FailedEntryCount"] == 1

@@ -1,0 +1,160 @@
+"""`migrate status` and `migrate watch`: how migrations stand."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import Application, AsJson, Interval, Wave
+from cli.deployed import Deployed
+from cli.exits import ExitCode, NotFoundError, UsageError
+from cli.following import READERS, Migrations, Watched, ids_under_way
+from cli.screens import console, screen
+from cli.target import Target, takes_target
+from cli.views import migration_details, migrations_table, phases, rejections_table, summary
+from runtime.models.base import Payload
+from runtime.models.record import MigrationRecord
+from runtime.models.status import MigrationStatus
+
+MigrationId = Annotated[str | None, typer.Argument(metavar="[ID]", help="One migration, with its journal.")]
+MigrationIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Migrations to follow; else all that have not ended.")
+]
+Status = Annotated[MigrationStatus | None, typer.Option(help="Only this status.", case_sensitive=False)]
+Phases = Annotated[bool, typer.Option("--phases", help="Show how long each status took.")]
+Rejections = Annotated[bool, typer.Option("--rejections", help="List messages that could not become migrations.")]
+UntilDone = Annotated[bool, typer.Option("--until-done/--forever", help="End when all have ended, or never.")]
+
+
+@takes_target
+def status(
+    target: Target,
+    migration_id: MigrationId = None,
+    wave: Wave = None,
+    application: Application = None,
+    status: Status = None,
+    phases: Phases = False,
+    rejections: Rejections = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show all migrations, or one with its journal.
+
+    Time is the time in the present status, and of a migration that ended the whole time it took.
+    """
+    filters = [wave, application, status]
+    if ((migration_id or rejections) and any(filters)) or (migration_id and rejections):
+        raise UsageError("an ID, --rejections and the filters --wave, --app and --status exclude each other; name one")
+    store: Migrations = Deployed(target).store
+    if rejections:
+        _show_rejections(store, as_json=as_json)
+    elif migration_id:
+        _show_one(store, migration_id, as_json=as_json)
+    else:
+        found = store.migrations(status=status, wave=wave, application=application)
+        _show_all(store, found, with_phases=phases, as_json=as_json)
+
+
+@takes_target
+def watch(
+    target: Target,
+    migration_ids: MigrationIds = None,
+    wave: Wave = None,
+    application: Application = None,
+    until_done: UntilDone = True,
+    interval: Interval = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow migrations until all have ended.
+
+    On a terminal the table is live, elsewhere each change is a line. Without an ID, migrations that come are added.
+    """
+    if migration_ids and (wave or application):
+        raise UsageError("an ID and the filters --wave and --app exclude each other; name one")
+    store = Deployed(target).store
+    watched = Watched(store)
+    named = list(dict.fromkeys(migration_ids or []))
+    if named:
+        watched.look(named)
+        missing = [id_ for id_ in named if id_ not in watched.records]
+        if missing:
+            raise _not_found(missing)
+        watched = Watched(store)
+    wanted = (lambda: named) if named else (lambda: ids_under_way(store, wave=wave, application=application))
+    _follow(watched, wanted, until_done=until_done, interval=interval, as_json=as_json)
+    raise typer.Exit(ExitCode.OK if watched.all_completed() else ExitCode.ENDED_BADLY)
+
+
+def _follow(
+    watched: Watched, wanted: Callable[[], list[str]], *, until_done: bool, interval: float, as_json: bool
+) -> None:
+    with screen(watched, as_json=as_json) as show:
+        while True:
+            show(watched.look([*watched.records, *(id_ for id_ in wanted() if id_ not in watched.records)]))
+            if until_done and all(map(watched.has_ended, watched.records)):
+                return
+            time.sleep(interval)
+
+
+def _show_all(store: Migrations, found: Iterable[MigrationRecord], *, with_phases: bool, as_json: bool) -> None:
+    records = sorted(found, key=lambda record: (record.created_at, record.migration_id))
+    journals = None
+    if with_phases:
+        with ThreadPoolExecutor(READERS) as readers:
+            ids = [record.migration_id for record in records]
+            journals = dict(zip(ids, readers.map(store.journal, ids), strict=True))
+    now = datetime.now(UTC)
+    if as_json:
+        spent = {} if journals is None else {id_: _plain(phases(journal, now)) for id_, journal in journals.items()}
+        rows = [_document(record) for record in records]
+        _print_json([row | ({"phases": spent[str(row["migrationId"])]} if with_phases else {}) for row in rows])
+        return
+    out = console()
+    if records:
+        out.print(migrations_table(records, journals, now=now))
+        out.print()
+    out.print(summary(records))
+
+
+def _show_one(store: Migrations, migration_id: str, *, as_json: bool) -> None:
+    record = store.record(migration_id)
+    if record is None:
+        raise _not_found([migration_id])
+    journal = store.journal(migration_id)
+    now = datetime.now(UTC)
+    if as_json:
+        parts = {"journal": _plain(journal), "phases": _plain(phases(journal, now))}
+        _print_json({"migration": _document(record), **parts})
+    else:
+        console().print(migration_details(record, journal, now=now))
+
+
+def _show_rejections(store: Migrations, *, as_json: bool) -> None:
+    found = list(store.rejections())
+    if as_json:
+        _print_json(_plain(found))
+    elif found:
+        console().print(rejections_table(found))
+    else:
+        typer.echo("no message was rejected")
+
+
+def _not_found(ids: list[str]) -> NotFoundError:
+    return NotFoundError(
+        f"no migration {', '.join(ids)}: `migrate status` lists all, and --rejections what was not accepted"
+    )
+
+
+def _plain(models: Iterable[Payload]) -> list[dict[str, object]]:
+    return [_document(model) for model in models]
+
+
+def _document(model: Payload) -> dict[str, object]:
+    return model.model_dump(mode="json", exclude_none=True)
+
+
+def _print_json(document: object) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,115 @@
+"""How the MGN adapter calls: batches, pages, dates, and exactly once where there is no client token (I3)."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+
+from runtime.adapters import clients
+from runtime.adapters.mgn import MgnMigrationService
+from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, SourceServerStateError, ThrottledError
+from runtime.models.request import Phase
+from simulator.engine import Simulator
+from simulator.inprocess import intercept
+from simulator.model.faults import CallFault
+from simulator.model.knobs import Knobs
+from simulator.scenario import Scenario, ServerSpec
+from tests.builders import server_id
+
+Outcome = Literal["throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after"]
+
+READY = server_id(1)
+
+
+@pytest.fixture
+def simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    scenario: Scenario = getattr(request, "param", Scenario(servers=(ServerSpec(name="ready", id=READY),)))
+    clients._client.cache_clear()
+    with intercept(Simulator(scenario)) as simulator:
+        yield simulator
+    clients._client.cache_clear()
+
+
+@pytest.fixture
+def mgn(simulator: Simulator) -> MgnMigrationService:
+    return MgnMigrationService(clients.client("mgn"), clients.once_client("mgn"))
+
+
+def calls(simulator: Simulator, operation: str) -> int:
+    return sum(entry.get("operation") == operation for entry in simulator.log(kind="call"))
+
+
+CROWD = Scenario(servers=(ServerSpec(name="many", count=450),), knobs=Knobs(default_page_size=7))
+
+
+@pytest.mark.parametrize("simulator", [CROWD], indirect=True)
+def test_hundreds_of_servers_are_asked_in_batches(simulator: Simulator, mgn: MgnMigrationService) -> None:
+    ids = [server.server_id for server in simulator.account.servers.values()]
+    assert {server.source_server_id for server in mgn.servers(ids)} == set(ids)
+    assert calls(simulator, "DescribeSourceServers") == 3
+    assert len(list(mgn.active_servers())) == 450
+    assert calls(simulator, "DescribeSourceServers") == 6
+
+
+@pytest.mark.parametrize("simulator", [CROWD], indirect=True)
+def test_pages_are_read_only_as_far_as_needed(simulator: Simulator, mgn: MgnMigrationService) -> None:
+    next(iter(mgn.active_servers()))
+    assert calls(simulator, "DescribeSourceServers") == 1
+
+
+def test_every_time_zone_becomes_utc(mgn: MgnMigrationService, simulator: Simulator) -> None:
+    job = mgn.start_launch(Phase.TEST, [READY], {})
+    created = datetime.fromisoformat(job.creation_date_time or "")
+    assert [found.job_id for found in mgn.jobs_since(created.astimezone(UTC))] == [job.job_id]
+    local = datetime.fromtimestamp(created.timestamp()).astimezone()
+    assert [found.job_id for found in mgn.jobs_since(local)] == [job.job_id]
+
+
+@pytest.mark.parametrize("outcome", ["internal", "unavailable", "timeout_before", "timeout_after"])
+def test_launch_is_sent_once_whatever_comes_back(
+    simulator: Simulator, mgn: MgnMigrationService, outcome: Outcome
+) -> None:
+    simulator.inject(CallFault(operations=("StartTest",), outcome=outcome))
+    with pytest.raises(ServiceUnavailableError):
+        mgn.start_launch(Phase.TEST, [READY], {})
+    assert calls(simulator, "StartTest") == 1
+    assert len(list(mgn.jobs_since(datetime(2000, 1, 1, tzinfo=UTC)))) == (outcome == "timeout_after")
+
+
+def test_launch_throttled_is_not_repeated_behind_the_callers_back(
+    simulator: Simulator, mgn: MgnMigrationService
+) -> None:
+    simulator.inject(CallFault(operations=("StartTest",), outcome="throttle"))
+    with pytest.raises(ThrottledError):
+        mgn.start_launch(Phase.TEST, [READY], {})
+    assert calls(simulator, "StartTest") == 1
+
+
+@pytest.mark.parametrize("operation", ["TerminateTargetInstances", "FinalizeCutover"])
+def test_terminate_and_finalize_are_sent_once_too(
+    simulator: Simulator, mgn: MgnMigrationService, operation: str
+) -> None:
+    simulator.inject(CallFault(operations=(operation,), outcome="internal"))
+    with pytest.raises(ServiceUnavailableError):
+        mgn.finalize(READY) if operation == "FinalizeCutover" else mgn.terminate([READY], {})
+    assert calls(simulator, operation) == 1
+
+
+def test_reading_is_repeated(simulator: Simulator, mgn: MgnMigrationService) -> None:
+    simulator.inject(CallFault(operations=("DescribeSourceServers",), outcome="unavailable", calls=(1,)))
+    assert [server.source_server_id for server in mgn.servers([READY])] == [READY]
+
+
+def test_denied_call_says_so_in_words(simulator: Simulator, mgn: MgnMigrationService) -> None:
+    simulator.inject(CallFault(operations=("StartTest",), outcome="access_denied"))
+    with pytest.raises(SourceServerStateError, match=r"^StartTest: AccessDeniedException: "):
+        mgn.start_launch(Phase.TEST, [READY], {})
+
+
+@pytest.mark.parametrize("simulator", [Scenario(initialized=False)], indirect=True)
+def test_account_without_mgn_is_named(mgn: MgnMigrationService) -> None:
+    with pytest.raises(MgnNotInitializedError):
+        mgn.servers([READY])
+    with pytest.raises(MgnNotInitializedError):
+        list(mgn.active_servers())

@@ -1,0 +1,59 @@
+"""The app as a whole: rules, lint, tags."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_sqs as sqs
+
+from app import build
+from runtime.models.deployment import stack_name
+from tests.unit.infrastructure.synthesis import NO_BUNDLING, STACKS, assembly, context, document
+
+STAGES = ["local", "dev", "prod"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cdk_nag_finds_nothing(stage: str) -> None:
+    report = json.loads((Path(assembly(stage).directory) / "validation-report.json").read_text())
+    assert report["pluginReports"] == []
+
+
+def test_finding_of_cdk_nag_stops_the_synthesis(tmp_path: Path) -> None:
+    app = build(App(context=context("dev") | NO_BUNDLING, outdir=str(tmp_path)))
+    storage = app.node.find_child(stack_name("dev", "Storage"))
+    sqs.Queue(cast(Stack, storage), "WithoutDeadLetterQueue", enforce_ssl=True)
+    with pytest.raises(RuntimeError, match="AwsSolutions-SQS3"):
+        app.synth()
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_cfn_lint_finds_no_errors(stage: str) -> None:
+    templates = [assembly(stage).get_stack_by_name(stack_name(stage, stack)).template_full_path for stack in STACKS]
+    linter = shutil.which("cfn-lint", path=str(Path(sys.executable).parent)) or "cfn-lint"
+    command = [linter, "--non-zero-exit-code", "error", *templates]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stacks_are_named_after_their_stage(stage: str) -> None:
+    assert [stack.stack_name for stack in assembly(stage).stacks] == [stack_name(stage, stack) for stack in STACKS]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_stack_is_tagged_with_application_and_stage(stack: str) -> None:
+    tags = assembly("dev").get_stack_by_name(stack_name("dev", stack)).tags
+    assert tags == {"application": "migration-orchestrator", "stage": "dev"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_template_names_no_account_and_no_region(stack: str) -> None:
+    text = json.dumps(document("prod", stack))
+    assert "us-east-1" not in text
+    assert assembly("prod").get_stack_by_name(stack_name("prod", stack)).environment.account == "unknown-account"

@@ -1,0 +1,106 @@
+"""The code asset: small, complete, the same every time."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_lambda as lambda_
+
+from migration_constructs import Target, bundle, runtime_code
+from tests.unit.infrastructure.synthesis import ROOT, functions
+
+GRAVITON = Target("3.13", "aarch64-manylinux2014")
+HOST = Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
+MAX_BYTES = 12 * 1024 * 1024
+# What the Lambda runtime brings.
+PROVIDED = ("boto3", "botocore", "s3transfer", "dateutil", "six.py")
+
+
+@pytest.fixture(scope="module")
+def graviton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _bundled(tmp_path_factory.mktemp("graviton"), GRAVITON)
+
+
+def test_asset_stays_below_twelve_megabytes(graviton: Path) -> None:
+    assert sum(file.stat().st_size for file in _files(graviton)) <= MAX_BYTES
+
+
+def test_asset_has_the_target_platforms_binaries(graviton: Path) -> None:
+    libraries = [file.name for file in _files(graviton) if file.suffix == ".so"]
+    assert libraries
+    assert all("cpython-313-aarch64-linux-gnu" in name for name in libraries)
+
+
+def test_asset_has_the_whole_runtime_and_nothing_else_of_ours(graviton: Path) -> None:
+    sources = {file.relative_to(ROOT) for file in (ROOT / "runtime").rglob("*.py")}
+    assert {file.relative_to(graviton) for file in (graviton / "runtime").rglob("*.py")} == sources
+    assert not any((graviton / ours).exists() for ours in ("tests", "stacks", "simulator", "cli", "localcloud"))
+
+
+@pytest.mark.parametrize("unwanted", ["boto3", "botocore", "aws_cdk", "bin", "**/__pycache__", "**/RECORD"])
+def test_asset_carries_nothing_unneeded(graviton: Path, unwanted: str) -> None:
+    assert not list(graviton.glob(unwanted))
+
+
+def test_same_sources_make_the_same_asset(graviton: Path, tmp_path: Path) -> None:
+    assert _digest(_bundled(tmp_path, GRAVITON)) == _digest(graviton)
+
+
+def test_handlers_import_from_the_asset_with_only_boto3_added(tmp_path: Path) -> None:
+    asset = _bundled(tmp_path / "asset", HOST)
+    provided = tmp_path / "provided"
+    provided.mkdir()
+    for name in PROVIDED:
+        (provided / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+    imports = "; ".join(f"import runtime.handlers.{module}" for module in functions())
+    environment = {**os.environ, "PYTHONPATH": f"{asset}{os.pathsep}{provided}", "PYTHONDONTWRITEBYTECODE": "1"}
+    # -S: without the site-packages of the tests.
+    command = [sys.executable, "-S", "-c", imports]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_unchanged_asset_is_not_built_again(tmp_path: Path) -> None:
+    first = _synthesize(tmp_path)
+    built = {file: file.stat().st_mtime_ns for file in _files(first)}
+    assert _synthesize(tmp_path) == first
+    assert {file: file.stat().st_mtime_ns for file in _files(first)} == built
+
+
+def test_other_target_is_another_asset(tmp_path: Path) -> None:
+    assert _synthesize(tmp_path).name != _synthesize(tmp_path, GRAVITON).name
+
+
+def _bundled(output: Path, target: Target) -> Path:
+    output.mkdir(exist_ok=True)
+    bundle(output, target)
+    return output
+
+
+def _synthesize(outdir: Path, target: Target = HOST) -> Path:
+    app = App(outdir=str(outdir), analytics_reporting=False)
+    stack = Stack(app, "Stack")
+    lambda_.Function(
+        stack,
+        "Function",
+        code=runtime_code(target),
+        handler="index.handler",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+    )
+    resources = app.synth().get_stack_by_name("Stack").template["Resources"].values()
+    (code,) = (resource["Properties"]["Code"] for resource in resources if "Code" in resource["Properties"])
+    return outdir / f"asset.{code['S3Key'].removesuffix('.zip')}"
+
+
+def _files(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _digest(root: Path) -> str:
+    contents = (f"{file.relative_to(root)} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in _files(root))
+    return "\n".join(contents)

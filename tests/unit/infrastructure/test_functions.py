@@ -1,0 +1,148 @@
+"""The functions and their environments."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from aws_cdk.assertions import Match
+
+import runtime.handlers
+from runtime.models.environment import (
+    CallbackEnvironment,
+    HandlerEnvironment,
+    IngressEnvironment,
+    PublishEnvironment,
+    StepEnvironment,
+    SweepEnvironment,
+)
+from stacks.functions import STEP_TIMEOUTS
+from tests.unit.infrastructure.synthesis import Json, functions, plain, resources, template
+
+FUNCTION = "AWS::Lambda::Function"
+ENVIRONMENTS: dict[str, type[HandlerEnvironment]] = {
+    "ingress_handler": IngressEnvironment,
+    "publish_events": PublishEnvironment,
+    "callback_handler": CallbackEnvironment,
+    "sweep": SweepEnvironment,
+    **dict.fromkeys(STEP_TIMEOUTS, StepEnvironment),
+}
+
+
+def variables(module: str, stage: str = "dev") -> dict[str, str]:
+    found: dict[str, str] = plain(functions(stage)[module]["Environment"]["Variables"])
+    return found
+
+
+def all_have(properties: Json, stage: str = "dev") -> None:
+    template(stage, "Orchestration").all_resources_properties(FUNCTION, properties)
+
+
+@pytest.mark.parametrize("module", sorted(ENVIRONMENTS))
+def test_handler_exists(module: str) -> None:
+    package, name, attribute = functions()[module]["Handler"].rsplit(".", 2)
+    assert callable(getattr(import_module(f"{package}.{name}"), attribute))
+
+
+def test_every_handler_module_is_a_function() -> None:
+    (folder,) = runtime.handlers.__path__
+    modules = {file.stem for file in Path(folder).glob("*.py") if "\ndef handler(" in file.read_text()}
+    assert modules == set(functions())
+
+
+@pytest.mark.parametrize("module", sorted(ENVIRONMENTS))
+def test_handler_reads_the_environment_its_function_has(module: str) -> None:
+    read = ENVIRONMENTS[module].from_variables(variables(module))
+    assert read.to_variables().items() <= variables(module).items()
+
+
+@pytest.mark.parametrize("module", sorted(ENVIRONMENTS))
+def test_environment_names_the_state_table(module: str) -> None:
+    assert variables(module)["STATE_TABLE"].startswith("${")
+
+
+def test_local_stage_shortens_the_waits() -> None:
+    budgets = StepEnvironment.from_variables(variables("verify_migration", "local")).budgets
+    assert budgets.boot < StepEnvironment.from_variables(variables("verify_migration")).budgets.boot
+
+
+@pytest.mark.parametrize(("stage", "allowed"), [("local", True), ("dev", False), ("prod", False)])
+def test_callbacks_reach_private_addresses_only_on_a_laptop(stage: str, allowed: bool) -> None:
+    read = CallbackEnvironment.from_variables(variables("callback_handler", stage))
+    assert read.allows_private_addresses is allowed
+
+
+@pytest.mark.parametrize("module", sorted(ENVIRONMENTS))
+def test_function_names_itself_in_logs_and_metrics(module: str) -> None:
+    expected = {"POWERTOOLS_SERVICE_NAME": module, "POWERTOOLS_METRICS_NAMESPACE": "MigrationOrchestrator"}
+    assert expected.items() <= variables(module).items()
+
+
+def test_environments_are_encrypted_with_the_stages_key() -> None:
+    all_have({"KmsKeyArn": {"Fn::ImportValue": Match.string_like_regexp("MigrationDevEncryption:.*Key.*")}})
+
+
+def test_functions_are_traced() -> None:
+    all_have({"TracingConfig": {"Mode": "Active"}})
+
+
+def test_functions_run_one_runtime_on_arm() -> None:
+    all_have({"Runtime": "python3.13", "Architectures": ["arm64"]})
+
+
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_functions_share_one_asset(stage: str) -> None:
+    assert len({str(function["Code"]) for function in functions(stage).values()}) == 1
+
+
+def test_two_synths_of_the_same_code_give_the_same_asset() -> None:
+    assert _code_key("dev") == _code_key("prod")
+
+
+def test_every_function_has_its_own_log_group() -> None:
+    groups = [str(function["LoggingConfig"]["LogGroup"]) for function in functions().values()]
+    assert len(set(groups)) == len(groups)
+
+
+@pytest.mark.parametrize(("stage", "days"), [("local", 7), ("dev", 30), ("prod", 365)])
+def test_logs_are_encrypted_and_kept_as_the_stage_says(stage: str, days: int) -> None:
+    template(stage, "Orchestration").all_resources_properties(
+        "AWS::Logs::LogGroup", {"RetentionInDays": days, "KmsKeyId": {"Fn::ImportValue": Match.any_value()}}
+    )
+
+
+@pytest.mark.parametrize(("stage", "concurrency"), [("local", None), ("dev", 1), ("prod", 1)])
+def test_sweeps_never_overlap_in_an_account(stage: str, concurrency: int | None) -> None:
+    assert functions(stage)["sweep"].get("ReservedConcurrentExecutions") == concurrency
+
+
+def test_failed_sweep_is_not_repeated() -> None:
+    assert _invoke_configs()["sweep"]["MaximumRetryAttempts"] == 0
+
+
+def test_signal_no_attempt_could_handle_is_kept() -> None:
+    destination = _invoke_configs()["signal_handler"]["DestinationConfig"]["OnFailure"]["Destination"]
+    assert destination.startswith("${FnGetAttEventsUndelivered")
+
+
+def test_signing_key_is_generated_and_encrypted() -> None:
+    template("dev", "Orchestration").has_resource_properties(
+        "AWS::SecretsManager::Secret",
+        {
+            "GenerateSecretString": {"PasswordLength": 64, "ExcludePunctuation": True},
+            "KmsKeyId": {"Fn::ImportValue": Match.any_value()},
+        },
+    )
+
+
+def _code_key(stage: str) -> str:
+    return str(functions(stage)["sweep"]["Code"]["S3Key"])
+
+
+def _invoke_configs() -> dict[str, Json]:
+    """By handler module."""
+    named = {
+        id_: properties["Handler"].split(".")[2]
+        for id_, properties in resources("dev", "Orchestration", FUNCTION).items()
+    }
+    configs = resources("dev", "Orchestration", "AWS::Lambda::EventInvokeConfig").values()
+    return {named[config["FunctionName"]["Ref"]]: plain(config) for config in configs}

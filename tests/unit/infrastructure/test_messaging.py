@@ -1,0 +1,113 @@
+"""Queues, bus and the rules between them."""
+
+import pytest
+from aws_cdk.assertions import Match
+
+from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
+from tests.unit.infrastructure.synthesis import Json, document, functions, plain, resources, template
+
+QUEUE = "AWS::SQS::Queue"
+FOURTEEN_DAYS = 14 * 86_400
+
+
+def queues() -> dict[str, Json]:
+    return resources("dev", "Messaging", QUEUE)
+
+
+def queue(id_: str) -> Json:
+    (found,) = (properties for name, properties in queues().items() if name.startswith(id_))
+    return found
+
+
+def rule(id_: str) -> Json:
+    (found,) = (
+        properties
+        for name, properties in resources("dev", "Messaging", "AWS::Events::Rule").items()
+        if name.startswith(id_)
+    )
+    return plain(found)  # type: ignore[no-any-return]
+
+
+def test_every_queue_keeps_messages_fourteen_days() -> None:
+    assert {properties["MessageRetentionPeriod"] for properties in queues().values()} == {FOURTEEN_DAYS}
+
+
+def test_every_queue_is_encrypted_with_the_stages_key() -> None:
+    template("dev", "Messaging").all_resources_properties(
+        QUEUE, {"KmsMasterKeyId": {"Fn::ImportValue": Match.string_like_regexp("MigrationDevEncryption:.*Key.*")}}
+    )
+
+
+def test_every_queue_refuses_plain_http() -> None:
+    policies = resources("dev", "Messaging", "AWS::SQS::QueuePolicy").values()
+    refusing = [
+        policy["Queues"][0]["Ref"]
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    ]
+    assert sorted(refusing) == sorted(queues())
+
+
+@pytest.mark.parametrize("id_", ["RequestsQueue", "CallbacksQueue"])
+def test_message_goes_to_the_dead_letter_queue_after_three_receives(id_: str) -> None:
+    assert queue(id_)["RedrivePolicy"]["maxReceiveCount"] == 3
+
+
+@pytest.mark.parametrize(
+    ("id_", "consumer"), [("RequestsQueue", "ingress_handler"), ("CallbacksQueue", "callback_handler")]
+)
+def test_message_stays_invisible_for_six_timeouts_of_its_consumer(id_: str, consumer: str) -> None:
+    assert queue(id_)["VisibilityTimeout"] == 6 * functions()[consumer]["Timeout"]
+
+
+def test_bus_is_encrypted_with_the_stages_key() -> None:
+    template("dev", "Messaging").has_resource_properties(
+        "AWS::Events::EventBus", {"KmsKeyIdentifier": {"Fn::ImportValue": Match.any_value()}}
+    )
+
+
+def test_bus_is_archived_under_the_stages_key() -> None:
+    template("dev", "Messaging").has_resource_properties(
+        "AWS::Events::Archive", {"RetentionDays": 30, "KmsKeyIdentifier": {"Fn::ImportValue": Match.any_value()}}
+    )
+
+
+def test_requests_on_the_bus_reach_the_queue_as_producers_send_them() -> None:
+    request = rule("RequestRule")
+    assert request["EventPattern"]["detail-type"] == [REQUEST_DETAIL_TYPE]
+    (target,) = request["Targets"]
+    assert target["InputPath"] == "$.detail"
+
+
+def test_pipelines_own_events_are_never_taken_as_requests() -> None:
+    assert rule("RequestRule")["EventPattern"]["source"] == [{"anything-but": [SOURCE]}]
+
+
+def test_status_changes_reach_the_callbacks_queue() -> None:
+    assert rule("CallbackRule")["EventPattern"] == {
+        "source": [SOURCE],
+        "detail-type": [MigrationStatusChanged.detail_type],
+    }
+
+
+@pytest.mark.parametrize("id_", ["RequestRule", "CallbackRule"])
+def test_undeliverable_event_is_kept(id_: str) -> None:
+    (target,) = rule(id_)["Targets"]
+    assert target["DeadLetterConfig"]["Arn"].startswith("${EventsUndelivered")
+
+
+def test_undelivered_events_are_taken_from_rules_of_this_account_only() -> None:
+    (policy,) = (
+        properties
+        for name, properties in resources("dev", "Messaging", "AWS::SQS::QueuePolicy").items()
+        if name.startswith("EventsUndelivered")
+    )
+    allowed = [s for s in policy["PolicyDocument"]["Statement"] if s.get("Sid") == "EventBridgeRules"]
+    assert [s["Condition"] for s in allowed] == [{"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}]
+
+
+@pytest.mark.parametrize(("stage", "policy"), [("local", "Delete"), ("dev", "Delete"), ("prod", "Retain")])
+def test_queues_outlive_the_stack_only_in_production(stage: str, policy: str) -> None:
+    found = document(stage, "Messaging")["Resources"].values()
+    assert {resource["DeletionPolicy"] for resource in found if resource["Type"] == QUEUE} == {policy}

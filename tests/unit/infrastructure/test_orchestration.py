@@ -1,0 +1,152 @@
+"""Event sources, rules and outputs."""
+
+import json
+
+import pytest
+from aws_cdk.assertions import Match
+from pydantic.alias_generators import to_pascal
+
+from runtime.models.deployment import Deployment
+from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
+from runtime.models.table import JOURNAL_PREFIX
+from tests.unit.infrastructure.synthesis import Json, document, plain, resources, template
+
+MAPPING = "AWS::Lambda::EventSourceMapping"
+RULES = ["MigrationRequested", "MigrationSignal", "MgnEvents", "ExecutionFailed", "Sweep"]
+
+
+def rule(id_: str) -> Json:
+    found: Json = plain(
+        next(
+            properties
+            for name, properties in resources("dev", "Orchestration", "AWS::Events::Rule").items()
+            if name.startswith(id_)
+        )
+    )
+    return found
+
+
+def target(id_: str) -> Json:
+    (found,) = rule(id_)["Targets"]
+    return dict(found)
+
+
+def sources(properties: Json) -> None:
+    template("dev", "Orchestration").has_resource_properties(MAPPING, properties)
+
+
+def test_requests_are_read_in_batches_with_partial_failures() -> None:
+    sources(
+        {
+            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Requests.*")},
+            "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 10},
+        }
+    )
+
+
+def test_callbacks_are_read_in_batches_with_partial_failures() -> None:
+    sources(
+        {
+            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Callbacks.*")},
+            "BatchSize": 5,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }
+    )
+
+
+def test_only_new_journal_entries_are_published() -> None:
+    (stream,) = (m for m in resources("dev", "Orchestration", MAPPING).values() if "StartingPosition" in m)
+    (criteria,) = stream["FilterCriteria"]["Filters"]
+    assert json.loads(criteria["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"sk": {"S": [{"prefix": JOURNAL_PREFIX}]}}},
+    }
+
+
+def test_journal_entry_that_cannot_be_published_is_isolated_and_kept() -> None:
+    sources(
+        {
+            "StartingPosition": "TRIM_HORIZON",
+            "BisectBatchOnFunctionError": True,
+            "MaximumRetryAttempts": 10,
+            "DestinationConfig": {"OnFailure": {"Destination": Match.any_value()}},
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        }
+    )
+
+
+def test_accepted_request_starts_an_execution() -> None:
+    assert rule("MigrationRequested")["EventPattern"] == {
+        "source": [SOURCE],
+        "detail-type": [MigrationRequested.detail_type],
+    }
+    assert target("MigrationRequested")["Arn"].startswith("${MigrationStateMachine")
+
+
+def test_execution_gets_the_event_detail_as_input() -> None:
+    assert target("MigrationRequested")["InputPath"] == "$.detail"
+
+
+def test_rule_that_starts_executions_has_its_own_role() -> None:
+    assert target("MigrationRequested")["RoleArn"].startswith("${MigrationStateMachineEventsRole")
+
+
+def test_decisions_come_from_others_only() -> None:
+    assert rule("MigrationSignal")["EventPattern"] == {
+        "source": [{"anything-but": [SOURCE]}],
+        "detail-type": [MigrationSignal.detail_type],
+    }
+
+
+def test_documented_mgn_events_wake_waits() -> None:
+    assert rule("MgnEvents")["EventPattern"] == {
+        "source": ["aws.mgn"],
+        "detail-type": [
+            "MGN Source Server Launch Result",
+            "MGN Source Server Lifecycle State Change",
+            "MGN Source Server Data Replication Stalled Change",
+        ],
+    }
+
+
+def test_aws_events_are_heard_on_the_default_bus() -> None:
+    assert "EventBusName" not in rule("MgnEvents")
+    assert "EventBusName" not in rule("ExecutionFailed")
+
+
+def test_unhappy_end_of_our_executions_is_heard() -> None:
+    detail = rule("ExecutionFailed")["EventPattern"]["detail"]
+    assert detail["status"] == ["FAILED", "TIMED_OUT", "ABORTED"]
+    (machine,) = detail["stateMachineArn"]
+    assert machine.startswith("${MigrationStateMachine")
+
+
+@pytest.mark.parametrize("id_", ["MigrationSignal", "MgnEvents", "ExecutionFailed"])
+def test_every_resume_comes_through_the_signal_handler(id_: str) -> None:
+    assert target(id_)["Arn"].startswith("${FunctionsSignalHandler")
+
+
+def test_sweep_runs_every_minute() -> None:
+    assert rule("Sweep")["ScheduleExpression"] == "rate(1 minute)"
+
+
+@pytest.mark.parametrize("id_", RULES)
+def test_undeliverable_event_is_kept(id_: str) -> None:
+    assert target(id_)["DeadLetterConfig"]["Arn"].startswith("${FnGetAttEventsUndelivered")
+
+
+@pytest.mark.parametrize("id_", RULES)
+def test_delivery_is_retried_within_bounds(id_: str) -> None:
+    assert target(id_)["RetryPolicy"]["MaximumRetryAttempts"] == (0 if id_ == "Sweep" else 185)
+
+
+def test_there_are_no_other_rules() -> None:
+    assert len(resources("dev", "Orchestration", "AWS::Events::Rule")) == len(RULES)
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_outputs_are_what_the_cli_reads(stage: str) -> None:
+    expected = {to_pascal(field) for field in Deployment.model_fields}
+    assert set(document(stage, "Orchestration")["Outputs"]) == expected

@@ -1,0 +1,196 @@
+"""Least privilege: who may do what."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import runtime.adapters
+from tests.unit.infrastructure.synthesis import Json, functions, plain, resources
+
+WITHOUT_RESOURCE_TYPE = {
+    "dynamodb:ListStreams",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "mgn:DescribeJobs",
+    "mgn:DescribeSourceServers",
+    "mgn:ListTagsForResource",
+    "ssm:DescribeInstanceInformation",
+    "ssm:GetCommandInvocation",
+    "states:SendTaskFailure",
+    "states:SendTaskSuccess",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+"""Actions IAM can scope to no resource; EC2's Describe actions are recognized by name."""
+
+
+CLIENTS = {"self._client", "self._ec2", "self._mgn", "self._once", "self._ssm"}
+"""How the adapters name their boto3 clients."""
+
+
+class Allowed(NamedTuple):
+    """One action a role may take."""
+
+    role: str
+    action: str
+    resource: str
+    conditions: Json
+
+
+def allowed(stage: str = "dev") -> Iterator[Allowed]:
+    for policy in resources(stage, "Orchestration", "AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            for action in _listed(statement["Action"]):
+                for resource in _listed(statement["Resource"]):
+                    for role in policy["Roles"]:
+                        yield Allowed(role["Ref"], action, plain(resource), statement.get("Condition", {}))
+
+
+def of(module: str) -> list[Allowed]:
+    """What the function of a handler may do."""
+    role = functions()[module]["Role"]["Fn::GetAtt"][0]
+    return [permission for permission in allowed() if permission.role == role]
+
+
+def conditions(module: str, action: str) -> list[Json]:
+    return [permission.conditions for permission in of(module) if permission.action == action]
+
+
+def test_every_function_has_a_role_of_its_own() -> None:
+    roles = [str(function["Role"]) for function in functions().values()]
+    assert len(set(roles)) == len(roles)
+
+
+def test_no_role_has_a_managed_policy() -> None:
+    roles = resources("dev", "Orchestration", "AWS::IAM::Role").values()
+    assert not [role for role in roles if role.get("ManagedPolicyArns")]
+
+
+def test_no_role_may_do_everything() -> None:
+    wide = {permission.action for permission in allowed() if "*" in permission.action}
+    assert wide <= {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_only_actions_without_resource_types_are_allowed_on_everything(stage: str) -> None:
+    wide = {permission.action for permission in allowed(stage) if permission.resource == "*"}
+    assert {action for action in wide if not _reads_ec2(action)} <= WITHOUT_RESOURCE_TYPE
+
+
+def test_no_role_may_use_another_key() -> None:
+    keys = {permission.resource for permission in allowed() if permission.action.startswith("kms:")}
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "modules"),
+    [
+        ("mgn:StartTest", {"trigger_migration"}),
+        ("mgn:StartCutover", {"trigger_migration"}),
+        ("mgn:FinalizeCutover", {"finalize_cutover"}),
+        ("mgn:TerminateTargetInstances", {"rollback_handler"}),
+        ("mgn:ChangeServerLifeCycleState", {"prepare_source", "rollback_handler"}),
+        ("ec2:CreateLaunchTemplateVersion", {"prepare_source", "trigger_migration"}),
+        ("ec2:RunInstances", {"trigger_migration"}),
+        ("ec2:TerminateInstances", {"trigger_migration", "rollback_handler"}),
+        ("iam:PassRole", {"trigger_migration"}),
+        ("ssm:SendCommand", {"prepare_source", "verify_migration"}),
+        ("events:PutEvents", {"ingress_handler", "sweep", "publish_events"}),
+        ("secretsmanager:GetSecretValue", {"callback_handler"}),
+        ("states:DescribeExecution", {"sweep", "signal_handler"}),
+    ],
+)
+def test_only_these_functions_may(action: str, modules: set[str]) -> None:
+    assert {module for module in functions() if any(p.action == action for p in of(module))} == modules
+
+
+@pytest.mark.parametrize("module", ["publish_events", "callback_handler"])
+def test_tellers_only_read_the_table(module: str) -> None:
+    writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
+    assert not writes & {permission.action for permission in of(module)}
+
+
+@pytest.mark.parametrize("action", ["ec2:RunInstances", "ec2:CreateTags", "ec2:TerminateInstances", "ec2:DeleteVolume"])
+def test_launching_rights_work_only_through_mgn(action: str) -> None:
+    through_mgn = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
+    found = [c for module in ("trigger_migration", "rollback_handler") for c in conditions(module, action)]
+    assert found
+    assert all(condition == through_mgn for condition in found)
+
+
+@pytest.mark.parametrize("module", ["prepare_source", "rollback_handler"])
+def test_only_mgns_launch_templates_are_changed(module: str) -> None:
+    managed = {"Null": {"aws:ResourceTag/AWSApplicationMigrationServiceManaged": "false"}}
+    found = conditions(module, "ec2:ModifyLaunchTemplate")
+    assert found
+    assert all(condition == managed for condition in found)
+
+
+def test_jobs_are_tagged_only_while_they_are_made() -> None:
+    assert conditions("trigger_migration", "mgn:TagResource") == [
+        {"StringEquals": {"mgn:CreateAction": ["StartTest", "StartCutover"]}}
+    ]
+
+
+def test_roles_are_passed_to_ec2_only() -> None:
+    found = conditions("trigger_migration", "iam:PassRole")
+    assert found
+    assert all(condition == {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}} for condition in found)
+
+
+def test_state_machine_invokes_only_its_functions() -> None:
+    steps = {re.sub(r"\$\{(.*)\.Arn\}.*", r"\1", p.resource) for p in allowed() if p.action == "lambda:InvokeFunction"}
+    named = resources("dev", "Orchestration", "AWS::Lambda::Function")
+    assert {named[id_]["Handler"].split(".")[2] for id_ in steps} == {
+        "validate_input",
+        "prepare_source",
+        "trigger_migration",
+        "verify_migration",
+        "signal_handler",
+        "rollback_handler",
+        "finalize_cutover",
+    }
+
+
+def test_every_call_of_the_adapters_is_permitted_to_someone() -> None:
+    granted = {permission.action.split(":")[1] for module in functions() for permission in of(module)}
+    # IAM knows a transaction by the actions of its items.
+    assert _calls() - {"TransactWriteItems"} <= granted
+
+
+def _calls() -> set[str]:
+    """The operations of clients, called, passed on or paginated by the adapters."""
+    (folder,) = runtime.adapters.__path__
+    found = set()
+    for file in Path(folder).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in CLIENTS:
+                found.add(node.attr)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".get_paginator"):
+                found.update(str(ast.literal_eval(argument)) for argument in node.args)
+    return {_camel(call) for call in found - {"exceptions", "get_paginator", "get_waiter", "meta"}}
+
+
+def _camel(call: str) -> str:
+    return "".join(word.capitalize() for word in call.split("_"))
+
+
+def _reads_ec2(action: str) -> bool:
+    return action.startswith("ec2:Describe") or action == "ec2:ReportInstanceStatus"
+
+
+def _listed(value: object) -> list[str]:
+    return value if isinstance(value, list) else [value]  # type: ignore[list-item]

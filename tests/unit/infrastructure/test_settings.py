@@ -1,0 +1,70 @@
+"""Settings of the stages."""
+
+import platform
+import sys
+
+import pytest
+from aws_cdk import App
+from pydantic import ValidationError
+
+from app import build
+from stacks.settings import StageSettings
+from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
+
+
+def settings(stage: str, **changes: Json) -> StageSettings:
+    stages = context(stage)["stages"]
+    found = {**stages.get(stage, {}), **changes}
+    return StageSettings.from_context(App(context={"stage": stage, "stages": {**stages, stage: found}}).node)
+
+
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_settings_know_their_stage(stage: str) -> None:
+    assert settings(stage).stage == stage
+
+
+def test_stage_is_dev_unless_named() -> None:
+    assert StageSettings.from_context(App(context={"stages": context("dev")["stages"]}).node).stage == "dev"
+
+
+def test_unknown_stage_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"no stage 'test' in context.stages, only \['dev', 'local', 'prod'\]"):
+        StageSettings.from_context(App(context={"stage": "test", "stages": context("dev")["stages"]}).node)
+
+
+def test_misspelt_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="log_levle"):
+        settings("dev", log_levle={})
+
+
+def test_every_setting_is_described() -> None:
+    assert not [name for name, field in StageSettings.model_fields.items() if not field.description]
+
+
+def test_local_stage_builds_for_this_interpreter_and_machine() -> None:
+    local = settings("local")
+    assert local.lambda_runtime.name == f"python{sys.version_info.major}.{sys.version_info.minor}"
+    assert local.lambda_architecture.name == {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    assert local.bundle_target.platform is None
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_deployed_stages_build_for_graviton(stage: str) -> None:
+    target = settings(stage).bundle_target
+    assert (target.python_version, target.platform) == ("3.13", "aarch64-manylinux2014")
+
+
+def test_functions_run_in_the_network_they_are_given() -> None:
+    network = {
+        "vpc_id": "vpc-0a1b2c3d",
+        "availability_zones": ["us-east-1a"],
+        "private_subnet_ids": ["subnet-0a1b2c3d"],
+        "security_group_ids": ["sg-0a1b2c3d"],
+    }
+    stages = context("dev")["stages"]
+    changed = context("dev", dev={**stages["dev"], "network": network})
+    assembly = build(App(context=changed | NO_BUNDLING)).synth()
+    template = assembly.get_stack_by_name("MigrationDevOrchestration").template
+    functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    expected = {"SubnetIds": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
+    assert all(function["Properties"]["VpcConfig"] == expected for function in functions)

@@ -1,0 +1,270 @@
+"""The state machine's definition, and what no validator checks."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as sfn
+
+from migration_constructs.steps import Pace, StepTasks, wire_name
+from runtime.errors import TRANSIENT
+from runtime.models.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
+from tests.unit.infrastructure.synthesis import ROOT, Json, definition, functions, plain, resources, template
+
+ENDS = {"Ended", "Frozen"}
+WAITS = {
+    "AwaitReplication",
+    "LaunchTest",
+    "BootTest",
+    "CleanUp",
+    "AwaitApproval",
+    "AwaitWindow",
+    "LaunchCutover",
+    "BootCutover",
+    "Soak",
+    "AwaitFinalApproval",
+    "Undo",
+}
+CALLS = {
+    "Validate",
+    "PrepareTest",
+    "CheckTest",
+    "PrepareCutover",
+    "CheckCutover",
+    "Finalize",
+    "Freeze",
+}
+TASKS = sorted(WAITS | CALLS)
+CHECKED = ["PrepareTest", "CheckTest", "PrepareCutover", "CheckCutover"]
+
+
+def state(name: str, stage: str = "dev") -> Json:
+    return dict(definition(stage)["States"][name])
+
+
+def payload(name: str) -> Json:
+    return dict(state(name)["Parameters"]["Payload"])
+
+
+def ways(name: str) -> Iterator[str]:
+    """The states that may follow."""
+    found = state(name)
+    yield from (way for way in (found.get("Next"), found.get("Default")) if way)
+    yield from (choice["Next"] for choice in found.get("Choices", ()))
+    yield from (catch["Next"] for catch in found.get("Catch", ()))
+
+
+def reachable(start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(ways(name))
+    return seen
+
+
+def test_definition_is_valid(tmp_path: Path) -> None:
+    file = tmp_path / "definition.json"
+    text = json.dumps(definition())
+    for function in resources("dev", "Orchestration", "AWS::Lambda::Function"):
+        text = text.replace(f"${{{function}.Arn}}", f"arn:aws:lambda:us-east-1:111122223333:function:{function}")
+    file.write_text(text.replace("${AWS::Partition}", "aws"))
+    node = shutil.which("node") or "node"
+    validator = ROOT / "node_modules" / ".bin" / "asl-validator"
+    done = subprocess.run([node, validator, "--json-path", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_tasks_are_the_ones_known_here() -> None:
+    tasks = {name for name, found in definition()["States"].items() if found["Type"] == "Task"}
+    assert tasks == WAITS | CALLS
+
+
+def test_every_state_is_reachable() -> None:
+    assert reachable(definition()["StartAt"]) == set(definition()["States"])
+
+
+@pytest.mark.parametrize("name", sorted(WAITS | CALLS))
+def test_every_path_can_reach_an_end(name: str) -> None:
+    assert reachable(name) & ENDS
+
+
+def test_only_the_two_ends_end() -> None:
+    assert {name for name in definition()["States"] if not list(ways(name))} == ENDS
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_timeout(name: str) -> None:
+    assert state(name)["TimeoutSeconds"] > 0
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_call_outlasts_its_function(name: str) -> None:
+    assert state(name)["TimeoutSeconds"] > _function(name)["Timeout"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_no_heartbeat_outlasts_its_timeout(name: str) -> None:
+    assert state(name).get("HeartbeatSeconds", 0) < state(name)["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_retry_has_full_jitter_and_a_longest_wait(name: str) -> None:
+    retries = state(name)["Retry"]
+    assert retries
+    assert all(retry["JitterStrategy"] == "FULL" and retry["MaxDelaySeconds"] >= 30 for retry in retries)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_all_errors_are_never_mixed_with_others(name: str) -> None:
+    for handlers in (state(name)["Retry"], state(name)["Catch"]):
+        for position, handler in enumerate(handlers, start=1):
+            if "States.ALL" in handler["ErrorEquals"]:
+                assert handler["ErrorEquals"] == ["States.ALL"]
+                assert position == len(handlers)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_transient_error_is_retried_once_named(name: str) -> None:
+    named = [error for retry in state(name)["Retry"] for error in retry["ErrorEquals"]]
+    pending = () if name in CHECKED else ("CheckPendingError",)
+    assert sorted(error for error in named if "." not in error) == sorted(set(TRANSIENT) - set(pending))
+
+
+@pytest.mark.parametrize(("stage", "interval"), [("local", 1), ("dev", 15)])
+def test_pending_check_is_repeated_at_the_stages_pace(stage: str, interval: int) -> None:
+    (retry,) = (r for r in state("CheckTest", stage)["Retry"] if r["ErrorEquals"] == ["CheckPendingError"])
+    assert retry["IntervalSeconds"] == interval
+
+
+@pytest.mark.parametrize("name", sorted((WAITS | CALLS) - {"Undo", "Freeze"}))
+def test_every_failure_is_undone(name: str) -> None:
+    assert state(name)["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Undo", "ResultPath": "$.failure"}]
+
+
+@pytest.mark.parametrize(("name", "next_"), [("Undo", "Freeze"), ("Freeze", "Frozen")])
+def test_failed_undo_freezes(name: str, next_: str) -> None:
+    assert [catch["Next"] for catch in state(name)["Catch"]] == [next_]
+
+
+@pytest.mark.parametrize("name", ["Undo", "CleanUp"])
+def test_undo_goes_round_until_it_is_done_or_frozen(name: str) -> None:
+    choice = state(f"{name}Done?")
+    assert {c["StringEquals"]: c["Next"] for c in choice["Choices"]} == {"done": "Ended", "again": name}
+    assert choice["Default"] == "Frozen"
+
+
+def test_nothing_but_finalize_leads_from_the_cutover_to_the_end() -> None:
+    into_the_end = {name for name in definition()["States"] if "Ended" in ways(name)}
+    assert into_the_end == {"Accepted?", "CleanUpDone?", "UndoDone?", "Finalize"}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_only_waits_hand_out_their_token(name: str) -> None:
+    assert ("taskToken.$" in payload(name)) == (name in WAITS)
+    assert state(name)["Resource"].endswith(".waitForTaskToken") == (name in WAITS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_step_knows_migration_correlation_and_execution(name: str) -> None:
+    expected = {
+        "migrationId.$": "$.migrationId",
+        "correlationId.$": "$.correlationId",
+        "execution.$": "$$.Execution.Id",
+    }
+    assert expected.items() <= payload(name).items()
+
+
+@pytest.mark.parametrize("phase", ["Test", "Cutover"])
+@pytest.mark.parametrize("step", ["Prepare", "Launch", "Boot", "Check"])
+def test_phase_is_handed_on(step: str, phase: str) -> None:
+    assert payload(f"{step}{phase}")["phase"] == phase.lower()
+
+
+@pytest.mark.parametrize("name", ["Undo", "Freeze"])
+def test_undo_knows_the_failure(name: str) -> None:
+    assert payload(name)["failure.$"] == "$.failure"
+
+
+def test_plan_is_kept_whole() -> None:
+    assert set(state("Validate")["ResultSelector"]) == {f"{wire_name(Plan, field)}.$" for field in Plan.model_fields}
+
+
+@pytest.mark.parametrize("name", sorted((WAITS | CALLS) - {"Validate", "Undo", "CleanUp"}))
+def test_state_grows_only_by_plan_and_undo(name: str) -> None:
+    assert state(name)["ResultPath"] is None
+
+
+def test_execution_ends_before_step_functions_ends_it() -> None:
+    assert definition()["TimeoutSeconds"] == 364 * 86_400
+
+
+def test_local_stage_waits_shorter() -> None:
+    assert state("BootTest", "local")["TimeoutSeconds"] < state("BootTest")["TimeoutSeconds"]
+
+
+def test_executions_are_logged_without_their_data() -> None:
+    template("dev", "Orchestration").has_resource_properties(
+        "AWS::StepFunctions::StateMachine",
+        {"LoggingConfiguration": {"Level": "ALL", "IncludeExecutionData": False}},
+    )
+
+
+def test_logs_go_to_a_group_for_vended_logs() -> None:
+    template("dev", "Orchestration").has_resource_properties(
+        "AWS::Logs::LogGroup", {"LogGroupName": "/aws/vendedlogs/states/MigrationDevOrchestration"}
+    )
+
+
+def test_executions_are_traced() -> None:
+    template("dev", "Orchestration").has_resource_properties(
+        "AWS::StepFunctions::StateMachine", {"TracingConfiguration": {"Enabled": True}}
+    )
+
+
+def test_renamed_field_stops_the_synthesis() -> None:
+    with pytest.raises(ValueError, match="VerifyMigration has no field 'stage'"):
+        _tasks().call("Check", "verify_migration", VerifyMigration, stage="test")
+
+
+def test_missing_field_stops_the_synthesis() -> None:
+    with pytest.raises(ValueError, match=r"TriggerMigration needs \['phase'\]"):
+        _tasks().wait("Launch", "trigger_migration", TriggerMigration, at_most=Duration.hours(1))
+
+
+@pytest.mark.parametrize("step", [FinalizeCutover, Rollback])
+def test_call_needs_no_token(step: type[FinalizeCutover | Rollback]) -> None:
+    assert _tasks().call("Step", "verify_migration", step)
+
+
+def _tasks() -> StepTasks:
+    stack = Stack(App(), "Stack")
+    function = lambda_.Function(
+        stack,
+        "Function",
+        code=lambda_.Code.from_inline("handler = None"),
+        handler="index.handler",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        timeout=Duration.seconds(3),
+    )
+    pace = Pace(transient=Duration.seconds(1), check=Duration.seconds(1), check_attempts=1)
+    return StepTasks(
+        scope=stack,
+        functions={"verify_migration": function, "trigger_migration": function},
+        pace=pace,
+        on_failure=sfn.Fail(stack, "Failed"),
+    )
+
+
+def _function(name: str) -> Json:
+    arn = state(name)["Parameters"]["FunctionName"]
+    id_ = plain(arn).removeprefix("${").split(".")[0]
+    handler = resources("dev", "Orchestration", "AWS::Lambda::Function")[id_]["Handler"]
+    return functions()[handler.split(".")[2]]

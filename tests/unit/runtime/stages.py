@@ -1,0 +1,154 @@
+"""Brings a migration to a stage of its way through the logic itself, on fakes."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from runtime.logic.admission import validate
+from runtime.logic.gates import await_signal
+from runtime.logic.intake import accept
+from runtime.logic.launching import trigger
+from runtime.logic.preparing import await_replication, prepare_launch
+from runtime.logic.undoing import undo
+from runtime.logic.verifying import await_boot, check_instance
+from runtime.logic.waiting import settle
+from runtime.models.environment import Budgets
+from runtime.models.mgn import SourceServer
+from runtime.models.record import MigrationRecord, Progress, WaitKind
+from runtime.models.request import Phase
+from runtime.models.steps import (
+    AwaitSignal,
+    Failure,
+    PrepareSource,
+    Rollback,
+    Step,
+    TriggerMigration,
+    UndoGoal,
+    ValidateInput,
+    VerifyMigration,
+)
+from tests.builders import SERVER_ID, a_request, a_server, some_health
+from tests.fakes import FakeMgn, FakePorts
+
+MIGRATION_ID = "mig-1"
+EXECUTION = "arn:aws:states:us-east-1:111122223333:execution:migrations:one"
+
+AStep = TypeVar("AStep", bound=Step)
+
+
+def a_world(server: SourceServer | None = None, budgets: Budgets | None = None) -> FakePorts:
+    """Ports with one server in MGN."""
+    return FakePorts(FakeMgn(server or a_server()), budgets=budgets)
+
+
+def a_step(kind: type[AStep], **fields: Any) -> AStep:
+    """The input of a step of the one migration."""
+    identity = {"migration_id": MIGRATION_ID, "correlation_id": f"cor-{MIGRATION_ID}", "execution": EXECUTION}
+    return kind.model_validate({**identity, **fields})
+
+
+def the_record(ports: FakePorts, migration_id: str = MIGRATION_ID) -> MigrationRecord:
+    return ports.store.records[migration_id]
+
+
+def the_server(ports: FakePorts) -> SourceServer:
+    return ports.mgn.by_id[SERVER_ID]
+
+
+def accepted(ports: FakePorts, **request: Any) -> MigrationRecord:
+    wanted = a_request(MIGRATION_ID, **request)
+    correlation_id = f"cor-{MIGRATION_ID}"
+    return accept(wanted, correlation_id=correlation_id, at=ports.now(), store=ports.store, bus=ports.bus)
+
+
+def wake(ports: FakePorts) -> int:
+    """What the sweep does for this migration."""
+    return settle(ports, ports.store.waits(MIGRATION_ID))
+
+
+def finish_jobs(ports: FakePorts, launch_status: str = "LAUNCHED") -> None:
+    """Let MGN end its jobs: instances come up, or are gone."""
+    for job in [job for job in ports.mgn.started if job.is_active]:
+        earlier = the_server(ports).launched_instance
+        ports.mgn.end(job.job_id, launch_status)
+        if earlier and earlier.ec2_instance_id:
+            ports.instances.put(some_health(earlier.ec2_instance_id, state="terminated"))
+        shown = the_server(ports).launched_instance
+        if shown and shown.ec2_instance_id:
+            ports.instances.put(some_health(shown.ec2_instance_id))
+
+
+def _validated(ports: FakePorts) -> None:
+    validate(a_step(ValidateInput), ports)
+
+
+def _replicating(ports: FakePorts) -> None:
+    await_replication(a_step(PrepareSource, task_token="replication"), "replication", ports)
+
+
+def _prepared(phase: Phase) -> Callable[[FakePorts], None]:
+    return lambda ports: prepare_launch(a_step(PrepareSource, phase=phase), phase, ports)
+
+
+def _windowed(ports: FakePorts) -> None:
+    await_signal(a_step(AwaitSignal, kind=WaitKind.WINDOW, task_token="window"), ports)
+
+
+def _launching(phase: Phase) -> Callable[[FakePorts], None]:
+    return lambda ports: trigger(a_step(TriggerMigration, phase=phase, task_token=f"launch-{phase}"), ports)
+
+
+def _launched(ports: FakePorts) -> None:
+    finish_jobs(ports)
+    wake(ports)
+
+
+def _booting(phase: Phase) -> Callable[[FakePorts], None]:
+    return lambda ports: await_boot(a_step(VerifyMigration, phase=phase), f"boot-{phase}", ports)
+
+
+def _verified(phase: Phase) -> Callable[[FakePorts], None]:
+    return lambda ports: check_instance(a_step(VerifyMigration, phase=phase), ports)
+
+
+STAGES: dict[str, Callable[[FakePorts], None]] = {
+    "validated": _validated,
+    "replicating": _replicating,
+    "test-prepared": _prepared(Phase.TEST),
+    "test-launching": _launching(Phase.TEST),
+    "test-launched": _launched,
+    "test-booting": _booting(Phase.TEST),
+    "test-verified": _verified(Phase.TEST),
+    "cutover-prepared": _prepared(Phase.CUTOVER),
+    "windowed": _windowed,
+    "cutover-launching": _launching(Phase.CUTOVER),
+    "cutover-launched": _launched,
+    "cutover-booting": _booting(Phase.CUTOVER),
+    "cutover-verified": _verified(Phase.CUTOVER),
+}
+
+
+def bring_to(stage: str, ports: FakePorts | None = None, **request: Any) -> FakePorts:
+    """A migration that has just passed `stage`."""
+    ports = ports or a_world()
+    accepted(ports, **request)
+    for name, act in STAGES.items():
+        act(ports)
+        if name == stage:
+            return ports
+    raise KeyError(stage)
+
+
+def undo_until_done(
+    ports: FakePorts, failure: Failure | None = None, goal: UndoGoal = UndoGoal.ROLLED_BACK
+) -> Progress:
+    """Rounds of the undo as the state machine runs them, MGN's jobs ending in between."""
+    failure = failure or Failure(error="CheckFailedError", cause="the application did not answer")
+    for number in range(20):
+        token = f"undo-{number}"
+        undo(a_step(Rollback, goal=goal, failure=failure), token, ports)
+        finish_jobs(ports)
+        wake(ports)
+        progress = ports.resumer.resumed[token].progress
+        if progress is not None and progress is not Progress.AGAIN:
+            return progress
+    raise AssertionError("the undo has no end")

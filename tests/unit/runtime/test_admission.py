@@ -1,0 +1,191 @@
+"""validate_input: claim, check against live state, lock (I2)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from runtime.errors import MgnNotInitializedError, RecordChangedError, ServiceUnavailableError
+from runtime.logic.admission import validate
+from runtime.logic.intake import accept
+from runtime.models.mgn import NetworkFacts
+from runtime.models.record import MigrationRecord
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import Plan, ValidateInput, Verdict
+from tests.builders import (
+    JOB_ID,
+    NOON,
+    OTHER_SERVER_ID,
+    SCOPE,
+    SERVER_ID,
+    a_job,
+    a_lock,
+    a_request,
+    a_server,
+)
+from tests.fakes import FakeMgn, FakePorts
+from tests.unit.runtime.stages import EXECUTION, a_step, a_world, accepted, the_record
+
+Journals = Callable[[FakePorts], list[str]]
+
+
+def run(ports: FakePorts, execution: str = EXECUTION) -> Plan:
+    return validate(a_step(ValidateInput, execution=execution), ports)
+
+
+def test_success_flow_claims_locks_and_plans() -> None:
+    ports = a_world()
+    accepted(ports)
+    plan = run(ports)
+    record = the_record(ports)
+    assert (plan.verdict, plan.runs_test, plan.cuts_over) == (Verdict.ACCEPTED, True, True)
+    assert (record.status, record.execution, record.scope) == (MigrationStatus.VALIDATING, EXECUTION, SCOPE)
+    assert (record.source_server_id, record.lifecycle_before) == (SERVER_ID, "READY_FOR_TEST")
+    held = ports.store.lock_of(SCOPE, SERVER_ID)
+    assert held is not None
+    assert held.owner == "mig-1"
+
+
+def test_plan_carries_what_the_request_asked_for() -> None:
+    ports = a_world()
+    accepted(ports, test=False, soak_seconds=60, approval={"cutover": True, "finalize": True})
+    plan = run(ports)
+    assert plan.to_json() == (
+        '{"verdict":"accepted","runsTest":false,"cutsOver":true,"soaks":true,'
+        '"approvesCutover":true,"approvesFinalize":true}'
+    )
+
+
+def test_test_mode_does_not_cut_over() -> None:
+    ports = a_world()
+    accepted(ports, mode="test")
+    plan = run(ports)
+    assert (plan.runs_test, plan.cuts_over) == (True, False)
+
+
+def test_second_execution_of_one_migration_is_a_duplicate_and_changes_nothing() -> None:
+    ports = a_world()
+    accepted(ports)
+    run(ports)
+    before = the_record(ports)
+    assert run(ports, execution="another").verdict is Verdict.DUPLICATE
+    assert the_record(ports) == before
+
+
+def test_step_run_again_gives_the_same_plan_and_writes_nothing() -> None:
+    ports = a_world()
+    accepted(ports)
+    first = run(ports)
+    before = ports.store.journal("mig-1")
+    assert run(ports) == first
+    assert ports.store.journal("mig-1") == before
+
+
+def test_all_broken_rules_are_reported_at_once() -> None:
+    ports = a_world(a_server(state="TESTING", replication="PAUSED"))
+    ports.network.known = NetworkFacts()
+    window = {"not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-02T00:00:00Z"}
+    accepted(ports, window=window)
+    assert run(ports).verdict is Verdict.REJECTED
+    reason = the_record(ports).reason
+    assert all(word in reason for word in ("window:", "subnetId:", "security group", "instanceType:", "TESTING"))
+    assert "replication is PAUSED" in reason
+
+
+@pytest.mark.parametrize(
+    ("servers", "reason"),
+    [
+        ([], "no active MGN source server matches"),
+        ([a_server(), a_server(OTHER_SERVER_ID)], "matches 2 source servers"),
+        ([a_server(is_archived=True)], "no active MGN source server matches"),
+        ([a_server(state="DISCONNECTED")], "no active MGN source server matches"),
+    ],
+)
+def test_server_that_cannot_be_resolved_is_rejected_without_a_lock(servers: list[object], reason: str) -> None:
+    ports = FakePorts(FakeMgn(*servers))  # type: ignore[arg-type]
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert reason in the_record(ports).reason
+    assert ports.store.locks == {}
+
+
+def test_archived_twin_of_the_same_name_is_ignored() -> None:
+    ports = FakePorts(FakeMgn(a_server(OTHER_SERVER_ID, is_archived=True), a_server()))
+    accepted(ports)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert the_record(ports).source_server_id == SERVER_ID
+
+
+def test_server_id_in_the_request_wins_over_the_name() -> None:
+    ports = FakePorts(FakeMgn(a_server(), a_server(OTHER_SERVER_ID)))
+    accepted(ports, source_server_id=OTHER_SERVER_ID)
+    run(ports)
+    assert the_record(ports).source_server_id == OTHER_SERVER_ID
+    assert "active_servers" not in ports.mgn.calls
+
+
+def test_disconnected_server_named_by_id_is_rejected() -> None:
+    ports = a_world(a_server(state="DISCONNECTED"))
+    accepted(ports, source_server_id=SERVER_ID)
+    run(ports)
+    assert "is disconnected" in the_record(ports).reason
+
+
+def test_i2_server_locked_by_another_migration_is_rejected_and_stays_theirs() -> None:
+    ports = a_world()
+    ports.store.lock(a_lock(owner="mig-2"))
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert "belongs to migration mig-2" in the_record(ports).reason
+    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-2"
+
+
+def test_server_in_somebodys_active_job_is_rejected_and_unlocked() -> None:
+    ports = a_world()
+    ports.mgn.started.append(a_job())
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert JOB_ID in the_record(ports).reason
+    assert ports.store.locks == {}
+
+
+def test_region_where_mgn_was_never_initialized_is_rejected_with_the_other_rules() -> None:
+    ports = a_world()
+    ports.mgn.failures["active_servers"] = [MgnNotInitializedError("UninitializedAccountException")]
+    accepted(ports, instance_type="m5.metal")
+    assert run(ports).verdict is Verdict.REJECTED
+    assert "UninitializedAccountException" in the_record(ports).reason
+    assert "m5.metal" in the_record(ports).reason
+
+
+def test_rejected_migration_stays_rejected_when_its_step_runs_again() -> None:
+    ports = FakePorts(FakeMgn())
+    accepted(ports)
+    run(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert [entry.to_status for entry in ports.store.journal("mig-1")] == ["RECEIVED", "VALIDATING", "REJECTED"]
+
+
+def test_migration_the_table_does_not_show_yet_is_tried_again() -> None:
+    with pytest.raises(RecordChangedError, match="mig-1"):
+        run(a_world())
+
+
+def test_i2_mgn_failing_during_validation_leaves_no_lock_behind() -> None:
+    ports = a_world()
+    ports.mgn.failures["jobs_since"] = [ServiceUnavailableError("500")]
+    accepted(ports)
+    with pytest.raises(ServiceUnavailableError):
+        run(ports)
+    assert ports.store.locks == {}
+
+
+def test_i2_of_two_migrations_of_one_server_one_is_rejected() -> None:
+    ports = a_world()
+    for name in ("mig-1", "mig-2"):
+        accept(a_request(name), correlation_id=f"cor-{name}", at=NOON, store=ports.store, bus=ports.bus)
+    plans = [
+        validate(a_step(ValidateInput, migration_id=name, execution=name), ports).verdict for name in ("mig-1", "mig-2")
+    ]
+    assert plans == [Verdict.ACCEPTED, Verdict.REJECTED]
+    second: MigrationRecord = the_record(ports, "mig-2")
+    assert "belongs to migration mig-1" in second.reason

@@ -1,0 +1,137 @@
+"""Taking requests in: once per migration id, whatever fails in between (I1)."""
+
+import json
+from threading import Barrier, Thread
+
+import pytest
+
+from runtime.errors import RecordChangedError, RequestConflictError, ServiceUnavailableError
+from runtime.logic.intake import accept, id_hints, parse_request, rejection
+from runtime.logic.journal import rebuild
+from runtime.models.record import JournalEntry, Lock, MigrationRecord
+from runtime.models.request import MigrationRequest
+from runtime.models.status import MigrationStatus
+from tests.builders import NOON, a_request
+from tests.fakes import FakeBus, FakePorts, InMemoryStore
+
+
+def take(ports: FakePorts, request: MigrationRequest | None = None) -> MigrationRecord:
+    wanted = request or a_request()
+    return accept(wanted, correlation_id=ports.new_id(), at=ports.now(), store=ports.store, bus=ports.bus)
+
+
+def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) -> None:
+    record = take(ports)
+    assert ports.store.record("mig-1") == record == rebuild(ports.store.journal("mig-1"))
+    assert record.status is MigrationStatus.RECEIVED
+    assert [event.correlation_id for event in ports.bus.published] == [record.correlation_id]
+    assert ports.bus.types() == ["MigrationRequested"]
+
+
+def test_i1_ten_copies_of_one_message_are_one_migration(ports: FakePorts) -> None:
+    records = [take(ports) for _ in range(10)]
+    assert len({record.to_json() for record in records}) == 1
+    assert len(ports.store.journal("mig-1")) == 1
+    assert {event.correlation_id for event in ports.bus.published} == {records[0].correlation_id}
+
+
+def test_i1_ten_copies_at_the_same_moment_are_one_migration(ports: FakePorts) -> None:
+    together = Barrier(10)
+    taken: list[MigrationRecord] = []
+
+    def copy() -> None:
+        together.wait()
+        taken.append(take(ports))
+
+    threads = [Thread(target=copy) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({record.correlation_id for record in taken}) == 1
+    assert len(ports.store.journal("mig-1")) == 1
+
+
+def test_same_id_with_another_body_is_a_conflict_naming_the_fields(ports: FakePorts) -> None:
+    take(ports)
+    with pytest.raises(RequestConflictError, match="different: wave, soakSeconds") as caught:
+        take(ports, a_request(wave="2", soak_seconds=60))
+    assert "new migrationId" in str(caught.value)
+    assert len(ports.store.journal("mig-1")) == 1
+
+
+def test_same_body_with_its_tags_in_another_order_is_the_same_request(ports: FakePorts) -> None:
+    first = take(ports, a_request(tags={"a": "1", "b": "2"}))
+    assert take(ports, a_request(tags={"b": "2", "a": "1"})) == first
+
+
+def test_i1_crash_between_append_and_publish_is_healed_by_the_redelivery(ports: FakePorts) -> None:
+    ports.bus.refusals = 1
+    with pytest.raises(ServiceUnavailableError):
+        take(ports)
+    record = take(ports)
+    assert ports.bus.types() == ["MigrationRequested"]
+    assert ports.bus.published[0].correlation_id == record.correlation_id
+
+
+def test_request_of_a_migration_under_way_is_not_published_again(ports: FakePorts) -> None:
+    record = take(ports)
+    ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.PREPARING})
+    take(ports)
+    assert len(ports.bus.published) == 1
+
+
+class _Colliding(InMemoryStore):
+    """Two copies written at the same instant can make DynamoDB refuse both."""
+
+    def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        raise RecordChangedError("TransactionConflict")
+
+
+def test_i1_copies_that_collided_and_were_both_refused_come_again() -> None:
+    bus = FakeBus()
+    with pytest.raises(RecordChangedError):
+        accept(a_request(), correlation_id="c", at=NOON, store=_Colliding(), bus=bus)
+    assert bus.published == []
+
+
+def test_invalid_message_is_kept_with_its_reason_and_ids() -> None:
+    body = json.dumps({"migrationId": "mig-9", "correlationId": "cor-9"})
+    kept = rejection(body, message_id="m-1", reason="x" * 5_000, at=NOON, retention_days=90, hints=id_hints(body))
+    assert (kept.migration_id, kept.correlation_id, kept.body_excerpt) == ("mig-9", "cor-9", body)
+    assert len(kept.reason) == 2048
+    assert kept.expires_at == int(NOON.timestamp()) + 90 * 86_400
+
+
+@pytest.mark.parametrize("body", ["not json", "[1]", '{"migrationId": 17}', "[" * 100_000, '"' + "9" * 10])
+def test_message_without_usable_ids_has_no_hints(body: str) -> None:
+    assert id_hints(body) == {}
+
+
+def test_hints_are_cut_to_a_storable_length() -> None:
+    assert id_hints(json.dumps({"migrationId": "m" * 1_000})) == {"migrationId": "m" * 128}
+
+
+@pytest.mark.parametrize("body", ['{"migrationId": "\\ud800"}', '{"migrationId": "\ud800"}'])
+def test_half_a_surrogate_pair_is_refused_and_its_rejection_can_be_stored(body: str) -> None:
+    with pytest.raises(Exception, match="body") as caught:
+        parse_request(body)
+    assert type(caught.value).__name__ == "RequestError"
+    kept = rejection(body, message_id="m", reason="r", at=NOON, retention_days=1, hints=id_hints(body))
+    assert "?" in kept.to_json()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tags": {"owner": "hush-hush" * 40}},
+        {"callbackUrl": "ftp://example.com/hush-hush"},
+        {"checks": [{"type": "ssm", "document": "Doc", "parameters": {"password": "hush-hush"}}]},
+        {"mode": "test", "test": False, "tags": {"owner": "hush-hush"}},
+        {"tags": ["hush-hush"]},
+    ],
+)
+def test_i11_no_tag_or_parameter_or_callback_value_is_in_a_reason(changes: dict[str, object]) -> None:
+    with pytest.raises(Exception, match=":") as caught:
+        parse_request(json.dumps({**json.loads(a_request().to_json()), **changes}))
+    assert "hush" not in str(caught.value)

@@ -1,0 +1,176 @@
+"""The migration request: what is accepted, and the limits of every field."""
+
+import json
+from typing import Any
+
+import pytest
+
+from runtime.errors import RequestError
+from runtime.logic.intake import parse_request
+from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest, Mode
+from tests.builders import a_request
+
+EARLIER: dict[str, Any] = {
+    "migrationId": "mig-2024-001",
+    "appName": "billing",
+    "source": "azure",
+    "target": "aws",
+    "environment": "prod",
+    "wave": 1,
+    "sourceVmId": "vm-billing-01",
+    "targetVmName": "billing-01",
+    "instanceType": "t3.medium",
+    "subnetId": "subnet-0a1b2c3d",
+    "securityGroupIds": ["sg-0a1b2c3d"],
+}
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({**EARLIER, **changes}))
+    return str(caught.value)
+
+
+def test_valid_payload_of_the_earlier_producers_is_accepted_as_it_is() -> None:
+    request = parse_request(json.dumps(EARLIER))
+    assert (request.migration_id, request.wave, request.mode) == ("mig-2024-001", "1", Mode.MIGRATE)
+    assert request.security_group_ids == ("sg-0a1b2c3d",)
+    assert request.runs_test
+
+
+@pytest.mark.parametrize("field", ["migrationId", "appName", "source", "environment", "wave", "sourceVmId"])
+def test_missing_field_is_named(field: str) -> None:
+    with pytest.raises(RequestError, match=f"^{field}: required and missing; add it$"):
+        parse_request(json.dumps({name: value for name, value in EARLIER.items() if name != field}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("migrationId", ""),
+        ("migrationId", "-starts-with-a-dash"),
+        ("migrationId", "a" * 81),
+        ("migrationId", "has space"),
+        ("migrationId", "line\n"),
+        ("migrationId", "ünïcode"),
+        ("migrationId", 17),
+        ("appName", "   "),
+        ("appName", "a" * 129),
+        ("appName", ["billing"]),
+        ("source", ""),
+        ("target", "azure"),
+        ("wave", True),
+        ("wave", 1.5),
+        ("wave", None),
+        ("sourceVmId", "v" * 129),
+        ("instanceType", "huge"),
+        ("subnetId", "subnet-XYZ"),
+        ("securityGroupIds", []),
+        ("securityGroupIds", "sg-0a1b2c3d"),
+        ("securityGroupIds", ["sg-0a1b2c3d"] * 17),
+        ("sourceServerId", "s-short"),
+        ("correlationId", "c" * 129),
+        ("callbackUrl", "ftp://example.com"),
+        ("callbackUrl", "https://user@example.com/"),
+        ("callbackUrl", "https://example.com/" + "x" * 2000),
+        ("mode", "both"),
+        ("test", "perhaps"),
+        ("checks", [{"type": "tcp", "port": 80}] * 11),
+        ("checks", [{"type": "smoke"}]),
+        ("checks", [{"type": "tcp", "port": 0}]),
+        ("checks", [{"type": "tcp", "port": 65_536}]),
+        ("checks", [{"type": "http", "path": "no-slash"}]),
+        ("checks", [{"type": "http", "expectedStatus": 600}]),
+        ("checks", [{"type": "ssm", "document": "x"}]),
+        ("approval", {"timeoutSeconds": 0}),
+        ("approval", {"timeoutSeconds": 30 * 86_400 + 1}),
+        ("approval", True),
+        ("window", {"notBefore": "2026-01-05T12:00:00", "notAfter": "2026-01-05T14:00:00Z"}),
+        ("window", {"notBefore": "2026-01-05T12:00:00Z", "notAfter": "2026-01-05T12:00:00Z"}),
+        ("window", {"notBefore": "soon", "notAfter": "later"}),
+        ("soakSeconds", -1),
+        ("soakSeconds", 7 * 86_400 + 1),
+        ("soakSeconds", 10**300),
+        ("launch", {"bootMode": "BIOS"}),
+        ("launch", {"testSubnetId": "subnet-"}),
+        ("preMigrationCommand", {"instanceId": "vm-1", "document": "AWS-RunShellScript"}),
+        ("tags", {"": "empty"}),
+        ("tags", {"aws:reserved": "x"}),
+        ("tags", {"k": "v" * 257}),
+        ("tags", {f"k{number}": "v" for number in range(41)}),
+        ("tags", [["k", "v"]]),
+    ],
+)
+def test_value_outside_its_limits_is_refused_naming_the_field(field: str, value: Any) -> None:
+    assert refusal(**{field: value}).startswith(field)
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    text = refusal(migrationId="", appName="", subnetId="x", soakSeconds=-1)
+    assert all(field in text for field in ("migrationId", "appName", "subnetId", "soakSeconds"))
+
+
+def test_many_wrong_fields_are_counted_beyond_the_first_eight() -> None:
+    assert "and 12 more" in refusal(**{f"unknown{number}": 1 for number in range(20)})
+
+
+def test_unknown_field_is_named_with_what_to_do() -> None:
+    assert refusal(instnceType="m5.large").startswith("instnceType: unknown field; remove it or correct its name")
+
+
+def test_unicode_names_and_tags_are_kept() -> None:
+    request = parse_request(json.dumps({**EARLIER, "appName": "会計-Ümläut", "tags": {"Besitzerín": "日本"}}))
+    assert (request.app_name, request.tags) == ("会計-Ümläut", {"Besitzerín": "日本"})
+
+
+@pytest.mark.parametrize("body", ["", "migrate please", "{", '{"migrationId": }', "[" * 10_000, "\x00", "9" * 5_000])
+def test_body_that_is_not_json_says_so(body: str) -> None:
+    with pytest.raises(RequestError, match="^body is not JSON"):
+        parse_request(body)
+
+
+@pytest.mark.parametrize("body", ["null", "[]", "[{}]", '"text"', "17", "true"])
+def test_body_that_is_no_object_says_so(body: str) -> None:
+    with pytest.raises(RequestError, match="^body: "):
+        parse_request(body)
+
+
+def test_body_of_256_kib_is_refused_before_it_is_read() -> None:
+    with pytest.raises(RequestError, match=f"at most {MAX_REQUEST_BYTES} are accepted"):
+        parse_request(json.dumps({**EARLIER, "tags": {"k": "x" * 262_144}}))
+
+
+def test_size_is_counted_in_bytes_not_characters() -> None:
+    with pytest.raises(RequestError, match="bytes"):
+        parse_request('"' + "é" * (MAX_REQUEST_BYTES // 2) + '"')
+
+
+def test_test_mode_without_a_test_contradicts_itself() -> None:
+    assert "test: false contradicts mode: test" in refusal(mode="test", test=False)
+
+
+def test_request_survives_its_wire_form() -> None:
+    request = a_request(tags={"a": "1"}, checks=[{"type": "ssm", "document": "Doc", "parameters": {"p": ["v"]}}])
+    assert MigrationRequest.from_json(request.to_json()) == request
+    assert MigrationRequest.from_json(request.to_json()).digest() == request.digest()
+
+
+def test_digest_is_of_the_meaning_not_of_the_text() -> None:
+    window = {"notBefore": "2026-01-05T12:00:00Z", "notAfter": "2026-01-05T14:00:00Z"}
+    moved = {"notBefore": "2026-01-05T13:00:00+01:00", "notAfter": "2026-01-05T15:00:00+01:00"}
+    first = parse_request(json.dumps({**EARLIER, "wave": 7, "window": window}))
+    second = parse_request(json.dumps({**EARLIER, "wave": "7", "window": moved}, indent=2, sort_keys=True))
+    assert first.digest() == second.digest()
+
+
+def test_digest_does_not_depend_on_the_order_of_tags() -> None:
+    assert a_request(tags={"a": "1", "b": "2"}).digest() == a_request(tags={"b": "2", "a": "1"}).digest()
+
+
+def test_digest_tells_different_requests_apart() -> None:
+    assert a_request(wave="1").digest() != a_request(wave="2").digest()
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
+def test_moment_that_leaves_the_calendar_in_utc_is_refused(moment: str) -> None:
+    assert refusal(window={"notBefore": moment, "notAfter": moment}).startswith("window.not")
