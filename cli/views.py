@@ -29,6 +29,7 @@ STYLES = {
 
 AT_WORK = "cyan"
 LONGEST_EXCERPT = 200
+WIDE_REASON = 34
 
 
 class PhaseTime(Payload):
@@ -76,6 +77,11 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text)
 
 
+def text(value: str, style: str = "") -> Text:
+    """Text of others as it stands: harmless, and its brackets no markup."""
+    return Text(plain(value), style=style)
+
+
 def status_text(status: MigrationStatus) -> Text:
     return Text(status, style=STYLES.get(status, AT_WORK), no_wrap=True)
 
@@ -89,28 +95,33 @@ def migrations_table(
 ) -> Table:
     """Migrations in the order given; with `journals`, the time each spent in each status.
 
-    `one_line` cuts each row to a line, for a view that must fit the screen; else long reasons wrap.
+    `one_line` cuts each row to a line, for a view that must fit the screen; else the server stands below the id, and
+    long reasons wrap.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
-    fold = {"no_wrap": one_line, "overflow": "ellipsis" if one_line else "fold"}
-    table.add_column("Migration", min_width=9, **fold)  # type: ignore[arg-type]
-    table.add_column("App", **fold)  # type: ignore[arg-type]
-    table.add_column("Wave", max_width=10, **fold)  # type: ignore[arg-type]
-    table.add_column("Server", **fold)  # type: ignore[arg-type]
+    table = _table()
+    table.add_column("Migration", overflow="fold", min_width=9)
+    if one_line:
+        table.add_column("Server")
+    table.add_column("App", overflow="fold")
+    table.add_column("Wave", overflow="fold", max_width=10)
     table.add_column("Status", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
-    table.add_column("Reason", min_width=20, ratio=1, **fold)  # type: ignore[arg-type]
+    table.add_column("Reason", overflow="fold", min_width=20 if one_line else WIDE_REASON)
     for record in records:
+        request = record.request
         journal = () if journals is None else journals.get(record.migration_id, ())
-        table.add_row(
-            plain(record.migration_id),
-            plain(record.request.app_name),
-            plain(record.request.wave),
-            plain(record.request.source_vm_id),
+        name = [text(record.migration_id), text(request.source_vm_id, style="dim")]
+        cells = [
+            *(name if one_line else [Text("\n").join(name)]),
+            text(request.app_name),
+            text(request.wave),
             status_text(record.status),
-            duration(_time(record, journal, now)),
+            Text(duration(_time(record, journal, now))),
             _reason(record, [] if one_line else phases(journal, now)),
-        )
+        ]
+        for cell in cells:
+            cell.no_wrap, cell.overflow = (True, "ellipsis") if one_line else (None, None)
+        table.add_row(*cells)
     return table
 
 
@@ -118,11 +129,11 @@ def summary(records: Iterable[MigrationRecord]) -> Text:
     """One line that counts migrations by status, in the order they move."""
     counts = Counter(record.status for record in records)
     total = counts.total()
-    text = Text(f"{total} migration{'' if total == 1 else 's'}")
+    line = Text(f"{total} migration{'' if total == 1 else 's'}")
     for status in MigrationStatus:
         if counts[status]:
-            text.append(" · ", style="dim").append(f"{counts[status]} ").append(status_text(status))
-    return text
+            line.append(" · ", style="dim").append(f"{counts[status]} ").append(status_text(status))
+    return line
 
 
 def live_view(
@@ -147,23 +158,20 @@ def migration_details(record: MigrationRecord, journal: Sequence[JournalEntry], 
 
 def rejections_table(rejections: Iterable[Rejection]) -> Table:
     """Messages that could not become migrations, and why."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = _table()
     table.add_column("At", no_wrap=True)
-    table.add_column("Migration", overflow="fold", min_width=9)
-    table.add_column("Message", overflow="fold", max_width=18)
-    table.add_column("Reason", overflow="fold", min_width=20, ratio=1)
+    table.add_column("Migration, message", overflow="fold", max_width=24)
+    table.add_column("Reason, message body", overflow="fold", min_width=WIDE_REASON)
     for rejection in rejections:
-        reason = Text(plain(rejection.reason))
-        reason.append(f"\n{plain(rejection.body_excerpt[:LONGEST_EXCERPT])}", style="dim")
-        migration = plain(rejection.migration_id or "-")
-        table.add_row(_moment(rejection.at), migration, plain(rejection.message_id), reason)
+        excerpt = text(rejection.body_excerpt[:LONGEST_EXCERPT], style="dim")
+        name = text(rejection.migration_id or "no id").append("\n").append_text(text(rejection.message_id, style="dim"))
+        table.add_row(_moment(rejection.at), name, Text("\n").join([text(rejection.reason), excerpt]))
     return table
 
 
 def change_line(entry: JournalEntry) -> str:
     """A journal entry as one line of a log."""
-    before = entry.from_status or "-"
-    change = f"{before} -> {entry.to_status}" if entry.changes_status else entry.to_status
+    change = f"{entry.from_status} -> {entry.to_status}" if entry.from_status else entry.to_status
     return f"{_moment(entry.at)}  {entry.migration_id}  {change}  {plain(entry.reason)}".rstrip()
 
 
@@ -171,6 +179,10 @@ def rejection_line(rejection: Rejection) -> str:
     """A rejection as one line of a log."""
     name = rejection.migration_id or rejection.message_id
     return f"{_moment(rejection.at)}  {plain(name)}  rejected message  {plain(rejection.reason)}"
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def _facts(record: MigrationRecord, now: datetime) -> Table:
@@ -195,7 +207,7 @@ def _facts(record: MigrationRecord, now: datetime) -> Table:
     ]
     for name, value in rows:
         if value:
-            grid.add_row(name, value if isinstance(value, Text) else Text(plain(value)))
+            grid.add_row(name, value if isinstance(value, Text) else text(value))
     return grid
 
 
@@ -207,18 +219,18 @@ def _launch(launch: Launch | None) -> str | None:
 
 
 def _timeline(journal: Sequence[JournalEntry], now: datetime) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = _table()
     table.add_column("At", no_wrap=True)
     table.add_column("Status", no_wrap=True)
     table.add_column("Took", justify="right", no_wrap=True)
     table.add_column("By", overflow="fold")
-    table.add_column("Why", overflow="fold", min_width=20, ratio=1)
+    table.add_column("Why", overflow="fold", min_width=WIDE_REASON)
     times = iter(phases(journal, now))
     for entry in journal:
         status = status_text(entry.to_status) if entry.changes_status else Text()
         took = next(times).seconds if entry.changes_status and not entry.to_status.is_terminal else None
         spent = "" if took is None else duration(took)
-        table.add_row(_moment(entry.at), status, spent, plain(entry.actor), Text(plain(entry.reason)))
+        table.add_row(_moment(entry.at), status, spent, text(entry.actor), text(entry.reason))
     return table
 
 
@@ -231,11 +243,11 @@ def _time(record: MigrationRecord, journal: Sequence[JournalEntry], now: datetim
 
 
 def _reason(record: MigrationRecord, times: Sequence[PhaseTime]) -> Text:
-    text = Text(plain(record.reason))
+    reason = text(record.reason)
     if times:
         spent = " · ".join(f"{phase.status.lower().replace('_', ' ')} {duration(phase.seconds)}" for phase in times)
-        text.append("\n" if record.reason else "").append(spent, style="dim")
-    return text
+        reason.append("\n" if record.reason else "").append(spent, style="dim")
+    return reason
 
 
 def _moment(at: datetime) -> str:

@@ -68,12 +68,6 @@ def up(
 
 
 @app.command()
-def demo(auth: Annotated[bool, typer.Option(help="Enforce IAM policies.")] = False) -> None:
-    """Migrate the sample servers on a local cloud of their own; exits with 0 only if every invariant held."""
-    raise typer.Exit(run_demo(console, auth=auth))
-
-
-@app.command()
 def down(folder: Folder = FOLDER) -> None:
     """Stop the local cloud and leave nothing behind but its logs."""
     was_up = cloud.down(folder)
@@ -95,8 +89,6 @@ def demo(
     auth: Annotated[bool, typer.Option(help="Enforce IAM policies for every role, mgn:* included.")] = False,
 ) -> None:
     """Deploy to a local cloud, migrate the sample servers, check the invariants and write out/demo/report.json."""
-    from localcloud.demo import run_demo
-
     try:
         raise typer.Exit(run_demo(console, auth=auth))
     except (StartError, DeploymentError) as failure:

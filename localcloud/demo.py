@@ -1,6 +1,5 @@
 """`make demo`: the real stacks on the local cloud take sample servers through MGN, and the invariants are checked."""
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from cli.views import migrations_table
 from rich.console import Console
 from rich.live import Live
 
+from cli.views import migrations_table
 from localcloud.callback_receiver import CallbackReceiver, callback_receiver
 from localcloud.cloud import local_cloud
+from localcloud.deployment import DeploymentError
 from localcloud.evidence import gather
 from localcloud.invariants import judge
 from localcloud.report import Report, migration_report, rejection_report
@@ -59,9 +59,11 @@ class Stopwatch:
 
 
 def synthesize() -> None:
-    """Write the local stage's templates; raises CalledProcessError with the CLI's own words on the terminal."""
+    """Write the local stage's templates; raises DeploymentError with the CLI's own words."""
     command = ["cdk", "synth", "--quiet", "--context", "stage=local", "--output", str(ASSEMBLY)]
-    subprocess.run(command, check=True, env={**os.environ, "AWS_REGION": "us-east-1"})
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeploymentError(f"cdk synth failed:\n{done.stdout}{done.stderr}")
 
 
 def run_demo(console: Console, *, auth: bool) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from localcloud.evidence import Evidence
+from localcloud.evidence import Evidence, LogEntry
 from localcloud.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
 from runtime.logic.journal import rebuild
@@ -190,7 +190,7 @@ CHECKS: dict[str, Callable[[Evidence], tuple[str, list[str]]]] = {
 }
 
 
-def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, dict[str, dict[str, list[str]]]]]:
+def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, LogEntry]]:
     return (
         (entry["operation"], entry)
         for entry in e.mgn_log

@@ -1,9 +1,16 @@
 """The demo's report as tables for a terminal."""
 
+from textwrap import shorten
+
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from localcloud.report import MigrationReport, Report
 from runtime.models.status import MigrationStatus
+
+REASON_WIDTH = 160
+"""The report has the whole reason."""
 
 COLOURS = {
     MigrationStatus.COMPLETED: "green",
@@ -24,39 +31,45 @@ STAGES = {
 
 def migrations_summary(report: Report) -> Table:
     """One line a migration: its end, the seconds of each stage, why."""
-    table = Table(title=f"{len(report.migrations)} migrations", title_justify="left", expand=True)
+    title = f"{len(report.migrations)} migrations, seconds by stage"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("server", no_wrap=True)
     table.add_column("end", no_wrap=True)
     for stage in STAGES:
-        table.add_column(f"{stage} s", justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold", ratio=1)
+        table.add_column(stage, justify="right", no_wrap=True)
+    table.add_column("reason", overflow="fold", min_width=24)
     for migration in report.migrations:
         colour = COLOURS.get(migration.status, "red")
         seconds = [_seconds(migration, statuses) for statuses in STAGES.values()]
         table.add_row(
-            migration.id.removeprefix("demo-"), f"[{colour}]{migration.status}[/]", *seconds, migration.reason
+            migration.id.removeprefix("demo-"),
+            Text(migration.status, style=colour),
+            *seconds,
+            Text(shorten(migration.reason, REASON_WIDTH)),
         )
     return table
 
 
 def rejections_summary(report: Report) -> Table:
     """The messages that became no migration, and why."""
-    table = Table(title=f"{len(report.rejections)} stored rejections", title_justify="left", expand=True)
+    table = Table(
+        title=f"{len(report.rejections)} stored rejections", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("message", no_wrap=True, max_width=12)
-    table.add_column("reason", overflow="fold", ratio=1)
+    table.add_column("reason", overflow="fold")
     for rejection in report.rejections:
-        table.add_row(rejection.message_id, rejection.reason)
+        table.add_row(rejection.message_id, Text(rejection.reason))
     return table
 
 
 def invariants_summary(report: Report) -> Table:
     """The invariants and how each was seen to hold."""
-    table = Table(title="Invariants", title_justify="left", expand=True)
+    table = Table(title="Invariants", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     table.add_column("held", no_wrap=True)
-    table.add_column("how", overflow="fold", ratio=1)
+    table.add_column("how", overflow="fold")
     for name, invariant in report.invariants.items():
-        table.add_row(name, "[green]yes[/]" if invariant.held else "[red]NO[/]", invariant.how)
+        table.add_row(name, "[green]yes[/]" if invariant.held else "[red]NO[/]", Text(invariant.how))
     return table
 
 

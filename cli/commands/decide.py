@@ -74,7 +74,7 @@ def _decide(
             refusals.append(refusal)
     if refusals:
         raise InvalidError("\n".join([*refusals, "nothing was sent"]))
-    signals = [_signal(migration_id, decision, gate, by or _user(), reason) for migration_id in ids]
+    signals = [_signal(migration_id, decision, gate, _user() if by is None else by, reason) for migration_id in ids]
     event_ids = send_signals(deployed, signals)
     if as_json:
         rows = [

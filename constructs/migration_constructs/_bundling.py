@@ -19,6 +19,7 @@ EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", 
 # The Lambda runtime brings these.
 PRUNED = ("--prune", "boto3", "--prune", "botocore")
 INSTALL = ("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode")
+INTERPRETER = ("--python", sys.executable)
 # What no import reads. METADATA stays: importlib.metadata finds versions there.
 UNUSED = (
     ".lock",
@@ -78,7 +79,17 @@ def bundle(output: Path, target: Target) -> None:
         shutil.copyfile(source, copy)
     platform = ("--python-platform", target.platform) if target.platform else ()
     version = ("--python-version", target.python_version)
-    _uv(*INSTALL, *platform, *version, "--target", str(output), "--requirements", "-", stdin=_requirements())
+    _uv(
+        *INSTALL,
+        *INTERPRETER,
+        *platform,
+        *version,
+        "--target",
+        str(output),
+        "--requirements",
+        "-",
+        stdin=_requirements(),
+    )
     for unused in _matches(output, UNUSED):
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
 

@@ -88,7 +88,7 @@ class StepTasks:
             result_selector=result,
             result_path=result_path or sfn.JsonPath.DISCARD,
             retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(_longer(_timeout_of(function), CALL_MARGIN)),
+            task_timeout=sfn.Timeout.duration(_timeout_of(function).plus(CALL_MARGIN)),
         )
         return self._guard(task, checks=checks)
 
@@ -113,7 +113,7 @@ class StepTasks:
             result_selector=result,
             result_path=result_path or sfn.JsonPath.DISCARD,
             retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(_longer(at_most, WAIT_MARGIN)),
+            task_timeout=sfn.Timeout.duration(at_most.plus(WAIT_MARGIN)),
         )
         return self._guard(task, checks=False)
 
@@ -164,7 +164,3 @@ def _timeout_of(function: lambda_.IFunction) -> Duration:
     if not isinstance(timeout, Duration):
         raise ValueError(f"{function.node.path} has no timeout")
     return timeout
-
-
-def _longer(duration: Duration, margin: Duration) -> Duration:
-    return duration.plus(margin)

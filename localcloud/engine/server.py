@@ -24,22 +24,21 @@ def serve(settings: EngineSettings) -> None:
 
 
 async def _serve(port: int) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    # Not through the event loop, which may be busy for seconds.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        signal.signal(number, _end)
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.2
     config.loglevel = "WARNING"
-    server = asyncio.create_task(serve_asgi(gateway.app, config, shutdown_trigger=stop.wait))
-    await asyncio.wait([server, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    failure = server.exception() if server.done() else None
+    await serve_asgi(gateway.app, config, shutdown_trigger=asyncio.Event().wait)
+
+
+def _end(number: int, frame: object) -> None:
+    """End at once with every worker: there is no state to save, and a worker may be starting this moment."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     lambda_runtime.reset()
-    if failure is not None:
-        raise failure
-    # Executions asleep in a Wait state hold threads that interpreter shutdown would join.
     os._exit(0)
 
 

@@ -47,6 +47,7 @@ class EngineSettings:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "MOTO_ACCOUNT_ID": "000000000000",
         }
         if self.mgn_url:
             # Under AUTH, MGN is called through the gateway: that is where IAM policies are enforced.

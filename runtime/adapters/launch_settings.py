@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
     from mypy_boto3_mgn import MgnClient
 
-TEMPLATE_GONE = frozenset({"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFoundException"})
-VERSION_GONE = frozenset({"InvalidLaunchTemplateId.VersionNotFound"})
+VERSION_GONE = "InvalidLaunchTemplateId.VersionNotFound"
 
 
 class Ec2LaunchSettings:
@@ -61,10 +60,10 @@ class Ec2LaunchSettings:
         try:
             self._make_default(template.launch_template_id, template.default_version)
         except ClientError as error:
-            # MGN deletes the template of a disconnected server: then there is nothing left to restore.
-            if code_of(error) in VERSION_GONE:
+            if code_of(error) == VERSION_GONE:
                 raise _version_gone(template.default_version) from error
-            if code_of(error) not in TEMPLATE_GONE:
+            # MGN deletes the template of a disconnected server: then there is nothing left to restore.
+            if not _is_template_gone(error):
                 raise
 
     def _template_of(self, source_server_id: str) -> str:
@@ -88,7 +87,7 @@ class Ec2LaunchSettings:
                 )
                 found = [version for page in pages for version in page["LaunchTemplateVersions"]]
         except ClientError as error:
-            if code_of(error) in TEMPLATE_GONE:
+            if _is_template_gone(error):
                 raise SourceServerGoneError(f"launch template {template_id} does not exist") from error
             raise
         return {version["VersionNumber"]: version for version in found}
@@ -121,6 +120,11 @@ def _configuration(request: MigrationRequest) -> dict[str, Any]:
         "licensing": None if launch.os_byol is None else {"osByol": launch.os_byol},
     }
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _is_template_gone(error: ClientError) -> bool:
+    # EC2 and the engines that play it differ in the rest: …Id.NotFound, …Id.NotFoundException, …Name.NotFoundException.
+    return code_of(error).startswith(("InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFound"))
 
 
 def _default(versions: "dict[int, LaunchTemplateVersionTypeDef]") -> int:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from runtime.adapters.batches import batches
 from runtime.adapters.faults import aws_faults, code_of
-from runtime.errors import ServiceUnavailableError, ThrottledError
+from runtime.errors import ThrottledError
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, Index
 
 if TYPE_CHECKING:
@@ -139,5 +139,5 @@ def _refusal(error: ClientError) -> Exception:
     if {"ThrottlingError", "ProvisionedThroughputExceeded"} & set(reasons):
         return ThrottledError(f"TransactWriteItems: {', '.join(reasons)}")
     if not {CONDITION_FAILED, CONFLICT} & set(reasons):
-        return ServiceUnavailableError(f"TransactWriteItems cancelled: {', '.join(reasons)}")
+        return error
     return TransactionRefusedError(reasons)

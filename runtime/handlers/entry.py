@@ -12,7 +12,7 @@ from runtime.logic.ports import Ports
 from runtime.models.base import Payload
 from runtime.models.environment import HandlerEnvironment, StepEnvironment
 from runtime.models.steps import Step
-from runtime.observability import correlate, logger, metrics, tracer
+from runtime.observability import correlate, logger, tracer
 
 Event = dict[str, object]
 LambdaHandler = Callable[[Event, LambdaContext], Event]
@@ -45,9 +45,8 @@ def scope_of(context: LambdaContext) -> str:
 
 
 def observed(handler: LambdaHandler) -> LambdaHandler:
-    """Logs, traces and metrics around a handler. Events are not logged: they carry task tokens (I11)."""
-    with_metrics = metrics.log_metrics(handler)
-    with_logger = logger.inject_lambda_context(with_metrics, clear_state=True)
+    """Logs and traces around a handler. Events are not logged: they carry task tokens (I11)."""
+    with_logger = logger.inject_lambda_context(handler, clear_state=True)
     traced: LambdaHandler = tracer.capture_lambda_handler(with_logger, capture_response=False)
     return traced
 

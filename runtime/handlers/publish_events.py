@@ -17,6 +17,7 @@ from runtime.observability import correlate, logger, metrics
 
 
 @observed
+@metrics.log_metrics
 def handler(event: Event, context: LambdaContext) -> Event:
     ports = aws_ports(PublishEnvironment, scope_of(context))
     return each_record(event, context, EventType.DynamoDBStreams, lambda record: _publish(record, ports))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from functools import partial
 
-from runtime.errors import SourceServerBusyError, SourceServerStateError
+from runtime.errors import CheckFailedError, CheckPendingError, SourceServerBusyError, SourceServerStateError
 from runtime.logic.admission import active_jobs_of, load
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
 from runtime.logic.launching import adopt, launch_facts, launch_once
@@ -51,6 +51,9 @@ def failure_reason(failure: Failure | None) -> str:
     """The error and cause a Catch recorded, in words."""
     if failure is None:
         return "no reason recorded"
+    if failure.error == CheckPendingError.__name__:
+        # The retries of a check that never passed are used up.
+        return f"{CheckFailedError.__name__}: it never passed: {failure.message}"
     reason = f"{failure.error}: {failure.message}" if failure.message else failure.error
     return reason[:REASON_LIMIT]
 

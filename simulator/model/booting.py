@@ -29,7 +29,7 @@ def plan(account: Account, job: Job, participant: Participant, server: SourceSer
 def _booted(
     account: Account, job: Job, participant: Participant, server: SourceServer, launched: LaunchedInstance
 ) -> None:
-    if server.launched is not launched:
+    if server.launched is not launched or launched.status == "terminated":
         _abandon_actions(account, job, participant, "the instance is gone")
         return
 

@@ -60,6 +60,7 @@ def _ended(
     account.notice(
         "instance", event="terminated", instance=launched.instance_id, server=server.server_id, job=job.job_id
     )
+    launched.status = "terminated"
     if account.knobs.launched_instance_after_terminate == "empty" and server.launched is launched:
         server.launched = None
     participant.instance_id = launched.instance_id

@@ -4,7 +4,6 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY
 from tests.contract.aws import aws
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from moto import mock_aws
 
 from runtime.adapters.launch_settings import Ec2LaunchSettings, _known_to
@@ -189,6 +191,28 @@ class TestVersions:
         before = settings.current(SERVER_ID)
         ec2.delete_launch_template(LaunchTemplateId=before.launch_template_id)
         settings.restore(before)
+
+    def test_version_deleted_meanwhile_is_drift(self, settings: Ec2LaunchSettings) -> None:
+        with Stubber(aws("ec2")) as stubber:
+            stubber.add_client_error("modify_launch_template", "InvalidLaunchTemplateId.VersionNotFound")
+            with pytest.raises(DriftError):
+                settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1))
+
+    def test_other_refusals_of_ec2_are_not_hidden(self, settings: Ec2LaunchSettings) -> None:
+        with Stubber(aws("ec2")) as stubber:
+            stubber.add_client_error("modify_launch_template", "UnauthorizedOperation")
+            with pytest.raises(ClientError):
+                settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1))
+            stubber.add_client_error("describe_launch_template_versions", "UnauthorizedOperation")
+            with pytest.raises(ClientError):
+                settings.current(SERVER_ID)
+
+    def test_template_mgn_names_but_ec2_lacks_is_a_server_gone(
+        self, settings: Ec2LaunchSettings, ec2: "EC2Client"
+    ) -> None:
+        ec2.delete_launch_template(LaunchTemplateId=settings.current(SERVER_ID).launch_template_id)
+        with pytest.raises(SourceServerGoneError):
+            settings.current(SERVER_ID)
 
     def test_disconnected_server_has_no_template(self, settings: Ec2LaunchSettings, mgn: "MgnClient") -> None:
         mgn.disconnect_from_service(sourceServerID=SERVER_ID)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EVENTS = {"Service": "events.amazonaws.com"}
 
 
-def allow(action: Any, resource: str = "*") -> dict[str, Any]:
+def allow(action: Any, resource: Any = "*") -> dict[str, Any]:
     statement = {"Effect": "Allow", "Action": action, "Resource": resource}
     return {"Version": "2012-10-17", "Statement": [statement]}
 
@@ -166,3 +166,36 @@ def test_use_of_an_encrypted_table_needs_its_key(secured: "Aws") -> None:
 
 def test_user_with_every_permission_may_do_everything(secured: "Aws") -> None:
     assert secured.user(ANYTHING)("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_launch_template_is_changed_only_with_the_tag_the_policy_asks_for(secured: "Aws") -> None:
+    ec2 = secured.client("ec2")
+    policy = allow("ec2:CreateLaunchTemplateVersion", "arn:aws:ec2:us-east-1:000000000000:launch-template/*")
+    policy["Statement"][0]["Condition"] = {"Null": {"aws:ResourceTag/Managed": "false"}}
+    user = secured.user(policy)("ec2")
+    data = {"InstanceType": "m5.large"}
+    tags = [{"ResourceType": "launch-template", "Tags": [{"Key": "Managed", "Value": "yes"}]}]
+    plain = ec2.create_launch_template(LaunchTemplateName=unique("plain"), LaunchTemplateData=data)
+    managed = ec2.create_launch_template(
+        LaunchTemplateName=unique("managed"), LaunchTemplateData=data, TagSpecifications=tags
+    )
+    change = {"LaunchTemplateData": data, "SourceVersion": "1"}
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        user.create_launch_template_version(LaunchTemplateId=plain["LaunchTemplate"]["LaunchTemplateId"], **change)
+    user.create_launch_template_version(LaunchTemplateId=managed["LaunchTemplate"]["LaunchTemplateId"], **change)
+
+
+def test_command_needs_its_document_and_its_machines(secured: "Aws") -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "mgn-simulator:ssm", "Value": "online"}]}]
+    run = secured.client("ec2").run_instances(
+        ImageId="ami-0123456789abcdef0", MinCount=1, MaxCount=1, TagSpecifications=tags
+    )
+    instance_id = run["Instances"][0]["InstanceId"]
+    document = "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"
+    instances = "arn:aws:ec2:us-east-1:000000000000:instance/*"
+    command = {"InstanceIds": [instance_id], "DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["x"]}}
+    for resource in (document, instances):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            secured.user(allow("ssm:SendCommand", resource))("ssm").send_command(**command)
+    both = allow("ssm:SendCommand", [document, instances])
+    secured.user(both)("ssm").send_command(**command)

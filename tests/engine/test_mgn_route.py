@@ -106,3 +106,22 @@ def test_tagging_is_scoped_to_the_resource(secured: "Aws") -> None:
     mgn.tag_resource(resourceArn=arn(SERVER), tags={"k": "v"})
     with pytest.raises(ClientError, match="AccessDenied"):
         mgn.tag_resource(resourceArn=arn(OTHER), tags={"k": "v"})
+
+
+def test_policy_may_ask_for_a_tag_of_the_server(secured: "Aws") -> None:
+    def finalize(tag: str) -> None:
+        policy = allow(("mgn:FinalizeCutover", "*"))
+        policy["Statement"][0]["Condition"] = {"Null": {f"aws:ResourceTag/{tag}": "false"}}
+        secured.user(policy)("mgn").finalize_cutover(sourceServerID=SERVER)
+
+    finalize("echo")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        finalize("absent")
+
+
+def test_log_of_a_job_is_scoped_to_that_job(secured: "Aws") -> None:
+    job = "mgnjob-00000000000000001"
+    mgn = secured.user(allow(("mgn:DescribeJobLogItems", f"arn:aws:mgn:us-east-1:000000000000:job/{job}")))("mgn")
+    mgn.describe_job_log_items(jobID=job)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        mgn.describe_job_log_items(jobID="mgnjob-00000000000000002")

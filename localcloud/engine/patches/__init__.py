@@ -22,6 +22,8 @@ from . import (
     lambda_packages,
     lambda_pool,
     mgn_route,
+    moto_interpreter,
+    request_checks,
     role_checks,
     ssm_agents,
     states_callbacks,
@@ -53,9 +55,11 @@ PATCHES: tuple[ModuleType, ...] = (
     ec2_fixed_ids,
     ec2_instances,
     ssm_agents,
+    request_checks,
     mgn_route,
     key_permissions,
     role_checks,
+    moto_interpreter,
 )
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from ministack.core import iam_evaluator
 from ministack.services import dynamodb, secretsmanager, sns
 
-from localcloud.engine.pins import pinned
 from localcloud.engine.principals import customer_key_arn, key_of_queue
 from localcloud.engine.settings import EngineSettings
 
@@ -29,7 +28,7 @@ _KEY_ACTIONS = {
 
 
 def apply(settings: EngineSettings) -> None:
-    enforce = pinned(iam_evaluator, "enforce", "cf64b1ee5b09")
+    enforce = iam_evaluator.enforce
 
     def enforce_with_key(
         access_key: str,

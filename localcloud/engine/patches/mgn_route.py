@@ -10,9 +10,10 @@ from ministack import app as gateway
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.core.concurrency import run_offloop
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import stepfunctions
+from ministack.services import stepfunctions, tagging
 
 from localcloud.engine.pins import EngineChangedError, pinned
+from localcloud.engine.request_arns import json_object
 from localcloud.engine.settings import EngineSettings
 
 _SERVICE = "mgn"
@@ -26,13 +27,7 @@ Response = tuple[int, dict[str, str], bytes]
 def apply(settings: EngineSettings) -> None:
     if _SERVICE in gateway.SERVICE_HANDLERS:
         raise EngineChangedError("the engine has an MGN of its own")
-    resource_arn = pinned(iam_actions, "extract_resource_arn", "82f51700695c")
     iam_action = pinned(iam_actions, "extract_iam_action", "ec476b92d969")
-
-    def resource_arn_with_mgn(service: str, method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
-        if service == _SERVICE:
-            return resource_arns(path, body)[0]
-        return resource_arn(service, method, path, headers, body, *rest)
 
     def iam_action_with_mgn(service: str, method: str, path: str, *rest: Any) -> Any:
         return f"mgn:{operation_of(method, path)}" if service == _SERVICE else iam_action(service, method, path, *rest)
@@ -41,7 +36,12 @@ def apply(settings: EngineSettings) -> None:
         refusal = _refusal(settings, method, path, headers, body, query)
         return refusal or await run_offloop(_forward, settings.mgn_url, method, path, headers, body, query)
 
-    iam_actions.extract_resource_arn = resource_arn_with_mgn
+    tags_of_others = tagging.resource_tags
+
+    def tags_with_mgn(arn: str) -> Any:
+        return _tags(settings.mgn_url, arn) if arn.startswith("arn:aws:mgn:") else tags_of_others(arn)
+
+    tagging.resource_tags = tags_with_mgn
     iam_actions.extract_iam_action = iam_action_with_mgn
     iam_actions.SERVICE_TO_IAM_NAMESPACE[_SERVICE] = _SERVICE
     iam_actions._BOTOCORE_SERVICE_MAP[_SERVICE] = [_SERVICE]
@@ -58,41 +58,30 @@ def operation_of(method: str, path: str) -> str:
     return iam_actions._match_rest_action(_SERVICE, method, path, {}) or path.strip("/")
 
 
-def resource_arns(path: str, body: bytes) -> list[str]:
-    """The ARNs a call is authorised on: each source server or tagged resource it names, else `*`."""
-    if path.startswith("/tags/"):
-        return [unquote(path.removeprefix("/tags/"))]
-    named = _json(body)
-    ids = named.get("sourceServerIDs") or [named.get("sourceServerID")]
-    prefix = f"arn:aws:mgn:{get_region()}:{get_account_id()}:source-server"
-    return [f"{prefix}/{server_id}" for server_id in ids if server_id] or ["*"]
-
-
 def _refusal(
     settings: EngineSettings, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> Response | None:
-    """The gateway has authorised the call on its first ARN; this covers the others and the tags it sets."""
-    if not settings.auth:
-        return None
+    """What the gateway has not checked: tags given to a launch need mgn:TagResource beside the launch itself."""
     operation = operation_of(method, path)
-    action = f"mgn:{operation}"
-    tags = iam_actions.request_tag_context(_SERVICE, action, body, query)
-    checks = [(action, arn, tags) for arn in resource_arns(path, body)[1:]]
-    if operation in _TAG_ON_CREATE and _json(body).get("tags"):
-        job = f"arn:aws:mgn:{get_region()}:{get_account_id()}:job/*"
-        checks.append(("mgn:TagResource", job, {**tags, "mgn:CreateAction": operation}))
-    access_key = router.extract_access_key_id(headers, query)
-    for checked_action, arn, context in checks:
-        denied = iam_evaluator.enforce(
-            access_key, checked_action, _SERVICE, get_region(), resource_arn=arn, service_context=context
-        )
-        if denied:
-            caller = getattr(denied, "principal_arn", "")
-            refused: Response = iam_actions.access_denied_response(
-                _SERVICE, checked_action, caller, "", headers=headers
-            )
-            return refused
-    return None
+    if not settings.auth or operation not in _TAG_ON_CREATE or not json_object(body).get("tags"):
+        return None
+    context = {
+        **iam_actions.request_tag_context(_SERVICE, f"mgn:{operation}", body, query),
+        "mgn:CreateAction": operation,
+    }
+    denied = iam_evaluator.enforce(
+        router.extract_access_key_id(headers, query),
+        "mgn:TagResource",
+        _SERVICE,
+        get_region(),
+        f"arn:aws:mgn:{get_region()}:{get_account_id()}:job/*",
+        context,
+    )
+    if not denied:
+        return None
+    caller = getattr(denied, "principal_arn", "")
+    refused: Response = iam_actions.access_denied_response(_SERVICE, "mgn:TagResource", caller, "", headers=headers)
+    return refused
 
 
 def _forward(
@@ -116,6 +105,13 @@ def _forward(
         return _unavailable(str(failure))
 
 
+def _tags(mgn_url: str, arn: str) -> dict[str, str]:
+    """The tags of an MGN resource, which only the simulator knows."""
+    _, _, answer = _forward(mgn_url, "GET", f"/tags/{arn}", {}, b"", {})
+    found: dict[str, str] = json_object(answer).get("tags") or {}
+    return found
+
+
 def _raw_path(path: str) -> str:
     """The path as the client sent it: an ARN under /tags is one segment, percent-encoded."""
     if not path.startswith("/tags/"):
@@ -130,11 +126,3 @@ def _kept(headers: Any) -> dict[str, str]:
 def _unavailable(message: str) -> Response:
     headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "InternalServerException"}
     return 500, headers, json.dumps({"message": message}).encode()
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

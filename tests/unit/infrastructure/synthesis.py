@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,8 @@ from runtime.models.deployment import stack_name
 ROOT = Path(__file__).parents[3]
 STACKS = ("Encryption", "Storage", "Messaging", "Orchestration")
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+# Removed when the tests are over.
+OUTPUT = tempfile.TemporaryDirectory(prefix="cdk-")
 
 Json = dict[str, Any]
 
@@ -31,15 +32,7 @@ def context(stage: str, **stages: Json) -> Json:
 @cache
 def assembly(stage: str) -> CloudAssembly:
     """The cloud assembly of a stage."""
-    outdir = tempfile.mkdtemp(prefix=f"cdk-{stage}-")
-    return build(App(context=context(stage) | NO_BUNDLING, outdir=outdir)).synth()
-
-
-def remove_assemblies() -> None:
-    """Drop what `assembly` left on disk."""
-    for stage in ("local", "dev", "prod"):
-        if assembly.cache_info().currsize:
-            shutil.rmtree(assembly(stage).directory, ignore_errors=True)
+    return build(App(context=context(stage) | NO_BUNDLING, outdir=f"{OUTPUT.name}/{stage}")).synth()
 
 
 @cache

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 
 from app import build
 from runtime.models.deployment import stack_name
-from tests.unit.infrastructure.synthesis import NO_BUNDLING, STACKS, assembly, context, document
+from tests.unit.infrastructure.synthesis import NO_BUNDLING, STACKS, assembly, context, document, template
 
 STAGES = ["local", "dev", "prod"]
 
@@ -43,13 +43,22 @@ def test_cfn_lint_finds_no_errors(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stacks_are_named_after_their_stage(stage: str) -> None:
-    assert [stack.stack_name for stack in assembly(stage).stacks] == [stack_name(stage, stack) for stack in STACKS]
+    assert {stack.stack_name for stack in assembly(stage).stacks} == {stack_name(stage, stack) for stack in STACKS}
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_stack_is_tagged_with_application_and_stage(stack: str) -> None:
-    tags = assembly("dev").get_stack_by_name(stack_name("dev", stack)).tags
-    assert tags == {"application": "migration-orchestrator", "stage": "dev"}
+@pytest.mark.parametrize(
+    ("stack", "type_"),
+    [
+        ("Encryption", "AWS::KMS::Key"),
+        ("Storage", "AWS::DynamoDB::Table"),
+        ("Messaging", "AWS::SQS::Queue"),
+        ("Orchestration", "AWS::Lambda::Function"),
+        ("Orchestration", "AWS::StepFunctions::StateMachine"),
+    ],
+)
+def test_resources_are_tagged_with_application_and_stage(stack: str, type_: str) -> None:
+    application = {"Key": "application", "Value": "migration-orchestrator"}
+    template("dev", stack).all_resources_properties(type_, {"Tags": [application, {"Key": "stage", "Value": "dev"}]})
 
 
 @pytest.mark.parametrize("stack", STACKS)

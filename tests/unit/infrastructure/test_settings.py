@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from pathlib import Path
 
 import pytest
 from aws_cdk import App
@@ -54,7 +55,7 @@ def test_deployed_stages_build_for_graviton(stage: str) -> None:
     assert (target.python_version, target.platform) == ("3.13", "aarch64-manylinux2014")
 
 
-def test_functions_run_in_the_network_they_are_given() -> None:
+def test_functions_run_in_the_network_they_are_given(tmp_path: Path) -> None:
     network = {
         "vpc_id": "vpc-0a1b2c3d",
         "availability_zones": ["us-east-1a"],
@@ -63,7 +64,7 @@ def test_functions_run_in_the_network_they_are_given() -> None:
     }
     stages = context("dev")["stages"]
     changed = context("dev", dev={**stages["dev"], "network": network})
-    assembly = build(App(context=changed | NO_BUNDLING)).synth()
+    assembly = build(App(context=changed | NO_BUNDLING, outdir=str(tmp_path))).synth()
     template = assembly.get_stack_by_name("MigrationDevOrchestration").template
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     expected = {"SubnetIds": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}

@@ -125,13 +125,13 @@ def test_unicode_names_and_tags_are_kept() -> None:
 
 @pytest.mark.parametrize("body", ["", "migrate please", "{", '{"migrationId": }', "[" * 10_000, "\x00", "9" * 5_000])
 def test_body_that_is_not_json_says_so(body: str) -> None:
-    with pytest.raises(RequestError, match="^body is not JSON"):
+    with pytest.raises(RequestError, match="body is not JSON"):
         parse_request(body)
 
 
 @pytest.mark.parametrize("body", ["null", "[]", "[{}]", '"text"', "17", "true"])
 def test_body_that_is_no_object_says_so(body: str) -> None:
-    with pytest.raises(RequestError, match="^body: "):
+    with pytest.raises(RequestError, match="body: "):
         parse_request(body)
 
 

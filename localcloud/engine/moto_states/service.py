@@ -1,0 +1,109 @@
+"""Moto's Step Functions as a service of the engine, with the events and metrics of its executions."""
+
+import asyncio
+import json
+import logging
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import stepfunctions
+from moto.core.config import default_user_config
+from moto.moto_server.werkzeug_app import create_backend_app
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+from moto.stepfunctions.parser.backend import execution as moto_execution
+from werkzeug.test import Client
+
+from localcloud.engine.pins import pinned
+
+_REPLACED_HEADERS = ("content-length", "host")
+
+Response = tuple[int, dict[str, str], bytes]
+
+
+class StatesService:
+    """Moto's Step Functions behind the engine's gateway."""
+
+    def __init__(self) -> None:
+        # It reports each failure of a task as an error of its own, with the whole state.
+        logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
+        default_user_config["stepfunctions"] = {"execute_state_machine": True}
+        self._app = create_backend_app("stepfunctions")
+        self._threads = ThreadPoolExecutor(32, thread_name_prefix="moto-states")
+
+    async def handle(self, method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Response:
+        """Answer a request that came through the gateway."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._answer, method, path, headers, body)
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation from inside the engine; raises ValueError with moto's answer when it fails."""
+        headers = {
+            "X-Amz-Target": f"AWSStepFunctions.{operation}",
+            "Content-Type": "application/x-amz-json-1.0",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{responses.get_region()}/states/aws4_request",
+        }
+        status, _, body = self._answer("POST", "/", headers, json.dumps(request).encode())
+        answer: dict[str, Any] = json.loads(body)
+        if status >= 400:
+            raise ValueError(f"{operation}: {answer}")
+        return answer
+
+    def start_later(self, request: dict[str, Any]) -> None:
+        """Start an execution without keeping the caller, the gateway's event loop perhaps."""
+        self._threads.submit(self.call, "StartExecution", request)
+
+    def exists(self, machine_arn: str) -> str | None:
+        """The ARN itself if there is such a state machine."""
+        try:
+            self.call("DescribeStateMachine", {"stateMachineArn": machine_arn})
+        except ValueError:
+            return None
+        return machine_arn
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+        kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _REPLACED_HEADERS}
+        if kept.get("x-amz-target", "").endswith(".StartExecution"):
+            # Moto calls every execution without a name None.
+            body = json.dumps({"name": str(uuid.uuid4()), **json.loads(body)}).encode()
+        answer = Client(self._app).open(path=path, method=method, data=body, headers=kept)
+        content_type = answer.headers.get("Content-Type", "application/x-amz-json-1.0")
+        return answer.status_code, {"Content-Type": content_type}, answer.get_data()
+
+
+def tell_of_executions() -> None:
+    """Publish each start and end of an execution as the engine does for its own: an event and metrics."""
+    start = pinned(moto_execution, "Execution.start", "07e927c2d5f9")
+    reflect = pinned(moto_execution, "BaseExecutionWorkerCommunication._reflect_execution_status", "038a396107af")
+
+    def start_and_tell(execution: Any) -> None:
+        start(execution)
+        _tell(execution)
+
+    def reflect_and_tell(communication: Any) -> None:
+        reflect(communication)
+        _tell(communication.execution)
+
+    moto_execution.Execution.start = start_and_tell
+    moto_execution.BaseExecutionWorkerCommunication._reflect_execution_status = reflect_and_tell
+
+
+def _tell(execution: Any) -> None:
+    responses.set_request_account_id(execution.account_id)
+    responses.set_request_region(execution.region_name)
+    stop = execution.stop_date
+    stepfunctions._emit_execution_status_event(
+        {
+            "executionArn": execution.exec_arn,
+            "stateMachineArn": execution.state_machine.arn,
+            "name": execution.name,
+            "status": execution.exec_status.value,
+            "startDate": execution.start_date.isoformat(),
+            "stopDate": stop.isoformat() if stop else None,
+            "input": to_json_str(execution.input_data),
+            "output": None if execution.output is None else to_json_str(execution.output),
+            "error": execution.error,
+            "cause": execution.cause,
+        }
+    )

@@ -1,0 +1,139 @@
+"""Which deployment a command speaks to, and what it says when it cannot."""
+
+import json
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli.deployed import Deployed
+from cli.main import app
+from cli.target import Target
+from localcloud.state import CloudState, save
+from tests.cli.deployed_stage import Stacks, Stage, run
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["watch"], ["cancel", "a", "--reason", "b"]], ids=str)
+def test_a_stage_that_is_not_deployed_ends_with_4(stacks: Stacks, arguments: list[str]) -> None:
+    ran = run(*arguments, "--stage", "prod")
+    assert ran.code == 4
+    assert "there is no stack MigrationProdOrchestration in us-east-1: deploy it with" in ran.err
+
+
+def test_a_deployment_of_another_version_says_what_is_missing(stacks: Stacks) -> None:
+    stacks.deploy("dev", {"queue_url": "https://example.com"})
+    ran = run("status")
+    assert ran.code == 4
+    assert "has no output DeadLetterQueueUrl, EventBusName, StateMachineArn, StateTableName" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        (["status", "--stage", "prod"], {}),
+        (["--stage", "prod", "status"], {}),
+        (["status"], {"MIGRATE_STAGE": "prod"}),
+        (["--stage", "qa", "status", "--stage", "prod"], {"MIGRATE_STAGE": "qa"}),
+    ],
+    ids=str,
+)
+def test_the_stage_is_named_before_or_after_the_command_or_by_the_environment(
+    stage: Stage, stacks: Stacks, arguments: list[str], env: dict[str, str]
+) -> None:
+    stacks.deploy("prod", stage.deployment.model_dump(by_alias=False))
+    stacks.undeploy("dev")
+    assert run(*arguments, **env).code == 0
+
+
+def test_a_region_elsewhere_is_not_deployed(stage: Stage) -> None:
+    assert "in eu-west-1" in run("status", "--region", "eu-west-1", "--stage", "prod").err
+
+
+def test_an_unknown_profile_ends_with_4(stacks: Stacks) -> None:
+    ran = run("status", "--profile", "nobody")
+    assert ran.code == 4
+    assert "aws configure list-profiles" in ran.err
+
+
+def test_no_region_ends_with_4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    ran = run("status")
+    assert ran.code == 4
+    assert "name a --region or set AWS_REGION" in ran.err
+
+
+def test_an_endpoint_that_does_not_answer_ends_with_4() -> None:
+    ran = run("status", "--endpoint-url", "http://127.0.0.1:9")
+    assert ran.code == 4
+    assert "check --endpoint-url" in ran.err
+
+
+@pytest.mark.parametrize(("code", "advice"), [("AccessDenied", "your identity"), ("ExpiredToken", "sign in again")])
+def test_a_refusal_of_aws_ends_with_4(stage: Stage, stacks: Stacks, code: str, advice: str) -> None:
+    def refuse(answer: object) -> object:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "Query")
+
+    stacks.answers["Query"] = [refuse] * 20
+    ran = run("status")
+    assert ran.code == 4
+    assert advice in ran.err
+
+
+def test_the_local_stage_needs_a_running_local_cloud() -> None:
+    ran = run("status", "--stage", "local")
+    assert ran.code == 4
+    assert "start it with `make local`" in ran.err
+
+
+def test_an_unreadable_state_of_the_local_cloud_ends_with_4(folder: Path) -> None:
+    (folder / "out/local").mkdir(parents=True)
+    (folder / "out/local/cloud.json").write_text("{")
+    assert run("status", "--stage", "local").code == 4
+
+
+def test_the_local_stage_finds_the_running_local_cloud(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    (folder / "out/local").mkdir(parents=True)
+    save(CloudState(endpoint="http://127.0.0.1:4599", region="eu-central-1"))
+    queues = Deployed(Target(stage="local")).queues
+    assert (queues.meta.endpoint_url, queues.meta.region_name) == ("http://127.0.0.1:4599", "eu-central-1")
+
+
+def test_a_named_endpoint_goes_before_the_local_clouds(folder: Path) -> None:
+    queues = Deployed(Target(stage="local", endpoint_url="http://127.0.0.1:4600")).queues
+    assert (queues.meta.endpoint_url, queues.meta.region_name) == ("http://127.0.0.1:4600", "us-east-1")
+
+
+COMMANDS = ["submit", "status", "watch", "approve", "reject", "cancel", "release", "schema"]
+
+
+def test_every_command_is_known_here() -> None:
+    assert [command.name or command.callback.__name__ for command in app.registered_commands if command.callback] == (
+        COMMANDS
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_examples(command: str) -> None:
+    ran = run(command, "--help")
+    assert ran.code == 0
+    assert f"$ migrate {command}" in ran.out
+    assert ("--endpoint-url" in ran.out) is (command != "schema")
+
+
+def test_the_help_names_every_exit_code() -> None:
+    out = run("--help").out
+    for code in range(6):
+        assert f"\n {code}  " in out
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["status", "--nonsense"], ["submit"]], ids=str)
+def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
+    assert run(*arguments).code == 2
+
+
+def test_json_is_all_that_is_on_standard_output(stage: Stage) -> None:
+    stage.accept()
+    assert json.loads(run("status", "--json").out)[0]["migrationId"] == "mig-1"

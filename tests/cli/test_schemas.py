@@ -1,0 +1,121 @@
+"""The published schemas are those of the models, and say the same."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]
+from pydantic import ValidationError
+
+from cli.schemas import EARLIER_MESSAGE, FULL_MESSAGE, file_name, schema, schema_models, write_schemas
+from runtime.models.request import MigrationRequest
+from tests.cli.deployed_stage import a_message, run
+
+PUBLISHED = Path(__file__).parents[2] / "docs/schemas"
+STALE = "docs/schemas is stale: run `migrate schema --write docs/schemas`"
+
+
+def is_valid(document: object) -> bool:
+    """What a producer's own JSON Schema validator says of a request."""
+    return not list(StandardValidator(schema("request")).iter_errors(document))
+
+
+def test_the_published_schemas_are_those_of_the_models(folder: Path) -> None:
+    write_schemas(folder)
+    generated = {path.name: path.read_text() for path in folder.glob("*.json")}
+    assert {path.name: path.read_text() for path in PUBLISHED.glob("*.json")} == generated, STALE
+
+
+def test_the_request_is_migration_payload() -> None:
+    document = json.loads((PUBLISHED / "migration_payload.json").read_text())
+    assert document["title"] == "Migration request"
+    assert document["$id"].endswith("migration_payload")
+    assert "sourceVmId" in document["required"]
+    assert all("description" in document["properties"][name] for name in EARLIER_MESSAGE)
+
+
+def test_every_event_on_the_bus_has_a_schema() -> None:
+    assert set(schema_models()) == {
+        "request",
+        "ApprovalRequested",
+        "MigrationCompleted",
+        "MigrationFailed",
+        "MigrationRequested",
+        "MigrationSignal",
+        "MigrationStatusChanged",
+    }
+
+
+def test_the_earlier_producers_message_is_accepted_as_it_is() -> None:
+    fields = "migrationId appName source target environment wave sourceVmId targetVmName instanceType subnetId"
+    assert list(EARLIER_MESSAGE) == [*fields.split(), "securityGroupIds"]
+    assert (EARLIER_MESSAGE["source"], EARLIER_MESSAGE["target"]) == ("azure", "aws")
+    assert is_valid(EARLIER_MESSAGE)
+    assert MigrationRequest.from_json(json.dumps(EARLIER_MESSAGE)).to_json()
+
+
+def test_the_full_message_uses_every_part() -> None:
+    assert is_valid(FULL_MESSAGE)
+    assert MigrationRequest.model_validate(FULL_MESSAGE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(
+            {"wave": 3}, marks=pytest.mark.xfail(reason="the model's schema does not say that a number will do")
+        ),
+        {"wave": True},
+        {"migrationId": "no spaces"},
+        {"migrationId": None},
+        {"target": "azure"},
+        {"bogus": 1},
+        {"subnetId": "subnet-x"},
+        {"securityGroupIds": []},
+        {"checks": [{"type": "tcp", "port": 443}]},
+        {"checks": [{"type": "tcp", "port": 0}]},
+        {"checks": [{"type": "ping"}]},
+        {"soakSeconds": -1},
+        {"callbackUrl": "ftp://example.com"},
+        {"approval": {"cutover": True}},
+        {"tags": {"a": "b"}},
+    ],
+    ids=str,
+)
+def test_schema_and_model_say_the_same(changes: dict[str, object]) -> None:
+    message = a_message() | {"wave": "1"} | changes
+    assert is_valid(message) is _accepts(message)
+
+
+def _accepts(message: dict[str, Any]) -> bool:
+    try:
+        MigrationRequest.from_json(json.dumps(message))
+    except ValidationError:
+        return False
+    return True
+
+
+def test_the_command_prints_the_request() -> None:
+    assert run("schema").json == schema("request") == run("schema", "request").json
+
+
+def test_the_command_prints_events() -> None:
+    names = ["MigrationCompleted", "MigrationFailed"]
+    assert [document["title"] for document in run("schema", *names).json] == ["Migration completed", "Migration failed"]
+
+
+def test_the_command_writes_all(folder: Path) -> None:
+    ran = run("schema", "--write", "made/here")
+    assert sorted(ran.out.split()) == sorted(f"made/here/{file_name(name)}" for name in schema_models())
+    assert (folder / "made/here/migration_status_changed.json").exists()
+
+
+def test_the_command_lists_the_names() -> None:
+    assert run("schema", "--list").out.split() == list(schema_models())
+
+
+def test_an_unknown_name_is_a_usage_error() -> None:
+    ran = run("schema", "Nonsense")
+    assert ran.code == 2
+    assert "MigrationCompleted" in ran.err

@@ -1,0 +1,189 @@
+"""`migrate submit`."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.sending import PER_CALL, batches
+from runtime.logic.intake import parse_request
+from runtime.models.record import MigrationRecord
+from tests.builders import a_rejection, a_request
+from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, a_message, run
+
+FAST = ("--interval", "0.05")
+
+
+@pytest.fixture
+def request_file(folder: Path) -> str:
+    """Three requests as JSON Lines."""
+    (folder / "wave.jsonl").write_text("\n".join(json.dumps(a_message(f"mig-{n}")) for n in (1, 2, 3)))
+    return "wave.jsonl"
+
+
+def test_requests_arrive_on_the_queue_as_they_are(stage: Stage, request_file: str) -> None:
+    ran = run("submit", request_file)
+    assert (ran.code, ran.out) == (0, "3 requests sent to dev by sqs\n")
+    assert sorted(json.loads(body)["migrationId"] for body in stage.bodies()) == ["mig-1", "mig-2", "mig-3"]
+
+
+def test_requests_arrive_on_the_bus_as_events_of_the_cli(stage: Stage, request_file: str) -> None:
+    assert run("submit", request_file, "--via", "eventbridge").code == 0
+    events = stage.events()
+    assert {(event["source"], event["detail-type"]) for event in events} == {("migration.cli", "MigrationRequest")}
+    assert {parse_request(json.dumps(event["detail"])).migration_id for event in events} == {"mig-1", "mig-2", "mig-3"}
+
+
+def test_standard_input_is_read(stage: Stage) -> None:
+    assert run("submit", "-", stdin=json.dumps(a_message())).code == 0
+    assert len(stage.bodies()) == 1
+
+
+def test_json_names_each_message(stage: Stage, request_file: str) -> None:
+    rows = run("submit", request_file, "--json").json
+    assert [(row["line"], row["migrationId"]) for row in rows] == [(1, "mig-1"), (2, "mig-2"), (3, "mig-3")]
+    assert all(row["messageId"] for row in rows)
+
+
+def test_a_dry_run_sends_nothing_and_needs_no_deployment(request_file: str) -> None:
+    ran = run("submit", request_file, "--dry-run")
+    assert (ran.code, ran.out) == (0, "3 requests valid, nothing sent\n")
+
+
+def test_one_bad_request_keeps_all_from_being_sent(stage: Stage) -> None:
+    text = "\n".join([json.dumps(a_message("mig-1")), json.dumps(a_message("mig-2", bogus=1))])
+    assert run("submit", "-", stdin=text).code == 3
+    assert stage.bodies() == []
+
+
+def test_raw_sends_what_is_no_request(stage: Stage) -> None:
+    assert run("submit", "-", "--raw", stdin='{"migrationId": "x"}\nnot json\n').code == 0
+    assert set(stage.bodies()) == {'{"migrationId": "x"}', "not json"}
+
+
+def test_a_hundred_requests_arrive_once_each(stage: Stage) -> None:
+    text = "\n".join(json.dumps(a_message(f"mig-{n}")) for n in range(100))
+    assert run("submit", "-", stdin=text).out == "100 requests sent to dev by sqs\n"
+    assert len({json.loads(body)["migrationId"] for body in stage.bodies()}) == 100
+
+
+def test_what_the_queue_refuses_for_a_moment_goes_again(stage: Stage, stacks: Stacks, request_file: str) -> None:
+    stacks.answers["SendMessageBatch"] = [_refusal("1", sender_fault=False)]
+    assert all(row["messageId"] for row in run("submit", request_file, "--json").json)
+    assert sorted(json.loads(body)["migrationId"] for body in stage.bodies()).count("mig-2") == 2
+
+
+def test_what_the_queue_refuses_for_good_is_named(stage: Stage, stacks: Stacks, request_file: str) -> None:
+    stacks.answers["SendMessageBatch"] = [_refusal("1", sender_fault=True)]
+    ran = run("submit", request_file)
+    assert ran.code == 4
+    assert "1 of 3 messages were refused" in ran.err
+    assert "line 2: Broken: no good" in ran.err
+
+
+def test_what_the_bus_refuses_is_named(stage: Stage, stacks: Stacks) -> None:
+    stacks.answers["PutEvents"] = [
+        lambda answer: {"Entries": [{"ErrorCode": "MalformedDetail", "ErrorMessage": "bad"}]}
+    ]
+    ran = run("submit", "-", "--via", "eventbridge", stdin=json.dumps(a_message()))
+    assert ran.code == 4
+    assert "line 1: MalformedDetail: bad" in ran.err
+
+
+def test_wait_follows_to_the_end_and_succeeds(stage: Stage) -> None:
+    with _pipeline(stage, lambda message: stage.move(_accepted(stage, message), *TO_COMPLETED)):
+        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message()))
+    assert ran.code == 0
+    assert "mig-1  FINALIZING -> COMPLETED" in ran.out
+    assert ran.out.endswith("1 migration · 1 COMPLETED\n")
+
+
+def test_wait_fails_when_a_migration_ends_otherwise(stage: Stage) -> None:
+    with _pipeline(
+        stage, lambda message: stage.move(_accepted(stage, message), S.VALIDATING, S.REJECTED, reason="no such server")
+    ):
+        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message()))
+    assert ran.code == 1
+    assert "VALIDATING -> REJECTED  no such server" in ran.out
+
+
+def test_wait_ends_when_the_message_is_rejected_at_the_door(stage: Stage) -> None:
+    def reject(message: dict[str, Any]) -> None:
+        stage.store.reject(a_rejection(message["MessageId"], reason="body is not JSON"))
+
+    with _pipeline(stage, reject):
+        ran = run("submit", "-", "--raw", "--wait", *FAST, stdin="not json")
+    assert ran.code == 1
+    assert "rejected message  body is not JSON" in ran.out
+
+
+def test_wait_does_not_take_another_migration_with_the_same_id_for_its_own(stage: Stage) -> None:
+    stage.move(stage.accept("mig-1", request=a_request(wave="7")), *TO_COMPLETED)
+
+    def reject(message: dict[str, Any]) -> None:
+        stage.store.reject(a_rejection(message["MessageId"], migration_id="mig-1", reason="accepted before"))
+
+    with _pipeline(stage, reject):
+        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message(wave=8)))
+    assert ran.code == 1
+    assert "mig-1  rejected message  accepted before" in ran.out
+
+
+def test_wait_by_the_bus_goes_by_the_migration_id(stage: Stage) -> None:
+    stage.store.reject(a_rejection("old", migration_id="mig-1", at=datetime.now(UTC) - timedelta(days=1)))
+    stage.store.reject(a_rejection("new", migration_id="mig-1", at=datetime.now(UTC), reason="too late"))
+    ran = run("submit", "-", "--wait", "--via", "eventbridge", *FAST, stdin=json.dumps(a_message()))
+    assert ran.code == 1
+    assert ran.out.count("rejected message") == 1
+    assert "too late" in ran.out
+
+
+def test_unvalidated_events_cannot_be_waited_for(stage: Stage) -> None:
+    ran = run("submit", "-", "--raw", "--wait", "--via", "eventbridge", stdin="{}")
+    assert ran.code == 2
+    assert "--via sqs" in ran.err
+
+
+@given(st.lists(st.integers(0, 120), max_size=60))
+def test_batches_keep_to_both_limits_and_lose_nothing(sizes: list[int]) -> None:
+    found = list(batches(sizes, 100))
+    assert [index for batch in found for index in batch] == list(range(len(sizes)))
+    for batch in found:
+        assert 1 <= len(batch) <= PER_CALL
+        assert len(batch) == 1 or sum(sizes[index] for index in batch) <= 100
+
+
+def _refusal(id_: str, *, sender_fault: bool) -> Callable[[Any], Any]:
+    failed = {"Id": id_, "Code": "Broken", "Message": "no good", "SenderFault": sender_fault}
+    return lambda answer: {
+        "Successful": [one for one in answer["Successful"] if one["Id"] != id_],
+        "Failed": [failed],
+    }
+
+
+def _accepted(stage: Stage, message: dict[str, Any]) -> MigrationRecord:
+    request = parse_request(message["Body"])
+    return stage.accept(request.migration_id, request=request)
+
+
+@contextmanager
+def _pipeline(stage: Stage, take: Callable[[dict[str, Any]], object]) -> Iterator[None]:
+    """What happens to the first message on the queue, while the command waits."""
+
+    def work() -> None:
+        while not (messages := stage.receive()):
+            time.sleep(0.02)
+        take(messages[0])
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield
+    worker.join()

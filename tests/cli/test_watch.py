@@ -1,0 +1,83 @@
+"""`migrate watch`."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from tests.builders import a_request
+from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
+
+FAST = ("--interval", "0.05")
+
+
+def test_each_change_is_a_line_until_all_have_ended(stage: Stage) -> None:
+    record = stage.move(stage.accept(), S.VALIDATING)
+    worker = threading.Timer(0.3, lambda: stage.move(record, *TO_COMPLETED[1:]))
+    worker.start()
+    ran = run("watch", *FAST)
+    worker.join()
+    assert ran.code == 0
+    changes = [line.split("  ")[2] for line in ran.out.splitlines()[:-1]]
+    assert changes[0] == "RECEIVED"
+    assert [change.split(" -> ")[1] for change in changes[1:]] == [str(status) for status in TO_COMPLETED]
+
+
+def test_a_bad_end_ends_with_1(stage: Stage) -> None:
+    stage.move(stage.accept("mig-1"), *TO_COMPLETED)
+    stage.move(stage.accept("mig-2"), S.FROZEN)
+    assert run("watch", "mig-1").code == 0
+    assert run("watch", "mig-1", "mig-2", "--until-done").code == 1
+
+
+def test_nothing_under_way_is_no_error(stage: Stage) -> None:
+    stage.move(stage.accept(), S.FROZEN)
+    ran = run("watch")
+    assert (ran.code, ran.out) == (0, "0 migrations\n")
+
+
+def test_only_the_named_wave_is_followed(stage: Stage) -> None:
+    stage.accept("mig-1")
+    record = stage.accept("mig-2", request=a_request("mig-2", wave="2"))
+    worker = threading.Timer(0.2, lambda: stage.move(record, *TO_COMPLETED))
+    worker.start()
+    ran = run("watch", "--wave", "2", *FAST)
+    worker.join()
+    assert ran.code == 0
+    assert "mig-1" not in ran.out
+
+
+def test_migrations_that_come_meanwhile_are_followed_too(stage: Stage) -> None:
+    first = stage.accept("mig-1")
+
+    def work() -> None:
+        time.sleep(0.2)
+        second = stage.accept("mig-2")
+        time.sleep(0.2)
+        stage.move(first, *TO_COMPLETED)
+        stage.move(second, *TO_COMPLETED)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    ran = run("watch", *FAST)
+    worker.join()
+    assert ran.out.endswith("2 migrations · 2 COMPLETED\n")
+
+
+def test_json_is_one_journal_entry_a_line(stage: Stage) -> None:
+    stage.move(stage.accept(), *TO_COMPLETED)
+    entries = [json.loads(line) for line in run("watch", "mig-1", "--json").out.splitlines()]
+    assert [entry["toStatus"] for entry in entries] == ["RECEIVED", *TO_COMPLETED]
+
+
+def test_a_migration_that_is_not_there_ends_with_5(stage: Stage) -> None:
+    stage.accept("mig-1")
+    ran = run("watch", "mig-1", "mig-8", "mig-9")
+    assert ran.code == 5
+    assert "mig-8, mig-9" in ran.err
+
+
+@pytest.mark.parametrize("arguments", [["mig-1", "--wave", "1"], ["--interval", "0"]], ids=str)
+def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> None:
+    assert run("watch", *arguments).code == 2

@@ -1,0 +1,183 @@
+"""What lies in the state table: keys, index attributes, expiry, and models that come back as they went in."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from runtime.adapters import items
+from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.models.record import (
+    Facts,
+    JournalEntry,
+    Lock,
+    MigrationRecord,
+    Outcome,
+    Rejection,
+    Signal,
+    Wait,
+)
+from runtime.models.status import MigrationStatus
+from runtime.models.table import INDEXES, Index
+from tests.builders import NOON, SCOPE, a_lock, a_record, a_rejection, a_signal, a_wait, an_entry
+from tests.contract.state_table import TABLE_NAME, make_state_table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+EXPIRY = int((NOON + timedelta(days=90)).timestamp())
+
+
+@pytest.fixture
+def client() -> Iterator["DynamoDBClient"]:
+    with mock_aws():
+        yield make_state_table()
+
+
+@pytest.fixture
+def store(client: "DynamoDBClient") -> DynamoDbMigrationStore:
+    return DynamoDbMigrationStore(client, TABLE_NAME)
+
+
+def everything(client: "DynamoDBClient") -> dict[tuple[str, str], dict[str, Any]]:
+    found = client.scan(TableName=TABLE_NAME)["Items"]
+    return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+
+
+def end(store: DynamoDbMigrationStore, entries: int) -> MigrationRecord:
+    record = a_record()
+    store.append(record, an_entry(record))
+    for _ in range(entries - 2):
+        record = record.model_copy(update={"sequence": record.sequence + 1, "status": MigrationStatus.VALIDATING})
+        store.append(record, an_entry(record))
+    record = record.model_copy(
+        update={"sequence": record.sequence + 1, "status": MigrationStatus.REJECTED, "expires_at": EXPIRY}
+    )
+    store.append(record, an_entry(record), unlock=a_lock())
+    return record
+
+
+def test_every_item_has_its_key_and_only_its_index_attributes(
+    store: DynamoDbMigrationStore, client: "DynamoDBClient"
+) -> None:
+    record = a_record()
+    store.append(record, an_entry(record))
+    store.park(a_wait())
+    store.signal(a_signal())
+    store.lock(a_lock())
+    store.reject(a_rejection())
+    names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
+    assert names == {
+        ("MIGRATION#mig-1", "RECORD"): {"wave", "application", "status", "updatedAt", "sequence"},
+        ("MIGRATION#mig-1", "JOURNAL#000001"): set(),
+        ("MIGRATION#mig-1", "WAIT#launch-test"): {"openScope", "deadline"},
+        ("MIGRATION#mig-1", "SIGNAL#approve"): {"expiresAt"},
+        (f"SERVER#{SCOPE}#s-11111111111111111", "LOCK"): {"owner"},
+        ("REJECTION#message-1", "RECORD"): {"status", "updatedAt", "expiresAt"},
+    }
+
+
+def test_running_migration_does_not_expire(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
+    record = a_record()
+    store.append(record, an_entry(record))
+    assert all("expiresAt" not in item for item in everything(client).values())
+
+
+@pytest.mark.parametrize("entries", [2, 5, 130])
+def test_everything_a_finished_migration_left_expires_with_it(
+    store: DynamoDbMigrationStore, client: "DynamoDBClient", entries: int
+) -> None:
+    store.signal(a_signal())
+    record = end(store, entries)
+    expiries = {item.get("expiresAt", {}).get("N") for item in everything(client).values()}
+    assert expiries == {str(EXPIRY)}
+    assert store.record("mig-1") == record
+    assert len(store.journal("mig-1")) == entries
+
+
+def test_end_leaves_other_migrations_alone(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
+    other = a_record("mig-10")
+    store.append(other, an_entry(other))
+    end(store, 3)
+    assert "expiresAt" not in everything(client)["MIGRATION#mig-10", "RECORD"]
+
+
+def test_token_lies_in_the_document_only(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
+    store.park(a_wait(token="secret-token"))
+    (item,) = everything(client).values()
+    assert [name for name, value in item.items() if "secret-token" in str(value)] == ["document"]
+
+
+def test_pages_are_followed(store: DynamoDbMigrationStore) -> None:
+    # DynamoDB answers a megabyte at a time.
+    for number in range(30):
+        store.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
+    assert len(store.waits("mig-1")) == 30
+    assert len(list(store.open_waits(SCOPE))) == 30
+
+
+MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
+TEXTS = st.text(max_size=40)
+
+
+@pytest.mark.parametrize("model", [Facts, Outcome, Wait, Signal, Lock, Rejection, JournalEntry, MigrationRecord])
+def test_models_come_back_as_they_went_in(model: type[Any]) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        made = data.draw(instances(model))
+        back = model.from_json(made.to_json())
+        assert back == made
+        # The store compares documents as text, so equal models must be equal texts.
+        assert back.to_json() == made.to_json()
+
+    check()
+
+
+def instances(model: type[Any]) -> st.SearchStrategy[Any]:
+    """Valid models: optional parts come and go, texts and moments are anything."""
+    known: dict[Any, st.SearchStrategy[Any]] = {
+        Facts: st.builds(
+            Facts,
+            execution=st.none() | TEXTS,
+            source_server_id=st.none() | TEXTS,
+            failure=st.none() | TEXTS,
+            expires_at=st.none() | st.integers(0, 2**40),
+            commands=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=3),
+        ),
+        Outcome: OUTCOMES,
+        Wait: st.builds(
+            lambda moment, delay, token, outcome: a_wait(
+                parked_at=moment, deadline=moment + delay, token=token, outcome=outcome
+            ),
+            MOMENTS,
+            st.timedeltas(timedelta(0), timedelta(days=30)),
+            TEXTS,
+            st.none() | OUTCOMES,
+        ),
+        Signal: st.builds(lambda at, reason: a_signal(at=at, reason=reason), MOMENTS, TEXTS),
+        Lock: st.builds(lambda since, reason: a_lock(since=since, reason=reason), MOMENTS, TEXTS),
+        Rejection: st.builds(lambda at, text: a_rejection(at=at, body_excerpt=text), MOMENTS, TEXTS),
+        JournalEntry: st.builds(lambda at, actor: an_entry(a_record(), at=at, actor=actor), MOMENTS, TEXTS),
+        MigrationRecord: st.builds(
+            lambda at, status, text: a_record(updated_at=at, status=status, failure=text, expires_at=1),
+            MOMENTS,
+            st.sampled_from(MigrationStatus),
+            st.none() | TEXTS,
+        ),
+    }
+    return known[model]
+
+
+OUTCOMES = st.builds(Outcome, error=st.none() | TEXTS, reason=TEXTS)
+
+
+@given(st.lists(MOMENTS, min_size=2, max_size=6))
+def test_moments_sort_as_text_as_they_do_in_time(moments: list[datetime]) -> None:
+    name = INDEXES[Index.OPEN_WAITS].sort
+    texts = {moment: items.wait_item(a_wait(deadline=moment))[name]["S"] for moment in moments}
+    assert sorted(moments) == sorted(moments, key=lambda moment: texts[moment])

@@ -1,0 +1,196 @@
+"""The synthesized state machine with the real handlers takes simulated servers to one honest end each."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runtime.logic.journal import rebuild
+from runtime.models.environment import Budgets
+from runtime.models.events import MigrationSignal
+from runtime.models.record import Decision
+from runtime.models.request import Gate, MigrationRequest
+from runtime.models.status import MigrationStatus
+from simulator.scenario import Scenario, ServerSpec
+from tests.builders import a_request
+from tests.pipeline.asl import Json
+from tests.pipeline.world import World
+
+S = MigrationStatus
+
+
+def a_world(*faults: Json, count: int = 1, **scenario: Any) -> World:
+    servers = (ServerSpec(name="vm-{n:03d}", count=count),)
+    scenario = {"servers": servers, "faults": faults, **scenario}
+    return World(Scenario.model_validate(scenario), budgets=Budgets(replication=4 * 3_600))
+
+
+def requests(world: World, **fields: Any) -> list[MigrationRequest]:
+    names = [server.name for server in world.simulator.account.servers.values()]
+    return [a_request(f"m-{name}", source_vm_id=name, **fields) for name in names]
+
+
+def launches(world: World) -> Counter[tuple[str, str]]:
+    """Accepted launches by operation and server, from the simulator's own log."""
+    return Counter(
+        (entry["operation"], server)
+        for entry in world.simulator.log(kind="call")
+        if entry["operation"] in ("StartTest", "StartCutover") and entry["outcome"] in ("ok", "timeout_after")
+        for server in entry["parameters"]["sourceServerIDs"]
+    )
+
+
+def running_instances(world: World) -> int:
+    return sum(instance.state == "running" for instance in world.simulator.compute.instances.values())  # type: ignore[attr-defined]
+
+
+def assert_invariants(world: World) -> None:
+    """I2, I3, I7 and I8 as the store and the simulator's log show them."""
+    assert max(launches(world).values(), default=1) == 1
+    for name, record in world.store.records.items():
+        assert record.status.is_terminal, (name, record.status, record.reason)
+        assert rebuild(world.store.journals[name]) == record
+    ends = Counter(event.migration_id for event in world.store.events if event.detail_type == "MigrationStatusChanged" and event.to_status.is_terminal)
+    assert set(ends.values()) == {1}
+    frozen = {record.migration_id for record in world.store.records.values() if record.status is S.FROZEN}
+    assert {lock.owner for lock in world.store.locks.values()} <= frozen
+
+
+def test_a_migration_completes() -> None:
+    world = a_world()
+    world.submit(*requests(world))
+    world.run()
+    record = world.record("m-vm-001")
+    assert record.status is S.COMPLETED, record.reason
+    assert world.simulator.server("vm-001").state == "CUTOVER"
+    assert running_instances(world) == 1
+    assert_invariants(world)
+
+
+def test_a_test_only_migration_completes_and_leaves_nothing() -> None:
+    world = a_world()
+    world.submit(*requests(world, mode="test"))
+    world.run()
+    assert world.record("m-vm-001").status is S.COMPLETED
+    assert world.simulator.server("vm-001").state == "READY_FOR_TEST"
+    assert running_instances(world) == 0
+    assert world.launch_settings.current(world.record("m-vm-001").source_server_id or "").default_version == 1
+    assert_invariants(world)
+
+
+FAILURES: dict[str, tuple[Json, str]] = {
+    "test launch fails": ({"kind": "launch", "at": "conversion", "phase": "test"}, "LaunchFailedError"),
+    "test never boots": ({"kind": "launch", "at": "boot", "phase": "test"}, "BootFailedError"),
+    "test impaired": ({"kind": "launch", "at": "status", "phase": "test"}, "BootFailedError"),
+    "cutover snapshot fails": ({"kind": "launch", "at": "snapshot", "phase": "cutover"}, "LaunchFailedError"),
+    "cutover from old snapshot": ({"kind": "launch", "at": "previous_snapshot", "phase": "cutover"}, "StaleDataError"),
+    "cutover launch fails": ({"kind": "launch", "at": "launch", "phase": "cutover"}, "LaunchFailedError"),
+    "cutover never boots": ({"kind": "launch", "at": "boot", "phase": "cutover"}, "BootFailedError"),
+    "cutover not in SSM": ({"kind": "launch", "at": "ssm", "phase": "cutover"}, "BootFailedError"),
+    "replication stalls for good": ({"kind": "replication"}, "ReplicationNotReadyError"),
+}
+
+
+@pytest.mark.parametrize(("fault", "error"), FAILURES.values(), ids=FAILURES.keys())
+def test_every_failure_before_finalize_is_undone(fault: Json, error: str) -> None:
+    """I6"""
+    world = a_world(fault)
+    world.submit(*requests(world))
+    world.run()
+    record = world.record("m-vm-001")
+    assert record.status is S.ROLLED_BACK, record.reason
+    assert error in record.reason
+    assert world.simulator.server("vm-001").state == "READY_FOR_TEST"
+    assert running_instances(world) == 0
+    assert_invariants(world)
+
+
+def test_a_failing_health_check_undoes_the_cutover() -> None:
+    world = a_world()
+    world.prober.seen[8080] = "connection refused"
+    world.submit(*requests(world, checks=[{"type": "tcp", "port": 8080}], test=False))
+    world.run()
+    assert world.record("m-vm-001").status is S.ROLLED_BACK
+    assert "connection refused" in world.record("m-vm-001").reason
+    assert running_instances(world) == 0
+    assert_invariants(world)
+
+
+def test_a_stall_that_heals_only_delays() -> None:
+    world = a_world({"kind": "replication", "lasts_seconds": 7_200})
+    world.submit(*requests(world))
+    world.run()
+    assert world.record("m-vm-001").status is S.COMPLETED
+    assert (world.record("m-vm-001").updated_at - world.record("m-vm-001").created_at).total_seconds() > 7_200
+
+
+@pytest.mark.parametrize(
+    ("decision", "gate", "end"),
+    [
+        (Decision.APPROVE, Gate.CUTOVER, S.COMPLETED),
+        (Decision.REJECT, Gate.CUTOVER, S.ROLLED_BACK),
+        (Decision.CANCEL, None, S.CANCELLED),
+    ],
+)
+def test_a_person_decides_at_the_gate(decision: Decision, gate: Gate | None, end: MigrationStatus) -> None:
+    world = a_world()
+    world.submit(*requests(world, approval={"cutover": True}))
+    sent = MigrationSignal(migration_id="m-vm-001", decision=decision, gate=gate, by="ana", reason="because")
+    world.later(3_600, lambda: world.signal(sent))
+    world.run()
+    assert world.record("m-vm-001").status is end
+    if end is not S.COMPLETED:
+        assert "ana" in world.record("m-vm-001").reason
+    assert_invariants(world)
+
+
+def test_an_approval_sent_before_anyone_waits_for_it_counts() -> None:
+    world = a_world()
+    world.submit(*requests(world, approval={"cutover": True}))
+    world.later(60, lambda: world.signal(MigrationSignal(migration_id="m-vm-001", decision=Decision.APPROVE, gate=Gate.CUTOVER, by="ana")))
+    world.run()
+    assert world.record("m-vm-001").status is S.COMPLETED
+
+
+def test_nobody_deciding_ends_the_migration() -> None:
+    """I7"""
+    world = a_world()
+    world.submit(*requests(world, approval={"finalize": True, "timeout_seconds": 600}))
+    world.run()
+    assert world.record("m-vm-001").status is S.ROLLED_BACK
+    assert "ApprovalExpiredError" in world.record("m-vm-001").reason
+    assert running_instances(world) == 0
+
+
+DELIVERIES: dict[str, Callable[[Json], int]] = {"all lost": lambda event: 0, "each twice": lambda event: 2}
+
+
+@pytest.mark.parametrize("deliveries", DELIVERIES.values(), ids=DELIVERIES.keys())
+def test_events_lost_or_doubled_change_no_end(deliveries: Callable[[Json], int]) -> None:
+    """I10"""
+    world = a_world({"kind": "launch", "servers": ["vm-003"], "at": "launch", "phase": "cutover"}, count=4)
+    world.delivers_events = deliveries
+    world.submit(*requests(world))
+    world.run()
+    ends = {name: record.status for name, record in world.store.records.items()}
+    assert ends == {"m-vm-001": S.COMPLETED, "m-vm-002": S.COMPLETED, "m-vm-003": S.ROLLED_BACK, "m-vm-004": S.COMPLETED}
+    assert_invariants(world)
+
+
+def test_a_second_migration_of_the_same_server_is_rejected() -> None:
+    """I2"""
+    world = a_world()
+    world.submit(a_request("first", source_vm_id="vm-001"), a_request("second", source_vm_id="vm-001"))
+    world.run()
+    assert {world.record(name).status for name in ("first", "second")} == {S.COMPLETED, S.REJECTED}
+    assert_invariants(world)
+
+
+def test_an_event_delivered_twice_starts_one_migration() -> None:
+    world = a_world()
+    world.submit(*requests(world), *requests(world))
+    world.run()
+    assert len(world.executions) == 2
+    assert world.record("m-vm-001").status is S.COMPLETED
+    assert_invariants(world)

@@ -1,0 +1,268 @@
+"""The whole pipeline in one process on a virtual clock: the synthesized state machine, the real handlers and logic,
+the real MGN adapter on the MGN simulator, and in-memory neighbours."""
+
+import heapq
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.config import Config
+
+from runtime.adapters.mgn import MgnMigrationService
+from runtime.logic.intake import accept
+from runtime.models.environment import Budgets
+from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
+from runtime.models.mgn import InstanceHealth
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
+from runtime.models.request import MigrationRequest
+from simulator.engine import Simulator
+from simulator.inprocess import attach
+from simulator.memory_effects import MemoryBus, MemoryCompute
+from simulator.scenario import Scenario
+from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork, FakeProber, InMemoryStore
+from tests.pipeline.asl import Execution, Json, TaskFailedError
+from tests.unit.infrastructure.synthesis import definition, functions
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+SWEEP_SECONDS = 60
+EVENT_LATENCY = 0.5
+HANDLERS = (
+    "validate_input",
+    "prepare_source",
+    "trigger_migration",
+    "verify_migration",
+    "finalize_cutover",
+    "rollback_handler",
+    "signal_handler",
+)
+
+
+class CrashError(BaseException):
+    """The function's process dies; no code of ours runs after it."""
+
+
+class RecordingStore(InMemoryStore):
+    """Publishes what the table's stream would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[StatusEvent] = []
+
+    def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        super().append(record, entry, unlock=unlock)
+        self.events += status_events(record, entry)
+
+
+class World:
+    """Everything around the handlers. It is their ports, too."""
+
+    scope = f"{ACCOUNT}#{REGION}"
+
+    def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None) -> None:
+        self.simulator = Simulator(scenario)
+        self.budgets = budgets or Budgets()
+        self.store = RecordingStore()
+        self.mgn = _mgn(self.simulator)
+        self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
+        self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
+        self.resumer = self.bus = self.instances = self
+        self.executions: dict[str, Execution] = {}
+        self.invoked: dict[str, int] = {}
+        self.delivers_events: Callable[[Json], int] = lambda event: 1
+        """How often an MGN event is delivered."""
+        self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._ticks, self._ids = count(), count(1)
+        self._handlers = {name: importlib.import_module(f"runtime.handlers.{name}").handler for name in HANDLERS}
+        self._sweep = importlib.import_module("runtime.handlers.sweep").handler
+        self._definition, self._names = _program()
+        self._context = _Context()
+        self.later(SWEEP_SECONDS, self._sweep_again)
+
+    # the ports that are not fakes of their own
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.simulator.clock.now(), UTC)
+
+    def new_id(self) -> str:
+        return f"{next(self._ids):032x}"
+
+    def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
+        compute = self.simulator.compute
+        assert isinstance(compute, MemoryCompute)
+        return {id_: _health(id_, compute) for id_ in ids}
+
+    def resume(self, token: str, outcome: Outcome) -> bool:
+        execution = self.executions.get(token.rpartition("/")[0])
+        if execution is None:
+            return False
+        if outcome.error is not None:
+            return execution.resume(token, TaskFailedError(outcome.error, outcome.reason))
+        return execution.resume(token, json.loads(outcome.to_json()))
+
+    def publish(self, events: Sequence[BusEvent]) -> None:
+        for event in events:
+            if isinstance(event, MigrationRequested):
+                detail = json.loads(event.to_json())
+                self.later(EVENT_LATENCY, lambda detail=detail: self._start(detail))  # type: ignore[misc]
+
+    # what people and tests do
+
+    def submit(self, *requests: MigrationRequest) -> None:
+        """Accept requests as ingress_handler does."""
+        for request in requests:
+            correlation_id = request.correlation_id or f"c-{request.migration_id}"
+            accept(request, correlation_id=correlation_id, at=self.now(), store=self.store, bus=self)
+
+    def signal(self, signal: MigrationSignal) -> None:
+        """Put a decision on the bus."""
+        event = {"source": "people", "detail-type": signal.detail_type, "detail": json.loads(signal.to_json())}
+        self.later(EVENT_LATENCY, lambda: self._call("signal_handler", event))
+
+    def run(self, *, hours: float = 48) -> None:
+        """Let virtual time pass until every migration has ended, at most so many hours."""
+        limit = self.simulator.clock.now() + hours * 3_600
+        with self._wired():
+            while self.simulator.clock.now() < limit and not self.is_over():
+                self._step()
+
+    def is_over(self) -> bool:
+        """Every accepted migration is terminal and no execution runs."""
+        ended = all(record.status.is_terminal for record in self.store.records.values())
+        return ended and all(execution.status != "RUNNING" for execution in self.executions.values())
+
+    def record(self, migration_id: str) -> MigrationRecord:
+        return self.store.records[migration_id]
+
+    # the machinery
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._agenda, (self.simulator.clock.now() + seconds, next(self._ticks), action))
+
+    def new_token(self, execution: Execution) -> str:
+        return f"{execution.name}/{next(self._ticks)}"
+
+    def invoke(self, function: str, payload: Json) -> Json:
+        return self._call(self._names[function], payload)
+
+    def _call(self, name: str, payload: Json) -> Json:
+        self.invoked[name] = self.invoked.get(name, 0) + 1
+        try:
+            self.before_invoke(name, payload)
+            answer: Json = self._handlers[name](payload, self._context)
+            return answer
+        except CrashError as crash:
+            raise TaskFailedError("Runtime.ExitError", str(crash)) from crash
+        except Exception as error:
+            cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
+            raise TaskFailedError(type(error).__name__, cause) from error
+
+    def _start(self, detail: Json) -> None:
+        name = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migration:{next(self._ids)}"
+        execution = self.executions[name] = Execution(self._definition, self, name, detail)
+        execution.start()
+
+    def _step(self) -> None:
+        clock = self.simulator.clock
+        due = min((t for t in (self._agenda[0][0], self.simulator.next_due()) if t is not None), default=clock.now())
+        self.simulator.advance(max(0.0, due - clock.now()))
+        self._deliver_mgn_events()
+        while self._agenda and self._agenda[0][0] <= clock.now():
+            heapq.heappop(self._agenda)[2]()
+
+    def _deliver_mgn_events(self) -> None:
+        bus = self.simulator.bus
+        assert isinstance(bus, MemoryBus)
+        for native in bus.events:
+            event = {
+                "source": "aws.mgn",
+                "detail-type": native.detail_type,
+                "resources": [native.resource],
+                "detail": dict(native.detail),
+            }
+            for _ in range(self.delivers_events(event)):
+                self.later(EVENT_LATENCY, lambda event=event: self._tolerant("signal_handler", event))  # type: ignore[misc]
+        bus.events.clear()
+
+    def _sweep_again(self) -> None:
+        self.later(SWEEP_SECONDS, self._sweep_again)
+        try:
+            self._sweep({}, self._context)
+        except (CrashError, Exception) as error:
+            self.invoked[f"sweep failed: {type(error).__name__}"] = 1
+
+    def _tolerant(self, name: str, event: Json) -> None:
+        # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.
+        for _ in range(3):
+            try:
+                self._call(name, event)
+                return
+            except TaskFailedError:
+                continue
+
+    @contextmanager
+    def _wired(self) -> Iterator[None]:
+        modules = ("entry", "signal_handler", "sweep")
+        with mock.patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"}):
+            patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", lambda *_: self) for m in modules]
+            for patch in patches:
+                patch.start()
+            try:
+                yield
+            finally:
+                for patch in patches:
+                    patch.stop()
+
+
+class _Context:
+    function_name = "pipeline"
+    memory_limit_in_mb = 512
+    aws_request_id = "request"
+    invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:pipeline"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
+
+
+def _program() -> tuple[Json, dict[str, str]]:
+    program = definition("dev")
+    names = sorted(functions("dev"), key=len, reverse=True)
+    tasks = {state["Parameters"]["FunctionName"] for state in program["States"].values() if state["Type"] == "Task"}
+    modules = {name.replace("_", ""): name for name in names}
+    found = {task: next(m for flat, m in modules.items() if flat in task.casefold()) for task in tasks}
+    return program, found
+
+
+def _mgn(simulator: Simulator) -> MgnMigrationService:
+    def client(attempts: int) -> Any:
+        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
+        made = boto3.client("mgn", region_name=REGION, config=config)
+        attach(made, simulator)
+        return made
+
+    # One attempt each: pauses between repeats are real time, which this world does not spend.
+    return MgnMigrationService(client(1), client(1))
+
+
+def _health(id_: str, compute: MemoryCompute) -> InstanceHealth:
+    found = compute.instances.get(id_)
+    if found is None:
+        return InstanceHealth(instance_id=id_)
+    running = found.state == "running"
+    return InstanceHealth(
+        instance_id=id_,
+        state=found.state,
+        instance_status=found.status if running else None,
+        system_status=found.status if running else None,
+        ssm_ping="Online" if found.ssm == "online" and running else None,
+        private_ip="10.0.0.1",
+    )

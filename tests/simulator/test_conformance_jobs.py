@@ -1,0 +1,273 @@
+"""Jobs: their course, their log, quotas and refusals."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from simulator.model.account import BUSY
+
+
+def test_starter_answers_with_a_pending_job(simulate: Any) -> None:
+    """§3 [field T22]: job and servers PENDING, no instance id, no endDateTime."""
+    world = simulate("READY_FOR_TEST")
+    job = world.mgn.start_test(sourceServerIDs=world.ids, tags={"wave": "1"})["job"]
+    assert (job["type"], job["initiatedBy"], job["status"], job["tags"]) == ("LAUNCH", "START_TEST", "PENDING", {"wave": "1"})
+    assert job["participatingServers"] == [{"sourceServerID": world.ids[0], "launchStatus": "PENDING"}]
+    assert "endDateTime" not in job
+
+
+def test_job_is_pending_then_started_then_completed(simulate: Any) -> None:
+    """§3 [model]: PENDING, STARTED, COMPLETED; server PENDING, IN_PROGRESS, LAUNCHED [inferred]."""
+    world = simulate("READY_FOR_TEST")
+    job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
+    seen = [(job["status"], job["participatingServers"][0]["launchStatus"]) for job in _steps(world, job_id, 30, 420)]
+    assert seen == [("PENDING", "PENDING"), ("STARTED", "IN_PROGRESS"), ("COMPLETED", "LAUNCHED")]
+
+
+def _steps(world: Any, job_id: str, *advances: float) -> list[Any]:
+    jobs = [world.job(job_id)]
+    for seconds in advances:
+        world.simulator.advance(seconds)
+        jobs.append(world.job(job_id))
+    return jobs
+
+
+def test_failed_server_leaves_its_job_completed(simulate: Any) -> None:
+    """§3 [model]: there is no FAILED job; success is each server's own."""
+    world = simulate(faults=[{"kind": "launch", "at": "conversion", "servers": ["server-1"]}])
+    job = world.job(world.launch("test", *world.ids))
+    assert job["status"] == "COMPLETED"
+    assert [each["launchStatus"] for each in job["participatingServers"]] == ["LAUNCHED", "FAILED", "LAUNCHED"]
+
+
+def test_launch_log_has_its_events_in_order(simulate: Any) -> None:
+    """§3 [inferred]: JOB_START, snapshot, conversion, launch, JOB_END; there is no LAUNCH_END [model]."""
+    world = simulate("READY_FOR_TEST")
+    job_id = world.launch("test", world.ids[0])
+    assert world.log(job_id) == [
+        "JOB_START", "SNAPSHOT_START", "SNAPSHOT_END", "CONVERSION_START", "CONVERSION_END", "LAUNCH_START", "JOB_END",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("at", "event"),
+    [("snapshot", "SNAPSHOT_FAIL"), ("conversion", "CONVERSION_FAIL"), ("launch", "LAUNCH_FAILED")],
+)
+def test_failure_shows_in_the_log_with_its_raw_error(simulate: Any, at: str, event: str) -> None:
+    """§3 [model]: the fail events and eventData.rawError."""
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": at, "error": "boom"}])
+    job_id = world.launch("test", world.ids[0])
+    item = world.mgn.describe_job_log_items(jobID=job_id)["items"][-2]
+    assert (item["event"], item["eventData"]["rawError"]) == (event, "boom")
+
+
+def test_previous_snapshot_launches_with_old_data(simulate: Any) -> None:
+    """§3 [docs UG/Troubleshooting-Launch-Errors]: USING_PREVIOUS_SNAPSHOT, and the launch succeeds."""
+    world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "previous_snapshot"}])
+    job_id = world.launch("cutover", world.ids[0])
+    assert "USING_PREVIOUS_SNAPSHOT" in world.log(job_id)
+    assert world.job(job_id)["participatingServers"][0]["launchStatus"] == "LAUNCHED"
+
+
+def test_second_test_first_deletes_the_earlier_instance(simulate: Any) -> None:
+    """§10.7 [docs UG/AWS-Related-FAQ]: StartTest destroys the earlier test instance."""
+    world = simulate("READY_FOR_TEST")
+    world.launch("test", world.ids[0])
+    first = world.server(world.ids[0])["launchedInstance"]["ec2InstanceID"]
+    job_id = world.launch("test", world.ids[0])
+    assert world.log(job_id)[:3] == ["JOB_START", "CLEANUP_START", "CLEANUP_END"]
+    assert world.simulator.compute.instances[first].state == "terminated"
+
+
+def test_cutover_first_deletes_the_test_instance(simulate: Any) -> None:
+    """§3 [docs UG/launch-cutover]: cleanup, then the new launch; one instance is left."""
+    world = simulate("READY_FOR_TEST")
+    world.launch("test", world.ids[0])
+    world.cut_over(world.ids[0])
+    states = Counter(instance.state for instance in world.simulator.compute.instances.values())
+    assert states == {"terminated": 1, "running": 1}
+
+
+def test_termination_protection_prevents_the_cleanup(simulate: Any) -> None:
+    """§3 [docs UG/AWS-Related-FAQ]: the earlier instance stays."""
+    world = simulate("READY_FOR_TEST")
+    world.launch("test", world.ids[0])
+    first = world.server(world.ids[0])["launchedInstance"]["ec2InstanceID"]
+    world.simulator.compute.protected.add(first)
+    job_id = world.launch("test", world.ids[0])
+    assert "CLEANUP_FAIL" in world.log(job_id)
+    assert world.simulator.compute.instances[first].state == "running"
+
+
+def test_launched_instance_carries_this_jobs_id(simulate: Any) -> None:
+    """§9 [model]: compare launchedInstance.jobID, the previous launch stays visible until its cleanup [inferred]."""
+    world = simulate("READY_FOR_TEST")
+    first = world.launch("test", world.ids[0])
+    world.mgn.start_test(sourceServerIDs=world.ids)
+    assert world.server(world.ids[0])["launchedInstance"]["jobID"] == first
+    world.simulator.finish_jobs()
+    assert world.server(world.ids[0])["launchedInstance"]["jobID"] != first
+
+
+def test_terminate_job_removes_the_instance(simulate: Any) -> None:
+    """§3 [model]: TERMINATE job, servers TERMINATED, CLEANUP events [inferred]."""
+    world = simulate("READY_FOR_TEST")
+    world.launch("test", world.ids[0])
+    world.mark(world.ids[0], "READY_FOR_CUTOVER")
+    job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
+    world.simulator.finish_jobs()
+    job = world.job(job_id)
+    assert (job["type"], job["initiatedBy"]) == ("TERMINATE", "TERMINATE")
+    assert job["participatingServers"][0]["launchStatus"] == "TERMINATED"
+    assert world.log(job_id) == ["JOB_START", "CLEANUP_START", "CLEANUP_END", "JOB_END"]
+    assert world.server(world.ids[0])["launchedInstance"] == {}
+
+
+def test_failed_termination_fails_its_server(simulate: Any) -> None:
+    """§3 [model]: CLEANUP_FAIL."""
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "terminate"}])
+    world.launch("test", world.ids[0])
+    world.mark(world.ids[0], "READY_FOR_TEST")
+    job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
+    world.simulator.finish_jobs()
+    assert "CLEANUP_FAIL" in world.log(job_id)
+    assert world.job(job_id)["participatingServers"][0]["launchStatus"] == "FAILED"
+
+
+def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
+    """§15 [inferred]: what happens without an instance is not established."""
+    world = simulate("READY_FOR_TEST")
+    job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
+    world.simulator.finish_jobs()
+    assert "SERVER_SKIPPED" in world.log(job_id)
+    strict = simulate("READY_FOR_TEST", knobs={"terminate_without_instance": "refuse"})
+    refused(strict.mgn.terminate_target_instances, {"sourceServerIDs": strict.ids})
+
+
+def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
+    """§15 [inferred]: whether launchedInstance is emptied is not established."""
+    world = simulate("READY_FOR_TEST", knobs={"launched_instance_after_terminate": "kept"})
+    world.launch("test", world.ids[0])
+    world.mark(world.ids[0], "READY_FOR_TEST")
+    world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
+    world.simulator.finish_jobs()
+    world.simulator.advance(600)
+    assert world.server(world.ids[0])["launchedInstance"]["firstBoot"] == "WAITING"
+
+
+def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: Any, refused: Any) -> None:
+    """§2.2 [field WS]: one busy server refuses all, nothing starts."""
+    world = simulate()
+    world.mgn.start_test(sourceServerIDs=world.ids[:1])
+    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
+    assert (error["Error"]["Code"], error["Error"]["Message"]) == ("ConflictException", BUSY)
+    assert world.state(world.ids[2]) == "READY_FOR_TEST"
+
+
+def test_running_terminate_job_blocks_the_cutover(simulate: Any, refused: Any) -> None:
+    """§10.3 [field WS]: StartCutover is refused while the Terminate job runs."""
+    world = simulate("READY_FOR_TEST")
+    world.launch("test", world.ids[0])
+    world.mark(world.ids[0], "READY_FOR_CUTOVER")
+    world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
+    assert refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids})["Error"]["Message"] == BUSY
+
+
+def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
+    """§15 [inferred]: whether a starter takes part of a batch is not established."""
+    world = simulate(knobs={"busy_batch": "skip_busy"})
+    world.mgn.start_test(sourceServerIDs=world.ids[:1])
+    job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
+    assert "SERVER_SKIPPED" in world.log(job_id)
+    world.simulator.finish_jobs()
+    assert [each["launchStatus"] for each in world.job(job_id)["participatingServers"]] == ["PENDING", "LAUNCHED", "LAUNCHED"]
+
+
+@pytest.mark.parametrize(
+    ("quotas", "first", "second"),
+    [({"active_jobs": 1}, 1, 1), ({"servers_per_job": 1}, 1, 2), ({"servers_in_active_jobs": 2}, 1, 2)],
+)
+def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first: int, second: int) -> None:
+    """§5 [docs GR-mgn]: 20 jobs, 200 servers a job, 200 in all active jobs; the error class [inferred]."""
+    world = simulate(quotas=quotas)
+    world.mgn.start_test(sourceServerIDs=world.ids[:first])
+    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids[first : first + second]})
+    assert error["Error"]["Code"] == "ConflictException"
+
+
+def test_default_quotas_are_the_published_ones(simulate: Any) -> None:
+    """§5 [docs GR-mgn]: 20, 200, 200."""
+    quotas = simulate().simulator.account.quotas
+    assert (quotas.active_jobs, quotas.servers_per_job, quotas.servers_in_active_jobs) == (20, 200, 200)
+
+
+def test_quota_error_class_is_a_knob(simulate: Any, refused: Any) -> None:
+    """§2.2 [model]: 402 is not modelled on the starters, hence a knob."""
+    world = simulate(quotas={"servers_per_job": 1}, knobs={"quota_error": "ServiceQuotaExceededException"})
+    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
+    assert (error["Error"]["Code"], error["quotaValue"]) == ("ServiceQuotaExceededException", 1)
+
+
+def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: Any) -> None:
+    """§5 [docs UG/General-Questions-FAQ]: launch and terminate jobs count while active."""
+    world = simulate(quotas={"active_jobs": 1})
+    world.launch("test", world.ids[0])
+    world.mgn.terminate_target_instances(sourceServerIDs=world.ids[1:2])
+    refused(world.mgn.start_test, {"sourceServerIDs": world.ids[2:]})
+    world.simulator.finish_jobs()
+    world.mgn.start_test(sourceServerIDs=world.ids[2:])
+
+
+def test_jobs_are_listed_newest_first(simulate: Any) -> None:
+    """§2.2 [model doc]: sorted by creation, latest first; pages keep that order."""
+    world = simulate()
+    made = [world.launch("test", each) for each in world.ids]
+    pages = world.mgn.get_paginator("describe_jobs").paginate(PaginationConfig={"PageSize": 2})
+    assert [job["jobID"] for page in pages for job in page["items"]] == made[::-1]
+
+
+def test_jobs_are_filtered_by_date(simulate: Any) -> None:
+    """§2.2 [model]: fromDate and toDate."""
+    world = simulate()
+    world.launch("test", world.ids[0])
+    later = world.launch("test", world.ids[1])
+    found = world.mgn.describe_jobs(filters={"fromDate": "2026-01-05T08:07:00Z"})["items"]
+    assert [job["jobID"] for job in found] == [later]
+    assert world.mgn.describe_jobs(filters={"toDate": "2026-01-05T07:00:00Z"})["items"] == []
+
+
+def test_only_completed_jobs_can_be_deleted(simulate: Any, refused: Any) -> None:
+    """§2.1 [docs UG/Other-Troubleshooting-Topics]: DeleteJob needs COMPLETED."""
+    world = simulate("READY_FOR_TEST")
+    job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
+    assert refused(world.mgn.delete_job, {"jobID": job_id})["Error"]["Code"] == "ConflictException"
+    world.simulator.finish_jobs()
+    world.mgn.delete_job(jobID=job_id)
+    assert world.mgn.describe_jobs()["items"] == []
+
+
+def test_jobs_of_support_show_up(simulate: Any) -> None:
+    """§3 [model doc]: expect DIAGNOSTIC jobs that nobody of us made."""
+    assert simulate(diagnostic_jobs=1).mgn.describe_jobs()["items"][0]["initiatedBy"] == "DIAGNOSTIC"
+
+
+def test_not_launchable_server_cannot_be_launched(simulate: Any, refused: Any) -> None:
+    """§1.4 [model doc]: launchable means lagDuration is not null."""
+    world = simulate(servers=[{"name": "a", "lifecycle": "READY_FOR_TEST", "replication": "INITIATING"}])
+    world.simulator.account.servers[world.ids[0]].replication.launchable = False
+    refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
+
+
+@pytest.mark.parametrize(
+    ("order", "second", "last"),
+    [("by_time", "s-b", "JOB_END"), ("by_server", "s-a", "JOB_END"), ("newest_first", None, "JOB_START")],
+)
+def test_job_log_order_is_a_knob(simulate: Any, order: str, second: str | None, last: str) -> None:
+    """§15 [inferred]: the order of job log items is not established."""
+    servers = [{"name": name, "id": f"s-{name}" + "0" * 16} for name in "ab"]
+    world = simulate(servers=servers, knobs={"job_log_order": order})
+    items = world.mgn.describe_job_log_items(jobID=world.launch("test", *world.ids))["items"]
+    who = items[2]["eventData"].get("sourceServerID")
+    assert items[-1]["event"] == last
+    assert second is None or who.startswith(second)

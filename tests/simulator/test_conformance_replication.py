@@ -1,0 +1,199 @@
+"""Data replication: how it proceeds, is interrupted and ends."""
+
+from typing import Any
+
+import pytest
+
+NEW = [{"name": "new", "lifecycle": "NOT_READY"}]
+
+
+def replication(world: Any, index: int = 0) -> Any:
+    return world.server(world.ids[index])["dataReplicationInfo"]
+
+
+def test_new_server_passes_all_states_in_order(simulate: Any) -> None:
+    """§1.4 [docs UG/migration-dashboard]: initiation, sync, backlog, snapshot, continuous; enum names [inferred]."""
+    world = simulate(servers=NEW)
+    while replication(world)["dataReplicationState"] != "CONTINUOUS":
+        world.simulator.advance_to_next()
+    seen = [entry["state"] for entry in world.simulator.log(kind="replication")]
+    assert seen == ["INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS"]
+
+
+def test_server_is_ready_for_test_after_its_first_snapshot(simulate: Any) -> None:
+    """§1.3 [docs UG/migration-dashboard]: NOT_READY until the first launchable snapshot."""
+    world = simulate(servers=NEW)
+    world.simulator.advance(660 + 3600 + 120 + 119)
+    assert (world.state(world.ids[0]), "lagDuration" in replication(world)) == ("NOT_READY", False)
+    world.simulator.advance(2)
+    assert (world.state(world.ids[0]), replication(world)["lagDuration"]) == ("READY_FOR_TEST", "P0D")
+
+
+def test_initiation_steps_succeed_one_after_the_other(simulate: Any) -> None:
+    """§1.4 [model]: eleven steps in their order."""
+    world = simulate(servers=NEW)
+    world.simulator.advance(150)
+    steps = replication(world)["dataReplicationInitiation"]["steps"]
+    assert [step["status"] for step in steps[:4]] == ["SUCCEEDED", "SUCCEEDED", "IN_PROGRESS", "NOT_STARTED"]
+    assert (len(steps), steps[0]["name"], steps[-1]["name"]) == (11, "WAIT", "START_DATA_TRANSFER")
+
+
+def test_initial_sync_shows_progress_and_eta(simulate: Any) -> None:
+    """§1.4 [model]: replicatedStorageBytes grows, etaDateTime tells when."""
+    world = simulate(servers=NEW)
+    world.simulator.advance(660 + 1800)
+    info = replication(world)
+    disk = info["replicatedDisks"][0]
+    assert disk["replicatedStorageBytes"] == disk["totalStorageBytes"] // 2
+    assert info["etaDateTime"] == "2026-01-05T09:11:00.000000+00:00"
+
+
+def test_stall_shows_error_and_growing_lag(simulate: Any) -> None:
+    """§1.4 [docs UG/Replication-Related-FAQ]: lag is the time since continuous mode, backlog what waits."""
+    world = simulate(faults=[{"kind": "replication", "servers": ["server-0"], "error": "UNSTABLE_NETWORK"}])
+    world.simulator.advance(90)
+    info = replication(world)
+    assert (info["dataReplicationState"], info["lagDuration"]) == ("STALLED", "PT1M30S")
+    assert info["dataReplicationError"]["error"] == "UNSTABLE_NETWORK"
+    assert info["replicatedDisks"][0]["backloggedStorageBytes"] > 0
+
+
+def test_stall_that_heals_catches_up(simulate: Any) -> None:
+    """§10.12 [inferred]: some stalls heal by themselves, through a backlog."""
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "replication", "lasts_seconds": 60}])
+    world.simulator.advance(61)
+    assert replication(world)["dataReplicationState"] == "BACKLOG"
+    world.simulator.advance(120)
+    assert (replication(world)["dataReplicationState"], replication(world)["lagDuration"]) == ("CONTINUOUS", "P0D")
+
+
+def test_stall_during_initiation_marks_the_step_failed(simulate: Any) -> None:
+    """§1.4 [model]: step status FAILED."""
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world.simulator.advance(201)
+    steps = replication(world)["dataReplicationInitiation"]["steps"]
+    assert [step["status"] for step in steps].count("FAILED") == 1
+
+
+def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
+    """§1.4 [model doc]: RetryDataReplication."""
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world.simulator.advance(201)
+    answer = world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    assert answer["dataReplicationInfo"]["dataReplicationState"] == "INITIATING"
+
+
+@pytest.mark.parametrize("state", ["READY_FOR_TEST", "DISCONNECTED", "STOPPED"])
+def test_retry_is_refused_unless_stalled(simulate: Any, refused: Any, state: str) -> None:
+    """§1.4 [model doc]: not when not stalled, nor DISCONNECTED or STOPPED."""
+    world = simulate(state)
+    assert refused(world.mgn.retry_data_replication, {"sourceServerID": world.ids[0]})["Error"]["Code"] == "ValidationException"
+
+
+def test_stop_discards_everything_and_start_begins_anew(simulate: Any) -> None:
+    """§1.4 [docs UG/server-replication-main]: restartable, with a new initial sync."""
+    world = simulate("READY_FOR_TEST")
+    stopped = world.mgn.stop_replication(sourceServerID=world.ids[0])
+    assert (stopped["lifeCycle"]["state"], stopped["dataReplicationInfo"]["dataReplicationState"]) == ("STOPPED", "STOPPED")
+    assert "lagDuration" not in stopped["dataReplicationInfo"]
+    started = world.mgn.start_replication(sourceServerID=world.ids[0])
+    assert (started["lifeCycle"]["state"], started["dataReplicationInfo"]["dataReplicationState"]) == (
+        "NOT_READY", "INITIATING",
+    )  # fmt: skip
+
+
+def test_lifecycle_after_stop_is_a_knob(simulate: Any) -> None:
+    """§15 [inferred]: the lifecycle value after Stop is not established."""
+    world = simulate("READY_FOR_CUTOVER", knobs={"lifecycle_after_stop": "unchanged"})
+    assert world.mgn.stop_replication(sourceServerID=world.ids[0])["lifeCycle"]["state"] == "READY_FOR_CUTOVER"
+
+
+def test_pause_keeps_everything_and_resume_syncs_the_rest(simulate: Any) -> None:
+    """§1.4 [docs UG/server-replication-main]: changes since the pause are synced."""
+    world = simulate("READY_FOR_TEST")
+    world.mgn.pause_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(100)
+    assert (replication(world)["dataReplicationState"], replication(world)["lagDuration"]) == ("PAUSED", "PT1M40S")
+    answer = world.mgn.resume_replication(sourceServerID=world.ids[0])
+    assert answer["dataReplicationInfo"]["dataReplicationState"] == "BACKLOG"
+    world.simulator.advance(121)
+    assert replication(world)["dataReplicationState"] == "CONTINUOUS"
+
+
+def test_pause_during_sync_resumes_where_it_was(simulate: Any) -> None:
+    """§1.4 [docs UG/server-replication-main]: pausing keeps what is replicated."""
+    world = simulate(servers=NEW)
+    world.simulator.advance(660 + 1800)
+    world.mgn.pause_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(5000)
+    world.mgn.resume_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(1799)
+    assert replication(world)["dataReplicationState"] == "INITIAL_SYNC"
+    world.simulator.advance(2)
+    assert replication(world)["dataReplicationState"] == "BACKLOG"
+
+
+@pytest.mark.parametrize(
+    ("operation", "state"),
+    [
+        ("start_replication", "READY_FOR_TEST"),
+        ("start_replication", "DISCONNECTED"),
+        ("stop_replication", "STOPPED"),
+        ("stop_replication", "DISCONNECTED"),
+        ("pause_replication", "DISCONNECTED"),
+        ("resume_replication", "READY_FOR_TEST"),
+    ],
+)
+def test_replication_call_in_the_wrong_state_conflicts(simulate: Any, refused: Any, operation: str, state: str) -> None:
+    """§2.3 [model]: ConflictException is modelled; which state refuses is [inferred]."""
+    world = simulate(state)
+    error = refused(getattr(world.mgn, operation), {"sourceServerID": world.ids[0]})
+    assert error["Error"]["Code"] == "ConflictException"
+
+
+def test_snapshots_follow_each_other_in_continuous_replication(simulate: Any) -> None:
+    """§1.4 [model]: lastSnapshotDateTime moves on."""
+    world = simulate("READY_FOR_TEST")
+    first = replication(world)["lastSnapshotDateTime"]
+    world.simulator.advance(601)
+    assert replication(world)["lastSnapshotDateTime"] > first
+
+
+def test_agentless_server_alternates_between_shipping_states(simulate: Any) -> None:
+    """§1.5 [model]: PENDING_SNAPSHOT_SHIPPING and SHIPPING_SNAPSHOT; lag about a cycle [inferred]."""
+    world = simulate(servers=[{"name": "vm", "replication_type": "SNAPSHOT_SHIPPING"}])
+    world.simulator.advance(1000)
+    assert (replication(world)["dataReplicationState"], replication(world)["lagDuration"]) == (
+        "PENDING_SNAPSHOT_SHIPPING", "PT16M40S",
+    )  # fmt: skip
+    world.simulator.advance(2500)
+    assert replication(world)["dataReplicationState"] == "SHIPPING_SNAPSHOT"
+
+
+def test_rescan_reads_everything_again(simulate: Any) -> None:
+    """§1.4 [docs UG/Agent-Related-FAQ]: RESCAN re-reads all blocks."""
+    fault = {"kind": "replication", "state": "RESCAN", "lasts_seconds": 100}
+    world = simulate("READY_FOR_TEST", faults=[fault])
+    world.simulator.advance(50)
+    disk = replication(world)["replicatedDisks"][0]
+    assert replication(world)["dataReplicationState"] == "RESCAN"
+    assert disk["rescannedStorageBytes"] == disk["totalStorageBytes"] // 2
+
+
+def test_backlog_counts_down(simulate: Any) -> None:
+    """§1.4 [docs UG/Replication-Related-FAQ]: backlog is bytes written but not yet replicated."""
+    fault = {"kind": "replication", "state": "BACKLOG", "lasts_seconds": 100, "backlog_gib": 4}
+    world = simulate("READY_FOR_TEST", faults=[fault])
+    world.simulator.advance(50)
+    assert replication(world)["replicatedDisks"][0]["backloggedStorageBytes"] == 2 * 1024**3
+    world.simulator.advance(51)
+    assert replication(world)["dataReplicationState"] == "CONTINUOUS"
+
+
+def test_replication_type_can_be_changed(simulate: Any) -> None:
+    """§1.5 [model]: UpdateSourceServerReplicationType."""
+    world = simulate()
+    answer = world.mgn.update_source_server_replication_type(
+        sourceServerID=world.ids[0], replicationType="SNAPSHOT_SHIPPING"
+    )
+    assert answer["replicationType"] == "SNAPSHOT_SHIPPING"

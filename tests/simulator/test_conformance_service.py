@@ -1,0 +1,138 @@
+"""The account: tags, connectors, vCenter clients, managed accounts, import and export."""
+
+from typing import Any
+
+import pytest
+
+HEADER = "mgn:server:user-provided-id,mgn:app:name,mgn:wave:name,mgn:launch:instance-type,mgn:launch:nic:0:subnet-id\n"
+SOURCE = {"s3Bucket": "lists", "s3Key": "wave.csv"}
+
+
+def imported(world: Any, text: str) -> Any:
+    world.simulator.objects.texts["lists", "wave.csv"] = text
+    task = world.mgn.start_import(s3BucketSource=SOURCE)["importTask"]
+    assert task["status"] == "PENDING"
+    world.simulator.advance(31)
+    return world.mgn.list_imports(filters={"importIDs": [task["importID"]]})["items"][0]
+
+
+def test_everything_with_an_arn_can_be_tagged(simulate: Any) -> None:
+    """§2.6 [model]: servers, jobs, groups, templates, connectors, tasks."""
+    world = simulate(vcenter_clients=1)
+    arns = [
+        world.server(world.ids[0])["arn"],
+        world.mgn.start_test(sourceServerIDs=world.ids[:1])["job"]["arn"],
+        world.mgn.create_wave(name="w")["arn"],
+        world.mgn.create_application(name="a")["arn"],
+        world.mgn.create_launch_configuration_template()["arn"],
+        world.mgn.create_connector(name="c", ssmInstanceID="mi-" + "1" * 17)["arn"],
+        world.mgn.describe_vcenter_clients()["items"][0]["arn"],
+        world.mgn.start_export(s3Bucket="b", s3Key="k.csv")["exportTask"]["arn"],
+    ]
+    for arn in arns:
+        world.mgn.tag_resource(resourceArn=arn, tags={"k": "v"})
+        assert world.mgn.list_tags_for_resource(resourceArn=arn)["tags"] == {"k": "v"}
+
+
+def test_unknown_arn_is_not_found(simulate: Any, refused: Any) -> None:
+    """§2.6 [model]: ResourceNotFoundException."""
+    arn = f"arn:aws:mgn:us-east-1:000000000000:job/mgnjob-{'0' * 17}"
+    error = refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn})
+    assert error["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
+    """§2.6 [model]: 50 tags."""
+    world = simulate()
+    arn = world.server(world.ids[0])["arn"]
+    world.mgn.tag_resource(resourceArn=arn, tags={f"a{n}": "" for n in range(50)})
+    assert refused(world.mgn.tag_resource, {"resourceArn": arn, "tags": {"b": ""}})["Error"]["Code"] == "ValidationException"
+
+
+def test_connectors_live_and_die(simulate: Any) -> None:
+    """§8 [model]: connector operations."""
+    world = simulate()
+    made = world.mgn.create_connector(name="one", ssmInstanceID="mi-" + "1" * 17)
+    world.mgn.update_connector(connectorID=made["connectorID"], name="two")
+    listed = world.mgn.list_connectors(filters={"connectorIDs": [made["connectorID"]]})["items"]
+    assert [connector["name"] for connector in listed] == ["two"]
+    world.mgn.delete_connector(connectorID=made["connectorID"])
+    assert world.mgn.list_connectors()["items"] == []
+
+
+def test_vcenter_client_can_be_deleted(simulate: Any) -> None:
+    """§1.5 [model]: vCenter clients are described and deleted, never created by API."""
+    world = simulate(vcenter_clients=1)
+    client = world.mgn.describe_vcenter_clients()["items"][0]["vcenterClientID"]
+    world.mgn.delete_vcenter_client(vcenterClientID=client)
+    assert world.mgn.describe_vcenter_clients()["items"] == []
+
+
+def test_managed_accounts_are_listed(simulate: Any) -> None:
+    """§2.6 [model]: items of accountId, spelled so only here."""
+    world = simulate(managed_accounts=["222222222222"])
+    assert world.mgn.list_managed_accounts()["items"] == [{"accountId": "222222222222"}]
+
+
+def test_import_creates_groups_and_changes_templates(simulate: Any) -> None:
+    """§2.6 [docs UG/import-main]: servers by user-provided id, groups by name, launch template columns."""
+    world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1"}])
+    task = imported(world, HEADER + "vm-1,shop,wave 1,m5.large,subnet-0123456789abcdef0\nvm-2,shop,wave 1,,\n")
+    assert (task["status"], task["progressPercentage"]) == ("SUCCEEDED", 100.0)
+    assert task["summary"]["servers"] == {"createdCount": 1, "modifiedCount": 1}
+    assert task["summary"]["applications"]["createdCount"] == 1
+    template = next(iter(world.simulator.compute.templates.values()))
+    data = template.versions[template.default - 1]
+    assert (data["InstanceType"], data["NetworkInterfaces"][0]["SubnetId"]) == ("m5.large", "subnet-0123456789abcdef0")
+
+
+def test_imported_server_without_agent_waits_for_its_installation(simulate: Any) -> None:
+    """§1.3 [inferred]: PENDING_INSTALLATION."""
+    world = simulate()
+    imported(world, HEADER + "vm-new,,,,\n")
+    assert world.state(world.ids[-1]) == "PENDING_INSTALLATION"
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [(HEADER + ",shop,,,\n", 1), (HEADER + "vm-1,,wave 1,,\n", 1), ("mgn:server:user-provided-id,colour\nvm,blue\n", 1), ("", 0)],
+)
+def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str, row: int) -> None:
+    """§2.6 [model]: row errors by ListImportErrors; that nothing is applied [inferred]."""
+    world = simulate()
+    task = imported(world, text)
+    assert task["status"] == "FAILED"
+    error = world.mgn.list_import_errors(importID=task["importID"])["items"][0]
+    assert (error["errorType"], error["errorData"]["rowNumber"]) == ("VALIDATION_ERROR", row)
+    assert len(world.ids) == 3
+
+
+def test_missing_file_fails_the_import(simulate: Any) -> None:
+    """§2.6 [model]: FAILED with a PROCESSING_ERROR."""
+    world = simulate()
+    task = world.mgn.start_import(s3BucketSource=SOURCE)["importTask"]
+    world.simulator.advance(31)
+    errors = world.mgn.list_import_errors(importID=task["importID"])["items"]
+    assert [error["errorType"] for error in errors] == ["PROCESSING_ERROR"]
+
+
+def test_same_client_token_gives_the_same_import(simulate: Any) -> None:
+    """§2.6 [model]: clientToken makes StartImport idempotent."""
+    world = simulate()
+    ids = {
+        world.mgn.start_import(s3BucketSource=SOURCE, clientToken="t")["importTask"]["importID"] for _ in range(2)
+    }
+    assert len(ids) == 1
+
+
+def test_export_writes_the_inventory(simulate: Any) -> None:
+    """§2.6 [model]: PENDING, STARTED, SUCCEEDED, with counts."""
+    world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1", "app": "shop", "wave": "w"}])
+    task = world.mgn.start_export(s3Bucket="out", s3Key="all.csv")["exportTask"]
+    world.simulator.advance(1)
+    assert world.mgn.list_exports()["items"][0]["status"] == "STARTED"
+    world.simulator.advance(31)
+    done = world.mgn.list_exports(filters={"exportIDs": [task["exportID"]]})["items"][0]
+    assert (done["status"], done["summary"]["serversCount"], done["summary"]["wavesCount"]) == ("SUCCEEDED", 1, 1)
+    assert "vm-1,,shop,w" in world.simulator.objects.texts["out", "all.csv"]
+    assert world.mgn.list_export_errors(exportID=task["exportID"])["items"] == []

@@ -1,0 +1,143 @@
+"""The HTTP face: a real boto3 client over a socket, the control face, the page."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
+
+from simulator import Simulator
+
+
+@pytest.fixture
+def mgn(mgn_url: str) -> Any:
+    make: Any = boto3.session.Session().client
+    return make(
+        "mgn", endpoint_url=mgn_url, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t",
+        config=Config(retries={"total_max_attempts": 1}),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def control(mgn_url: str) -> Iterator[Any]:
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{mgn_url}/_simulator/{path}", data=data, method=method)
+        try:
+            with urlopen(request, timeout=5) as answer:
+                return json.loads(answer.read())
+        except HTTPError as error:
+            return {"status": error.code, **json.loads(error.read())}
+
+    yield ask
+
+
+def test_stock_client_works_over_a_socket(mgn: Any, mgn_simulator: Simulator) -> None:
+    servers = [item["sourceServerID"] for item in mgn.describe_source_servers()["items"]]
+    job = mgn.start_test(sourceServerIDs=servers, tags={"run": "1"})["job"]["jobID"]
+    mgn_simulator.finish_jobs()
+    assert mgn.describe_jobs(filters={"jobIDs": [job]})["items"][0]["status"] == "COMPLETED"
+
+
+def test_percent_encoded_arn_survives_the_socket(mgn: Any) -> None:
+    arn = mgn.describe_source_servers()["items"][0]["arn"]
+    mgn.tag_resource(resourceArn=arn, tags={"a b": "c/d"})
+    assert mgn.list_tags_for_resource(resourceArn=arn)["tags"] == {"a b": "c/d"}
+
+
+def test_unheard_call_closes_the_connection(mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn_simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_after"})
+    with pytest.raises(ConnectionClosedError):
+        mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers))
+    assert len(mgn_simulator.account.jobs) == 1
+
+
+def test_health_answers(control: Any) -> None:
+    assert control("GET", "health") == {"status": "ok", "scenario": "unnamed", "servers": 3}
+
+
+def test_state_shows_servers_jobs_and_time(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers))
+    control("POST", "advance", {"seconds": 60})
+    state = control("GET", "state")
+    assert (state["activeJobs"], state["activeServers"], state["time"]) == (1, 3, "2026-01-05T08:01:00.000000Z")
+    assert state["jobs"][0]["log"][0]["event"] == "JOB_START"
+    assert state["servers"][0]["name"] == "web-01"
+
+
+def test_log_hides_tag_values(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers), tags={"token": "top secret"})
+    entries = control("GET", "log?kind=call")["entries"]
+    assert entries[-1]["parameters"]["tags"] == {"token": "(hidden)"}
+    assert "top secret" not in json.dumps(control("GET", "log"))
+
+
+def test_log_is_read_from_a_number_on(control: Any, mgn: Any) -> None:
+    last = control("GET", "log")["entries"][-1]["number"]
+    mgn.describe_jobs()
+    newer = control("GET", f"log?since={last}&limit=5")["entries"]
+    assert [(entry["number"], entry["operation"]) for entry in newer] == [(last + 1, "DescribeJobs")]
+
+
+def test_time_can_jump_to_what_comes_next(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers))
+    control("POST", "advance", {"to": "next"})
+    assert mgn.describe_jobs()["items"][0]["status"] == "STARTED"
+
+
+def test_fault_is_injected_and_taken_back(control: Any, mgn: Any) -> None:
+    control("POST", "fault", {"kind": "call", "outcome": "internal"})
+    with pytest.raises(mgn.exceptions.InternalServerException):
+        mgn.describe_jobs()
+    control("DELETE", "fault")
+    assert mgn.describe_jobs()["items"] == []
+
+
+def test_reset_starts_over_with_the_same_ids(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    before = list(mgn_simulator.account.servers)
+    mgn.start_test(sourceServerIDs=before)
+    control("POST", "reset")
+    assert (mgn.describe_jobs()["items"], list(mgn_simulator.account.servers)) == ([], before)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "text"),
+    [
+        ("POST", "fault", {"kind": "launch", "at": "nowhere"}, 400, "fault:\n  at: 'nowhere'"),
+        ("POST", "advance", {"seconds": -1}, 400, "cannot go back"),
+        ("POST", "advance", {}, 400, "seconds"),
+        ("POST", "advance", [1], 400, "cannot use"),
+        ("GET", "log?since=x", None, 400, "cannot use"),
+        ("GET", "weather", None, 404, "no control request"),
+    ],
+)
+def test_wrong_control_request_says_what_is_wrong(
+    control: Any, method: str, path: str, body: Any, status: int, text: str
+) -> None:
+    answer = control(method, path, body)
+    assert answer["status"] == status
+    assert text in answer["message"]
+
+
+def test_page_shows_servers_jobs_and_events(mgn_url: str, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers), tags={"<b>": "secret"})
+    with urlopen(mgn_url, timeout=5) as answer:
+        page = answer.read().decode()
+    assert "web-01" in page
+    assert "3 PENDING" in page
+    assert "TESTING" in page
+    assert "secret" not in page
+    assert "<b>" not in page
+
+
+def test_too_large_a_body_is_refused(mgn_url: str) -> None:
+    connection = http.client.HTTPConnection(mgn_url.removeprefix("http://"), timeout=5)
+    connection.request("POST", "/StartTest", body=b"x" * (5 * 1024 * 1024))
+    assert connection.getresponse().status == 413
+    connection.close()

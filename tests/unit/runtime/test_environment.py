@@ -1,0 +1,64 @@
+"""The environment of each function: what the construct writes is what the handler reads."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from runtime.models.environment import (
+    Budgets,
+    CallbackEnvironment,
+    HandlerEnvironment,
+    IngressEnvironment,
+    PublishEnvironment,
+    StepEnvironment,
+    SweepEnvironment,
+)
+
+EVERY: list[HandlerEnvironment] = [
+    IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
+    StepEnvironment(stage="dev", state_table="table", budgets=Budgets(boot=60, requires_ssm=False)),
+    SweepEnvironment(stage="dev", state_table="table", event_bus="bus"),
+    PublishEnvironment(stage="dev", state_table="table", event_bus="bus"),
+    CallbackEnvironment(
+        stage="dev",
+        state_table="table",
+        webhook_urls=("https://a.example.com", "https://b.example.com"),
+        signing_secret="arn:secret",
+        allows_private_addresses=True,
+        timeout_seconds=0.5,
+    ),
+]
+
+
+@pytest.mark.parametrize("environment", EVERY, ids=lambda value: type(value).__name__)
+def test_environment_survives_its_variables(environment: HandlerEnvironment) -> None:
+    variables = environment.to_variables()
+    assert all(name.isupper() and isinstance(value, str) for name, value in variables.items())
+    assert type(environment).from_variables({**variables, "PATH": "/bin"}) == environment
+
+
+@pytest.mark.parametrize("environment", EVERY, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("missing", ["STAGE", "STATE_TABLE"])
+def test_missing_variable_is_named(environment: HandlerEnvironment, missing: str) -> None:
+    variables = {name: value for name, value in environment.to_variables().items() if name != missing}
+    with pytest.raises(ValidationError, match=missing.lower()):
+        type(environment).from_variables(variables)
+
+
+def test_variables_of_the_process_are_read_when_none_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in EVERY[1].to_variables().items():
+        monkeypatch.setenv(name, value)
+    assert StepEnvironment.from_variables() == EVERY[1]
+
+
+def test_empty_variable_is_refused() -> None:
+    with pytest.raises(ValidationError, match="stage"):
+        StepEnvironment.from_variables({"STAGE": "", "STATE_TABLE": "t"})
+
+
+@pytest.mark.parametrize("field", ["replication", "launch", "boot", "window", "undo", "undo_rounds", "max_lag"])
+def test_i7_no_budget_is_endless_or_zero(field: str) -> None:
+    wrong: Any = {field: 0}
+    with pytest.raises(ValidationError, match=field):
+        Budgets(**wrong)

@@ -1,0 +1,74 @@
+"""signal_handler as a step: approvals, the window and the soak are parked with their bounds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runtime.errors import NotVerifiedError
+from runtime.logic.gates import await_signal
+from runtime.models.record import Wait, WaitKind
+from runtime.models.request import Gate
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import AwaitSignal
+from tests.builders import NOON
+from tests.fakes import FakePorts
+from tests.unit.runtime.stages import a_step, bring_to, the_record, wake
+
+WINDOW = {"not_before": NOON + timedelta(hours=3), "not_after": NOON + timedelta(hours=6)}
+
+
+def parked(ports: FakePorts, kind: WaitKind, gate: Gate | None = None, token: str = "token") -> Wait:
+    await_signal(a_step(AwaitSignal, kind=kind, gate=gate, task_token=token), ports)
+    return next(wait for wait in ports.store.waits("mig-1") if wait.token == token)
+
+
+def test_approval_waits_as_long_as_the_request_says() -> None:
+    ports = bring_to("cutover-prepared", test=False, approval={"cutover": True, "timeout_seconds": 600})
+    wait = parked(ports, WaitKind.APPROVAL, Gate.CUTOVER)
+    assert (wait.name, wait.gate, wait.deadline) == ("approval-cutover", Gate.CUTOVER, NOON + timedelta(seconds=600))
+    assert the_record(ports).status is MigrationStatus.AWAITING_APPROVAL
+    ports.advance(600)
+    wake(ports)
+    assert ports.resumer.resumed["token"].error == "ApprovalExpiredError"
+
+
+def test_window_is_parked_from_not_before_to_not_after() -> None:
+    ports = bring_to("cutover-prepared", test=False, window=WINDOW)
+    wait = parked(ports, WaitKind.WINDOW)
+    assert (wait.not_before, wait.deadline) == (WINDOW["not_before"], WINDOW["not_after"])
+    assert wake(ports) == 0
+    ports.advance(3 * 3_600)
+    assert wake(ports) == 1
+
+
+def test_migration_without_a_window_goes_on_as_soon_as_it_is_launchable() -> None:
+    ports = bring_to("windowed", test=False)
+    assert ports.resumer.resumed["window"].error is None
+    assert the_record(ports).status is MigrationStatus.AWAITING_WINDOW
+
+
+def test_soak_watches_the_cutover_instance_and_has_an_end() -> None:
+    ports = bring_to("cutover-verified", test=False, soak_seconds=900)
+    wait = parked(ports, WaitKind.SOAK)
+    launch = the_record(ports).cutover_launch
+    assert launch is not None
+    assert (wait.instance_id, wait.not_before) == (launch.instance_id, NOON + timedelta(seconds=900))
+    assert wait.deadline == NOON + timedelta(seconds=900 + 3_600)
+    ports.advance(900)
+    assert wake(ports) == 1
+
+
+@pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.APPROVAL])
+def test_i7_step_retried_later_keeps_its_deadline(kind: WaitKind) -> None:
+    ports = bring_to("cutover-prepared", test=False, window=WINDOW)
+    gate: Any = Gate.CUTOVER if kind is WaitKind.APPROVAL else None
+    first = parked(ports, kind, gate)
+    ports.advance(60)
+    assert parked(ports, kind, gate, token="again").deadline == first.deadline
+
+
+@pytest.mark.parametrize("kind", [WaitKind.LAUNCH, WaitKind.UNDO])
+def test_wait_that_belongs_to_another_step_is_refused(kind: WaitKind) -> None:
+    with pytest.raises(NotVerifiedError, match="not a wait of signal_handler"):
+        await_signal(a_step(AwaitSignal, kind=kind, task_token="t"), bring_to("test-prepared"))

@@ -1,0 +1,115 @@
+"""prepare_source: wait until launchable, then bring server and settings to a phase."""
+
+import pytest
+
+from runtime.errors import CheckFailedError, CheckPendingError, DriftError, SourceServerGoneError
+from runtime.logic.preparing import await_replication, prepare_launch
+from runtime.models.mgn import CommandStatus
+from runtime.models.request import Phase
+from runtime.models.steps import PrepareSource
+from tests.builders import NOON, SERVER_ID, a_server
+from tests.fakes import FakePorts
+from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, wake
+
+COMMAND = {"instance_id": "mi-11111111", "document": "Quiesce", "parameters": {"wait": ["1"]}}
+
+
+def prepare(ports: FakePorts, phase: Phase) -> None:
+    prepare_launch(a_step(PrepareSource, phase=phase), phase, ports)
+
+
+def test_launchable_server_passes_at_once() -> None:
+    ports = bring_to("replicating")
+    assert ports.resumer.resumed["replication"].error is None
+
+
+def test_server_still_syncing_is_waited_for_until_it_is_launchable() -> None:
+    ports = bring_to("replicating", a_world(a_server(state="NOT_READY", replication="INITIAL_SYNC", lag=None)))
+    (wait,) = ports.store.waits("mig-1")
+    assert (wait.deadline - NOON).days == 14
+    ports.mgn.add(a_server())
+    assert wake(ports) == 1
+
+
+def test_step_retried_later_does_not_prolong_its_wait() -> None:
+    ports = bring_to("replicating", a_world(a_server(state="NOT_READY")))
+    ports.advance(3_600)
+    await_replication(a_step(PrepareSource, task_token="second"), "second", ports)
+    (wait,) = ports.store.waits("mig-1")
+    assert ((wait.deadline - NOON).days, wait.token) == (14, "second")
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "becomes"),
+    [
+        ("READY_FOR_TEST", Phase.TEST, "READY_FOR_TEST"),
+        ("READY_FOR_CUTOVER", Phase.TEST, "READY_FOR_TEST"),
+        ("READY_FOR_TEST", Phase.CUTOVER, "READY_FOR_CUTOVER"),
+        ("TESTING", Phase.CUTOVER, "READY_FOR_CUTOVER"),
+        ("READY_FOR_CUTOVER", Phase.CUTOVER, "READY_FOR_CUTOVER"),
+    ],
+)
+def test_lifecycle_is_brought_to_the_phase(state: str, phase: Phase, becomes: str) -> None:
+    ports = bring_to("replicating")
+    ports.mgn.add(a_server(state=state))
+    prepare(ports, phase)
+    assert the_server(ports).state == becomes
+
+
+@pytest.mark.parametrize(
+    ("state", "phase"),
+    [("TESTING", Phase.TEST), ("CUTTING_OVER", Phase.CUTOVER), ("CUTOVER", Phase.CUTOVER), ("NOT_READY", Phase.TEST)],
+)
+def test_lifecycle_that_does_not_allow_the_phase_is_drift(state: str, phase: Phase) -> None:
+    ports = bring_to("replicating")
+    ports.mgn.add(a_server(state=state))
+    with pytest.raises(DriftError, match=f"is {state}; a {phase} launch"):
+        prepare(ports, phase)
+
+
+def test_template_before_the_migration_is_remembered_once_and_the_new_one_is_the_default() -> None:
+    ports = bring_to("cutover-prepared", instance_type="t3.micro")
+    remembered = the_record(ports).launch_template
+    assert remembered is not None
+    assert remembered.default_version == 1
+    assert ports.launch_settings.settings(SERVER_ID)["instance_type"] == "t3.micro"
+
+
+def test_step_run_again_makes_no_second_template_version() -> None:
+    ports = bring_to("test-prepared")
+    prepare(ports, Phase.TEST)
+    assert len(ports.launch_settings.versions[SERVER_ID]) == 2
+
+
+def test_server_deleted_meanwhile_is_gone() -> None:
+    ports = bring_to("replicating")
+    ports.mgn.by_id.clear()
+    with pytest.raises(SourceServerGoneError, match="not in MGN any more"):
+        prepare(ports, Phase.TEST)
+
+
+def test_migration_that_was_never_validated_has_no_server() -> None:
+    ports = bring_to("replicating")
+    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"source_server_id": None})
+    with pytest.raises(SourceServerGoneError, match="no source server yet"):
+        prepare(ports, Phase.TEST)
+
+
+def test_pre_migration_command_runs_once_before_anything_changes() -> None:
+    ports = bring_to("replicating", pre_migration_command=COMMAND)
+    ports.commands.outcome = CommandStatus(status="InProgress")
+    for _ in range(3):
+        with pytest.raises(CheckPendingError, match="Quiesce is InProgress"):
+            prepare(ports, Phase.TEST)
+    assert "change_lifecycle" not in ports.mgn.calls
+    ports.commands.outcome = CommandStatus(status="Success")
+    prepare(ports, Phase.TEST)
+    prepare(ports, Phase.CUTOVER)
+    assert ports.commands.sent == [("mi-11111111", "Quiesce", {"wait": ["1"]})]
+
+
+def test_pre_migration_command_that_fails_ends_the_attempt() -> None:
+    ports = bring_to("replicating", pre_migration_command=COMMAND)
+    ports.commands.outcome = CommandStatus(status="TimedOut", detail="no answer")
+    with pytest.raises(CheckFailedError, match="Quiesce ended TimedOut"):
+        prepare(ports, Phase.TEST)

@@ -1,0 +1,129 @@
+"""signal_handler as the door in: decisions kept, executions that died, frozen migrations released."""
+
+from typing import Any
+
+import pytest
+
+from runtime.errors import ServiceUnavailableError
+from runtime.logic.journal import rebuild
+from runtime.logic.signalling import execution_ended, take_signal
+from runtime.models.events import MigrationSignal
+from runtime.models.record import Decision, Lock
+from runtime.models.request import Gate
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import Failure
+from tests.builders import NOON, SCOPE, SERVER_ID
+from tests.fakes import FakePorts, InMemoryStore
+from tests.unit.runtime.stages import EXECUTION, bring_to, the_record, undo_until_done
+
+
+def send(ports: FakePorts, decision: Decision, **fields: Any) -> str:
+    return take_signal(ports, MigrationSignal(migration_id="mig-1", decision=decision, by="ada", **fields))
+
+
+@pytest.fixture
+def frozen() -> FakePorts:
+    ports = bring_to("cutover-verified")
+    ports.mgn.finalize(SERVER_ID)
+    undo_until_done(ports, Failure(error="CheckFailedError", cause="no answer"))
+    return ports
+
+
+def test_decision_is_kept_with_who_when_and_why() -> None:
+    ports = bring_to("windowed", test=False)
+    assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, reason="looks good") == "taken"
+    (kept,) = ports.store.signals("mig-1")
+    assert (kept.by, kept.at, kept.reason, kept.gate) == ("ada", NOON, "looks good", Gate.FINALIZE)
+
+
+def test_first_decision_on_a_gate_wins() -> None:
+    ports = bring_to("windowed", test=False)
+    send(ports, Decision.REJECT, gate=Gate.FINALIZE)
+    assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE) == "ignored: decided before"
+    assert [kept.decision for kept in ports.store.signals("mig-1")] == [Decision.REJECT]
+
+
+def test_decision_on_an_unknown_migration_is_ignored(ports: FakePorts) -> None:
+    assert send(ports, Decision.CANCEL) == "ignored: no such migration"
+
+
+@pytest.mark.parametrize("decision", [Decision.APPROVE, Decision.REJECT])
+def test_decision_without_its_gate_is_ignored(decision: Decision) -> None:
+    ports = bring_to("windowed", test=False)
+    assert send(ports, decision) == "ignored: approve and reject need a gate, cutover or finalize"
+    assert ports.store.signals("mig-1") == ()
+
+
+def test_cancel_ends_the_parked_step() -> None:
+    ports = bring_to("cutover-launching", test=False)
+    assert send(ports, Decision.CANCEL, reason="x" * 2048) == "taken"
+    assert ports.resumer.resumed["launch-cutover"].error == "MigrationCancelledError"
+
+
+def test_late_decision_on_an_ended_migration_is_ignored() -> None:
+    ports = bring_to("test-prepared")
+    undo_until_done(ports)
+    assert send(ports, Decision.CANCEL) == "ignored: the migration is ROLLED_BACK"
+
+
+def test_release_gives_the_server_of_a_frozen_migration_back(frozen: FakePorts) -> None:
+    assert send(frozen, Decision.RELEASE, reason="checked by hand") == "released"
+    assert frozen.store.lock_of(SCOPE, SERVER_ID) is None
+    assert the_record(frozen).status is MigrationStatus.FROZEN
+    assert send(frozen, Decision.RELEASE) == "ignored: released before"
+
+
+def test_i8_release_is_in_the_journal_with_who_and_why(frozen: FakePorts) -> None:
+    send(frozen, Decision.RELEASE, reason="checked by hand")
+    journal = frozen.store.journal("mig-1")
+    assert journal[-1].reason == "released by ada: checked by hand"
+    assert rebuild(journal) == the_record(frozen)
+    assert "CheckFailedError: no answer" in (the_record(frozen).failure or "")
+
+
+@pytest.mark.parametrize("stage", ["replicating", "cutover-verified"])
+def test_release_of_a_migration_that_is_not_frozen_is_ignored(stage: str) -> None:
+    ports = bring_to(stage)
+    assert send(ports, Decision.RELEASE).startswith("ignored: the migration is")
+    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+
+
+class _DyingOnce(InMemoryStore):
+    died = False
+
+    def unlock(self, lock: Lock) -> None:
+        if not self.died:
+            self.died = True
+            raise ServiceUnavailableError("died")
+        super().unlock(lock)
+
+
+def test_release_that_died_half_way_is_finished_by_its_redelivery(frozen: FakePorts) -> None:
+    store = _DyingOnce()
+    store.__dict__.update(frozen.store.__dict__)
+    frozen.store = store
+    with pytest.raises(ServiceUnavailableError):
+        send(frozen, Decision.RELEASE)
+    send(frozen, Decision.RELEASE)
+    assert store.lock_of(SCOPE, SERVER_ID) is None
+
+
+def test_i7_execution_that_died_freezes_its_migration_and_keeps_the_lock() -> None:
+    ports = bring_to("test-launching")
+    assert execution_ended(ports, "mig-1", EXECUTION, "TIMED_OUT") == "frozen"
+    assert the_record(ports).status is MigrationStatus.FROZEN
+    assert the_record(ports).reason == "its execution ended TIMED_OUT without an end for the migration"
+    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+
+
+def test_end_of_an_ended_migrations_execution_changes_nothing() -> None:
+    ports = bring_to("test-prepared")
+    undo_until_done(ports)
+    assert execution_ended(ports, "mig-1", EXECUTION, "FAILED") == "ignored: the migration is ROLLED_BACK"
+
+
+@pytest.mark.parametrize(("migration_id", "execution"), [("mig-1", "another"), ("mig-9", EXECUTION)])
+def test_end_of_a_duplicate_or_foreign_execution_changes_nothing(migration_id: str, execution: str) -> None:
+    ports = bring_to("test-launching")
+    assert execution_ended(ports, migration_id, execution, "FAILED") == "ignored: not the execution of this migration"
+    assert the_record(ports).status is MigrationStatus.TEST_LAUNCHING
