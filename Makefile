@@ -59,7 +59,7 @@ check: .build/ready lint types synth ## What CI runs besides the tests: lint, ty
 lint: .build/ready ## Ruff and import rules
 	@ruff check .
 	@ruff format --check .
-	@lint-imports --no-timing | tail -n 20
+	@lint-imports
 
 types: .build/ready ## mypy, strict
 	@mypy

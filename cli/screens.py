@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from cli.details import change_line, rejection_line
 from cli.following import Watched
-from cli.views import change_line, live_view, migrations_table, rejection_line, summary
+from cli.views import live_view, migrations_table, summary
 from runtime.models.record import JournalEntry, Rejection
 
 News = Sequence[JournalEntry | Rejection]
@@ -56,7 +57,7 @@ def _live(watched: Watched, out: Console) -> Iterator[Show]:
             live.update("", refresh=True)
     records = watched.in_order()
     if records:
-        out.print(migrations_table(records, watched.journals, now=datetime.now(UTC)))
+        out.print(migrations_table(records, now=datetime.now(UTC)))
         out.print()
         out.print(summary(records))
 

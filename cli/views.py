@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.models.base import Moment, Payload
-from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
+from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.status import MigrationStatus
 
 S = MigrationStatus
@@ -28,7 +28,6 @@ STYLES = {
 """How a status looks; the others are at work and look alike."""
 
 AT_WORK = "cyan"
-LONGEST_EXCERPT = 200
 WIDE_REASON = 34
 
 
@@ -86,6 +85,11 @@ def status_text(status: MigrationStatus) -> Text:
     return Text(status, style=STYLES.get(status, AT_WORK), no_wrap=True)
 
 
+def open_table() -> Table:
+    """A table without lines, for which terminals are too narrow."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+
+
 def migrations_table(
     records: Iterable[MigrationRecord],
     journals: Mapping[str, Sequence[JournalEntry]] | None = None,
@@ -98,7 +102,7 @@ def migrations_table(
     `one_line` cuts each row to a line, for a view that must fit the screen; else the server stands below the id, and
     long reasons wrap.
     """
-    table = _table()
+    table = open_table()
     table.add_column("Migration", overflow="fold", min_width=9)
     if one_line:
         table.add_column("Server")
@@ -144,94 +148,12 @@ def live_view(
     lines: int,
 ) -> RenderableType:
     """Migrations on a screen of `lines`: when there are too many, those under way come first."""
-    room = max(lines - 4, 1)
+    # Around the rows: a summary of up to two lines, a blank one, the header and how many more there are.
+    room = max(lines - 5, 1)
     left_out = max(len(records) - room, 0)
     shown = sorted(records, key=lambda record: record.status.is_terminal)[:room] if left_out else records
     rest = [Text(f"and {left_out} more", style="dim")] if left_out else []
     return Group(summary(records), "", migrations_table(shown, journals, now=now, one_line=True), *rest)
-
-
-def migration_details(record: MigrationRecord, journal: Sequence[JournalEntry], *, now: datetime) -> RenderableType:
-    """One migration: what it is about, and its journal with the time each status took."""
-    return Group(_facts(record, now), "", _timeline(journal, now))
-
-
-def rejections_table(rejections: Iterable[Rejection]) -> Table:
-    """Messages that could not become migrations, and why."""
-    table = _table()
-    table.add_column("At", no_wrap=True)
-    table.add_column("Migration, message", overflow="fold", max_width=24)
-    table.add_column("Reason, message body", overflow="fold", min_width=WIDE_REASON)
-    for rejection in rejections:
-        excerpt = text(rejection.body_excerpt[:LONGEST_EXCERPT], style="dim")
-        name = text(rejection.migration_id or "no id").append("\n").append_text(text(rejection.message_id, style="dim"))
-        table.add_row(_moment(rejection.at), name, Text("\n").join([text(rejection.reason), excerpt]))
-    return table
-
-
-def change_line(entry: JournalEntry) -> str:
-    """A journal entry as one line of a log."""
-    change = f"{entry.from_status} -> {entry.to_status}" if entry.from_status else entry.to_status
-    return f"{_moment(entry.at)}  {entry.migration_id}  {change}  {plain(entry.reason)}".rstrip()
-
-
-def rejection_line(rejection: Rejection) -> str:
-    """A rejection as one line of a log."""
-    name = rejection.migration_id or rejection.message_id
-    return f"{_moment(rejection.at)}  {plain(name)}  rejected message  {plain(rejection.reason)}"
-
-
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-
-
-def _facts(record: MigrationRecord, now: datetime) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    request = record.request
-    ended = record.updated_at if record.status.is_terminal else now
-    rows: list[tuple[str, str | Text | None]] = [
-        ("Migration", record.migration_id),
-        ("Status", status_text(record.status)),
-        ("Reason", record.reason),
-        ("Failure", record.failure),
-        ("Application", f"{request.app_name}, {request.environment}, wave {request.wave}"),
-        ("Source", f"{request.source_vm_id} on {request.source}"),
-        ("MGN server", record.source_server_id),
-        ("Test launch", _launch(record.test_launch)),
-        ("Cutover launch", _launch(record.cutover_launch)),
-        ("Correlation", record.correlation_id),
-        ("Execution", record.execution),
-        ("Accepted", f"{_moment(record.created_at)}, {duration((ended - record.created_at).total_seconds())} in all"),
-    ]
-    for name, value in rows:
-        if value:
-            grid.add_row(name, value if isinstance(value, Text) else text(value))
-    return grid
-
-
-def _launch(launch: Launch | None) -> str | None:
-    if launch is None:
-        return None
-    known = [launch.job_id or "not started", launch.instance_id, "verified" if launch.verified else None]
-    return ", ".join(part for part in known if part)
-
-
-def _timeline(journal: Sequence[JournalEntry], now: datetime) -> Table:
-    table = _table()
-    table.add_column("At", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Took", justify="right", no_wrap=True)
-    table.add_column("By", overflow="fold")
-    table.add_column("Why", overflow="fold", min_width=WIDE_REASON)
-    times = iter(phases(journal, now))
-    for entry in journal:
-        status = status_text(entry.to_status) if entry.changes_status else Text()
-        took = next(times).seconds if entry.changes_status and not entry.to_status.is_terminal else None
-        spent = "" if took is None else duration(took)
-        table.add_row(_moment(entry.at), status, spent, text(entry.actor), text(entry.reason))
-    return table
 
 
 def _time(record: MigrationRecord, journal: Sequence[JournalEntry], now: datetime) -> float:
@@ -248,7 +170,3 @@ def _reason(record: MigrationRecord, times: Sequence[PhaseTime]) -> Text:
         spent = " · ".join(f"{phase.status.lower().replace('_', ' ')} {duration(phase.seconds)}" for phase in times)
         reason.append("\n" if record.reason else "").append(spent, style="dim")
     return reason
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}Z"

@@ -14,6 +14,8 @@ def control(
     """Answer a control request: HTTP status and JSON-ready data."""
     try:
         given = json.loads(body) if body else {}
+        if not isinstance(given, dict):
+            raise ValueError("the body is a JSON object")
         return _perform(simulator, f"{method} {name}", query, given)
     except ScenarioError as error:
         return 400, {"message": str(error)}
@@ -21,7 +23,9 @@ def control(
         return 400, {"message": f"cannot use this request: {error}"}
 
 
-def _perform(simulator: Simulator, request: str, query: Mapping[str, str], given: Any) -> tuple[int, dict[str, Any]]:
+def _perform(
+    simulator: Simulator, request: str, query: Mapping[str, str], given: dict[str, Any]
+) -> tuple[int, dict[str, Any]]:
     match request:
         case "GET health":
             return 200, {"status": "ok", "scenario": simulator.scenario.name, "servers": len(simulator.account.servers)}

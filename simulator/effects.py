@@ -54,12 +54,12 @@ def endpoint_effects(
     return Effects(compute, bus, objects, close)
 
 
-def inline_effects(region: str = "us-east-1") -> Effects:
-    """Effects through plain boto3 clients in the calling thread: use it inside moto's `mock_aws`."""
-    ec2, events = boto3.client("ec2", region_name=region), boto3.client("events", region_name=region)
+def inline_effects(session: boto3.session.Session | None = None, region: str = "us-east-1") -> Effects:
+    """Effects in the calling thread, through a session or a new one: use it inside moto's `mock_aws`."""
+    make: Any = (session or boto3.session.Session()).client
+    ec2, events, s3 = (make(service, region_name=region) for service in ("ec2", "events", "s3"))
     lanes = InlineLanes()
-    objects = BotoObjects(boto3.client("s3", region_name=region), lanes)
-    return Effects(lambda _: BotoCompute(ec2, lanes), BotoBus(events, lanes), objects, lanes.close)
+    return Effects(lambda _: BotoCompute(ec2, lanes), BotoBus(events, lanes), BotoObjects(s3, lanes), lanes.close)
 
 
 def _client(service: str, region: str, endpoint: str) -> Any:
@@ -67,7 +67,7 @@ def _client(service: str, region: str, endpoint: str) -> Any:
     keys = {} if "AWS_ACCESS_KEY_ID" in os.environ else {
         "aws_access_key_id": "test", "aws_secret_access_key": "test"
     }  # fmt: skip
-    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 5},
+    config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3},
                     max_pool_connections=16)  # fmt: skip
     make: Any = boto3.client
     return make(service, region_name=region, endpoint_url=endpoint, config=config, **keys)

@@ -69,8 +69,7 @@ class OrchestrationStack(Stack):
             log_retention=settings.log_retention,
             removal_policy=settings.removal,
         )
-        for reader in (self.functions.signal, self.functions.sweep):
-            self.migration.grant_describe_executions(reader.role, reader)
+        self.migration.grant_describe_executions(self.functions.sweep.role, self.functions.sweep)
         self._take_in(settings)
         self._publish_journal(state)
         self._start_executions()

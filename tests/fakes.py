@@ -202,6 +202,10 @@ class FakeResumer:
 
     resumed: dict[str, Outcome] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    ended_executions: set[str] = field(default_factory=set)
+
+    def is_running(self, execution: str) -> bool:
+        return execution not in self.ended_executions
 
     def resume(self, token: str, outcome: Outcome) -> bool:
         if token in self.resumed or token in self.gone:

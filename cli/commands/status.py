@@ -1,21 +1,22 @@
 """`migrate status` and `migrate watch`: how migrations stand."""
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from time import sleep
 from typing import Annotated
 
 import typer
 
 from cli.commands.options import Application, AsJson, Interval, Wave
 from cli.deployed import Deployed
+from cli.details import migration_details, rejections_table
 from cli.exits import ExitCode, NotFoundError, UsageError
 from cli.following import READERS, Migrations, Watched, ids_under_way
 from cli.screens import console, screen
 from cli.target import Target, takes_target
-from cli.views import migration_details, migrations_table, phases, rejections_table, summary
+from cli.views import migrations_table, phases, summary
 from runtime.models.base import Payload
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
@@ -96,7 +97,7 @@ def _follow(
             show(watched.look([*watched.records, *(id_ for id_ in wanted() if id_ not in watched.records)]))
             if until_done and all(map(watched.has_ended, watched.records)):
                 return
-            time.sleep(interval)
+            sleep(interval)
 
 
 def _show_all(store: Migrations, found: Iterable[MigrationRecord], *, with_phases: bool, as_json: bool) -> None:

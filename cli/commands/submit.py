@@ -1,9 +1,9 @@
 """`migrate submit`: requests from a file to the deployment."""
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Annotated
 
 import typer
@@ -70,7 +70,7 @@ def _wait(deployed: Deployed, submission: Submission, *, interval: float, as_jso
             show([*changes, *submission.look(watched)])
             if submission.has_ended(watched):
                 break
-            time.sleep(interval)
+            sleep(interval)
     return ExitCode.ENDED_BADLY if submission.rejections or not watched.all_completed() else ExitCode.OK
 
 

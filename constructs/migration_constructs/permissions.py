@@ -42,6 +42,10 @@ LAUNCH_TEMPLATES = ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)
 INSTANCES = ("arn:{partition}:ec2:{region}:{account}:instance/*",)
 MANAGED_NODES = (*INSTANCES, "arn:{partition}:ssm:{region}:{account}:managed-instance/*")
 DOCUMENTS = ("arn:{partition}:ssm:{region}::document/*", "arn:{partition}:ssm:{region}:{account}:document/*")
+AUTOMATIONS = (
+    "arn:{partition}:ssm:{region}::automation-definition/*",
+    "arn:{partition}:ssm:{region}:{account}:automation-definition/*",
+)
 EC2_RESOURCES = (
     "arn:{partition}:ec2:{region}:{account}:*/*",
     "arn:{partition}:ec2:{region}::image/*",
@@ -138,6 +142,13 @@ LAUNCH = (
         VIA_MGN,
     ),
     Permission(
+        ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
+        (*DOCUMENTS, *AUTOMATIONS, *MANAGED_NODES),
+        "MGN runs the post-launch actions of a server in its caller's name.",
+        VIA_MGN,
+    ),
+    Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
+    Permission(
         ("iam:PassRole",),
         tuple(
             f"arn:{{partition}}:iam::{{account}}:role/service-role/AWSApplicationMigration{role}"
@@ -188,7 +199,6 @@ PERMISSIONS: dict[str, tuple[Permission, ...]] = {
     ),
     "rollback_handler": (
         READ_MGN,
-        READ_JOB_LOG,
         READ_INSTANCES,
         READ_LAUNCH_CONFIGURATION,
         READ_LAUNCH_TEMPLATES,

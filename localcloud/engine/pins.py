@@ -29,6 +29,15 @@ def pinned(module: ModuleType, name: str, digest: str) -> Any:
     return subject
 
 
+def install(module: ModuleType, name: str, replacement: object) -> None:
+    """Put a replacement where `module.name` is found (dots reach into classes)."""
+    holder: Any = module
+    *path, last = name.split(".")
+    for part in path:
+        holder = getattr(holder, part)
+    setattr(holder, last, replacement)
+
+
 def replaced_once(text: str, old: str, new: str) -> str:
     """`text` with its only occurrence of `old` replaced."""
     if text.count(old) != 1:

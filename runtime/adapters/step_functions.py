@@ -16,10 +16,20 @@ CAUSE_LIMIT = 32_768
 
 
 class StepFunctionsResumer:
-    """Completes parked tasks by token."""
+    """Knows executions by ARN and completes parked tasks by token."""
 
     def __init__(self, client: "SFNClient") -> None:
         self._client = client
+
+    def is_running(self, execution: str) -> bool:
+        try:
+            with aws_faults():
+                return self._client.describe_execution(executionArn=execution)["status"] == "RUNNING"
+        except ClientError as error:
+            # Step Functions forgets executions 90 days after their end.
+            if code_of(error) != "ExecutionDoesNotExist":
+                raise
+            return False
 
     def resume(self, token: str, outcome: Outcome) -> bool:
         try:

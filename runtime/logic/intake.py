@@ -31,8 +31,6 @@ def parse_request(body: str) -> MigrationRequest:
         )
     try:
         return MigrationRequest.from_json(body)
-    except UnicodeEncodeError as error:
-        raise RequestError("body: a half of a surrogate pair stands alone; send UTF-8") from error
     except ValidationError as error:
         raise RequestError(explain(error)) from error
 

@@ -174,7 +174,10 @@ class Prober(Protocol):
 
 
 class Resumer(Protocol):
-    """Parked Step Functions tasks."""
+    """Step Functions executions and the tasks parked in them."""
+
+    def is_running(self, execution: str) -> bool:
+        """Whether the execution can still go on."""
 
     def resume(self, token: str, outcome: Outcome) -> bool:
         """Complete the task with the outcome as its output, or fail it with `outcome.error`.

@@ -53,8 +53,9 @@ def failure_reason(failure: Failure | None) -> str:
         return "no reason recorded"
     if failure.error == CheckPendingError.__name__:
         # The retries of a check that never passed are used up.
-        return f"{CheckFailedError.__name__}: it never passed: {failure.message}"
-    reason = f"{failure.error}: {failure.message}" if failure.message else failure.error
+        reason = f"{CheckFailedError.__name__}: it never passed: {failure.message}"
+    else:
+        reason = f"{failure.error}: {failure.message}" if failure.message else failure.error
     return reason[:REASON_LIMIT]
 
 

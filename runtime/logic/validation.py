@@ -1,7 +1,7 @@
 """Business rules and preflight. Every broken rule is reported at once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runtime.logic.readiness import is_gone
 from runtime.models.environment import Budgets
@@ -10,6 +10,9 @@ from runtime.models.record import Lock
 from runtime.models.request import MigrationRequest
 
 _STARTABLE = (LifeCycleState.NOT_READY, LifeCycleState.READY_FOR_TEST, LifeCycleState.READY_FOR_CUTOVER)
+FARTHEST_WINDOW = timedelta(days=270)
+"""Executions last a year at most, and the wait for a window 300 days."""
+
 _HOPELESS_REPLICATION = ("STOPPED", "DISCONNECTED", "PAUSED")
 
 
@@ -83,6 +86,10 @@ def broken_window_rules(request: MigrationRequest, *, now: datetime, budgets: Bu
     """What is wrong with the cutover window, seen from now."""
     if request.window is None:
         return ()
+    if request.window.not_after > now + FARTHEST_WINDOW:
+        return (
+            f"window.notAfter: {request.window.not_after.isoformat()} is more than {FARTHEST_WINDOW.days} days ahead",
+        )
     left = (request.window.not_after - max(now, request.window.not_before)).total_seconds()
     if left >= budgets.min_window:
         return ()

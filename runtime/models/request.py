@@ -44,7 +44,7 @@ def _wave_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Wave = Annotated[Label, BeforeValidator(_wave_as_text)]
+Wave = Annotated[Label, BeforeValidator(_wave_as_text, json_schema_input_type=Label | int)]
 
 
 class Mode(StrEnum):

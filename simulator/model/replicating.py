@@ -37,6 +37,7 @@ def begin(account: Account, server: SourceServer) -> None:
     clear_hold(server)
     if server.state in ("STOPPED", "DISCOVERED", "PENDING_INSTALLATION"):
         server.state = "NOT_READY"
+        account.notice("lifecycle", server=server.server_id, state=server.state, by="StartReplication")
     enter(account, server, "INITIATING")
 
 

@@ -1,13 +1,16 @@
 """Each test of the command runs in a folder of its own, against moto."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from botocore.client import BaseClient
+from botocore.loaders import Loader, create_loader
 from moto import mock_aws
 
 from tests.cli.deployed_stage import Stacks, Stage
+
+LOADER: Loader = create_loader()
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +21,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What happens while a command waits: one of these at each of its pauses, which are no pauses any more."""
+    steps: list[Callable[[], object]] = []
+
+    def pause(seconds: float) -> None:
+        assert steps, "the command waits for something that never comes"
+        steps.pop(0)()
+
+    monkeypatch.setattr("cli.commands.status.sleep", pause)
+    monkeypatch.setattr("cli.commands.submit.sleep", pause)
+    return steps
+
+
+@pytest.fixture
 def stacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stacks]:
     """An AWS account in which nothing is deployed."""
+    # Each command makes a session of its own; the descriptions of the services are read once for all.
+    monkeypatch.setattr("botocore.session.create_loader", lambda *_: LOADER)
     with mock_aws():
         stacks = Stacks(BaseClient._make_api_call)  # type: ignore[attr-defined]
         monkeypatch.setattr(BaseClient, "_make_api_call", lambda *call: stacks.make_api_call(*call))

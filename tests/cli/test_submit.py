@@ -1,10 +1,7 @@
 """`migrate submit`."""
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from runtime.models.record import MigrationRecord
 from tests.builders import a_rejection, a_request
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, a_message, run
 
-FAST = ("--interval", "0.05")
+Meanwhile = list[Callable[[], object]]
 
 
 @pytest.fixture
@@ -90,49 +87,39 @@ def test_what_the_queue_refuses_for_good_is_named(stage: Stage, stacks: Stacks, 
 
 
 def test_what_the_bus_refuses_is_named(stage: Stage, stacks: Stacks) -> None:
-    stacks.answers["PutEvents"] = [
-        lambda answer: {"Entries": [{"ErrorCode": "MalformedDetail", "ErrorMessage": "bad"}]}
-    ]
+    refused = {"ErrorCode": "MalformedDetail", "ErrorMessage": "bad"}
+    stacks.answers["PutEvents"] = [lambda answer: {"Entries": [refused]}]
     ran = run("submit", "-", "--via", "eventbridge", stdin=json.dumps(a_message()))
     assert ran.code == 4
     assert "line 1: MalformedDetail: bad" in ran.err
 
 
-def test_wait_follows_to_the_end_and_succeeds(stage: Stage) -> None:
-    with _pipeline(stage, lambda message: stage.move(_accepted(stage, message), *TO_COMPLETED)):
-        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message()))
+def test_wait_follows_to_the_end_and_succeeds(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: None, lambda: stage.move(accepted(stage), *TO_COMPLETED)]
+    ran = run("submit", "-", "--wait", stdin=json.dumps(a_message()))
     assert ran.code == 0
     assert "mig-1  FINALIZING -> COMPLETED" in ran.out
     assert ran.out.endswith("1 migration · 1 COMPLETED\n")
 
 
-def test_wait_fails_when_a_migration_ends_otherwise(stage: Stage) -> None:
-    with _pipeline(
-        stage, lambda message: stage.move(_accepted(stage, message), S.VALIDATING, S.REJECTED, reason="no such server")
-    ):
-        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message()))
+def test_wait_fails_when_a_migration_ends_otherwise(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: stage.move(accepted(stage), S.VALIDATING, S.REJECTED, reason="no such server")]
+    ran = run("submit", "-", "--wait", stdin=json.dumps(a_message()))
     assert ran.code == 1
     assert "VALIDATING -> REJECTED  no such server" in ran.out
 
 
-def test_wait_ends_when_the_message_is_rejected_at_the_door(stage: Stage) -> None:
-    def reject(message: dict[str, Any]) -> None:
-        stage.store.reject(a_rejection(message["MessageId"], reason="body is not JSON"))
-
-    with _pipeline(stage, reject):
-        ran = run("submit", "-", "--raw", "--wait", *FAST, stdin="not json")
+def test_wait_ends_when_the_message_is_rejected_at_the_door(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: reject(stage, reason="body is not JSON")]
+    ran = run("submit", "-", "--raw", "--wait", stdin="not json")
     assert ran.code == 1
     assert "rejected message  body is not JSON" in ran.out
 
 
-def test_wait_does_not_take_another_migration_with_the_same_id_for_its_own(stage: Stage) -> None:
+def test_wait_does_not_take_another_migration_with_its_id_for_its_own(stage: Stage, meanwhile: Meanwhile) -> None:
     stage.move(stage.accept("mig-1", request=a_request(wave="7")), *TO_COMPLETED)
-
-    def reject(message: dict[str, Any]) -> None:
-        stage.store.reject(a_rejection(message["MessageId"], migration_id="mig-1", reason="accepted before"))
-
-    with _pipeline(stage, reject):
-        ran = run("submit", "-", "--wait", *FAST, stdin=json.dumps(a_message(wave=8)))
+    meanwhile += [lambda: reject(stage, migration_id="mig-1", reason="accepted before")]
+    ran = run("submit", "-", "--wait", stdin=json.dumps(a_message(wave=8)))
     assert ran.code == 1
     assert "mig-1  rejected message  accepted before" in ran.out
 
@@ -140,10 +127,16 @@ def test_wait_does_not_take_another_migration_with_the_same_id_for_its_own(stage
 def test_wait_by_the_bus_goes_by_the_migration_id(stage: Stage) -> None:
     stage.store.reject(a_rejection("old", migration_id="mig-1", at=datetime.now(UTC) - timedelta(days=1)))
     stage.store.reject(a_rejection("new", migration_id="mig-1", at=datetime.now(UTC), reason="too late"))
-    ran = run("submit", "-", "--wait", "--via", "eventbridge", *FAST, stdin=json.dumps(a_message()))
+    ran = run("submit", "-", "--wait", "--via", "eventbridge", stdin=json.dumps(a_message()))
     assert ran.code == 1
     assert ran.out.count("rejected message") == 1
     assert "too late" in ran.out
+
+
+def test_wait_as_json_is_json_lines(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: stage.move(accepted(stage), S.FROZEN)]
+    ran = run("submit", "-", "--wait", "--json", stdin=json.dumps(a_message()))
+    assert [json.loads(line)["toStatus"] for line in ran.out.splitlines()] == ["RECEIVED", "FROZEN"]
 
 
 def test_unvalidated_events_cannot_be_waited_for(stage: Stage) -> None:
@@ -169,21 +162,14 @@ def _refusal(id_: str, *, sender_fault: bool) -> Callable[[Any], Any]:
     }
 
 
-def _accepted(stage: Stage, message: dict[str, Any]) -> MigrationRecord:
+def accepted(stage: Stage) -> MigrationRecord:
+    """The message on the queue becomes a migration."""
+    [message] = stage.receive()
     request = parse_request(message["Body"])
     return stage.accept(request.migration_id, request=request)
 
 
-@contextmanager
-def _pipeline(stage: Stage, take: Callable[[dict[str, Any]], object]) -> Iterator[None]:
-    """What happens to the first message on the queue, while the command waits."""
-
-    def work() -> None:
-        while not (messages := stage.receive()):
-            time.sleep(0.02)
-        take(messages[0])
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    yield
-    worker.join()
+def reject(stage: Stage, **changes: Any) -> None:
+    """The message on the queue becomes a rejection."""
+    [message] = stage.receive()
+    stage.store.reject(a_rejection(message["MessageId"], **changes))

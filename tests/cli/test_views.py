@@ -106,7 +106,7 @@ def test_the_live_view_fits_the_screen_and_puts_what_is_under_way_first() -> Non
     assert len(lines) <= 24
     assert lines[0] == "201 migrations · 1 RECEIVED · 200 COMPLETED"
     assert lines[3].startswith("busy")
-    assert lines[-1] == "and 181 more"
+    assert lines[-1] == "and 182 more"
 
 
 def test_the_summary_counts_in_the_order_migrations_move() -> None:

@@ -1,23 +1,20 @@
 """`migrate watch`."""
 
 import json
-import threading
-import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.builders import a_request
+from tests.builders import a_record, a_request
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
 
-FAST = ("--interval", "0.05")
+Meanwhile = list[Callable[[], object]]
 
 
-def test_each_change_is_a_line_until_all_have_ended(stage: Stage) -> None:
+def test_each_change_is_a_line_until_all_have_ended(stage: Stage, meanwhile: Meanwhile) -> None:
     record = stage.move(stage.accept(), S.VALIDATING)
-    worker = threading.Timer(0.3, lambda: stage.move(record, *TO_COMPLETED[1:]))
-    worker.start()
-    ran = run("watch", *FAST)
-    worker.join()
+    meanwhile += [lambda: None, lambda: stage.move(record, *TO_COMPLETED[1:])]
+    ran = run("watch")
     assert ran.code == 0
     changes = [line.split("  ")[2] for line in ran.out.splitlines()[:-1]]
     assert changes[0] == "RECEIVED"
@@ -37,32 +34,41 @@ def test_nothing_under_way_is_no_error(stage: Stage) -> None:
     assert (ran.code, ran.out) == (0, "0 migrations\n")
 
 
-def test_only_the_named_wave_is_followed(stage: Stage) -> None:
+def test_only_the_named_wave_is_followed(stage: Stage, meanwhile: Meanwhile) -> None:
     stage.accept("mig-1")
     record = stage.accept("mig-2", request=a_request("mig-2", wave="2"))
-    worker = threading.Timer(0.2, lambda: stage.move(record, *TO_COMPLETED))
-    worker.start()
-    ran = run("watch", "--wave", "2", *FAST)
-    worker.join()
+    meanwhile += [lambda: stage.move(record, *TO_COMPLETED)]
+    ran = run("watch", "--wave", "2")
     assert ran.code == 0
     assert "mig-1" not in ran.out
 
 
-def test_migrations_that_come_meanwhile_are_followed_too(stage: Stage) -> None:
+def test_migrations_that_come_meanwhile_are_followed_too(stage: Stage, meanwhile: Meanwhile) -> None:
     first = stage.accept("mig-1")
-
-    def work() -> None:
-        time.sleep(0.2)
-        second = stage.accept("mig-2")
-        time.sleep(0.2)
-        stage.move(first, *TO_COMPLETED)
-        stage.move(second, *TO_COMPLETED)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    ran = run("watch", *FAST)
-    worker.join()
+    meanwhile += [
+        lambda: stage.accept("mig-2"),
+        lambda: stage.move(first, *TO_COMPLETED),
+        lambda: stage.move(a_record("mig-2"), *TO_COMPLETED),
+    ]
+    ran = run("watch")
     assert ran.out.endswith("2 migrations · 2 COMPLETED\n")
+
+
+def test_forever_goes_on_after_the_end(stage: Stage, meanwhile: Meanwhile) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    meanwhile += [lambda: stage.move(stage.accept(), S.FROZEN), lambda: None, interrupt]
+    assert run("watch", "--forever").code == 130
+
+
+def test_on_a_terminal_the_table_is_live(stage: Stage, meanwhile: Meanwhile) -> None:
+    record = stage.accept()
+    meanwhile += [lambda: stage.move(record, *TO_COMPLETED)]
+    out = run("watch", FORCE_COLOR="1", TTY_COMPATIBLE="1", LINES="30").out
+    assert "RECEIVED" in out
+    assert "COMPLETED" in out
+    assert "\x1b[" in out
 
 
 def test_json_is_one_journal_entry_a_line(stage: Stage) -> None:

@@ -194,8 +194,8 @@ def mgn_echo() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory, mgn_echo: str) -> Iterator[Aws]:
-    """An engine on which waits last a tenth and a scheduled minute lasts two seconds."""
-    settings = CloudSettings(folder=tmp_path_factory.mktemp("engine"), wait_scale=0.1, schedule_scale=30)
+    """An engine on which waits last a tenth and a scheduled minute lasts one."""
+    settings = CloudSettings(folder=tmp_path_factory.mktemp("engine"), wait_scale=0.1, schedule_scale=60)
     with engine(settings, mgn_url=mgn_echo) as endpoint:
         yield Aws(endpoint)
 

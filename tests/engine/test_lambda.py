@@ -85,12 +85,14 @@ def test_invocations_beyond_the_worker_bound_queue(aws: "Aws") -> None:
 def test_failed_batch_items_alone_return_to_the_queue(aws: "Aws") -> None:
     dead = aws.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
-    queue = aws.queue(VisibilityTimeout="1", RedrivePolicy=redrive)
+    queue = aws.queue(VisibilityTimeout="2", RedrivePolicy=redrive)
     function = aws.function("""
 def handler(event, context):
     bad = [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] == "bad"]
     return {"batchItemFailures": bad}
 """)
+    # A cold start could outlast the short visibility timeout.
+    aws.invoke(function, {"Records": []})
     aws.client("lambda").create_event_source_mapping(
         EventSourceArn=queue.arn, FunctionName=function, FunctionResponseTypes=["ReportBatchItemFailures"]
     )

@@ -42,6 +42,41 @@ class _Port:
         found = getattr(self._real, member)
         if not callable(found) or member.startswith("_"):
             return found
-        return lambda *args, **kwargs: self._saboteur.around(
-            f"{self._name}.{member}", lambda: found(*args, **kwargs)
-        )
+        return lambda *args, **kwargs: self._saboteur.around(f"{self._name}.{member}", lambda: found(*args, **kwargs))
+
+
+FAULTS: dict[str, tuple[BaseException, bool]] = {
+    "dies before the call": (CrashError("killed"), False),
+    "dies after the call": (CrashError("killed"), True),
+    "call is throttled": (ThrottledError("slow down"), False),
+    "call fails before its effect": (ServiceUnavailableError("connection refused"), False),
+    "answer is lost after the effect": (ServiceUnavailableError("read timed out"), True),
+}
+CUTOVER_FAILS = {"kind": "launch", "at": "launch", "phase": "cutover"}
+ROUTES: dict[str, tuple[tuple[dict[str, str], ...], MigrationStatus]] = {
+    "to completion": ((), MigrationStatus.COMPLETED),
+    "through rollback": ((CUTOVER_FAILS,), MigrationStatus.ROLLED_BACK),
+}
+
+
+@pytest.mark.parametrize(("error", "after"), FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize(("scenario", "end"), ROUTES.values(), ids=ROUTES.keys())
+def test_no_single_fault_launches_twice_or_leaves_anything_stuck(
+    scenario: tuple[dict[str, str], ...], end: MigrationStatus, error: BaseException, after: bool
+) -> None:
+    points = 0
+    for nth in count(1):
+        world = a_world(*scenario)
+        world.submit(*requests(world))
+        saboteur = Saboteur(world, nth, error, after=after)
+        world.run()
+        if saboteur.broken is None:
+            break
+        points += 1
+        where = f"fault {nth} at {saboteur.broken}"
+        record = world.record("m-vm-001")
+        assert record.status is end, f"{where}: {record.status}, {record.reason}"
+        assert launches(world)[("StartCutover", record.source_server_id or "")] == 1, where
+        assert running_instances(world) == (1 if end is MigrationStatus.COMPLETED else 0), where
+        assert_invariants(world)
+    assert points > 50

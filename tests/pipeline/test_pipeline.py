@@ -51,7 +51,11 @@ def assert_invariants(world: World) -> None:
     for name, record in world.store.records.items():
         assert record.status.is_terminal, (name, record.status, record.reason)
         assert rebuild(world.store.journals[name]) == record
-    ends = Counter(event.migration_id for event in world.store.events if event.detail_type == "MigrationStatusChanged" and event.to_status.is_terminal)
+    ends = Counter(
+        event.migration_id
+        for event in world.store.events
+        if event.detail_type == "MigrationStatusChanged" and event.to_status.is_terminal
+    )
     assert set(ends.values()) == {1}
     frozen = {record.migration_id for record in world.store.records.values() if record.status is S.FROZEN}
     assert {lock.owner for lock in world.store.locks.values()} <= frozen
@@ -148,7 +152,12 @@ def test_a_person_decides_at_the_gate(decision: Decision, gate: Gate | None, end
 def test_an_approval_sent_before_anyone_waits_for_it_counts() -> None:
     world = a_world()
     world.submit(*requests(world, approval={"cutover": True}))
-    world.later(60, lambda: world.signal(MigrationSignal(migration_id="m-vm-001", decision=Decision.APPROVE, gate=Gate.CUTOVER, by="ana")))
+    world.later(
+        60,
+        lambda: world.signal(
+            MigrationSignal(migration_id="m-vm-001", decision=Decision.APPROVE, gate=Gate.CUTOVER, by="ana")
+        ),
+    )
     world.run()
     assert world.record("m-vm-001").status is S.COMPLETED
 
@@ -174,7 +183,12 @@ def test_events_lost_or_doubled_change_no_end(deliveries: Callable[[Json], int])
     world.submit(*requests(world))
     world.run()
     ends = {name: record.status for name, record in world.store.records.items()}
-    assert ends == {"m-vm-001": S.COMPLETED, "m-vm-002": S.COMPLETED, "m-vm-003": S.ROLLED_BACK, "m-vm-004": S.COMPLETED}
+    assert ends == {
+        "m-vm-001": S.COMPLETED,
+        "m-vm-002": S.COMPLETED,
+        "m-vm-003": S.ROLLED_BACK,
+        "m-vm-004": S.COMPLETED,
+    }
     assert_invariants(world)
 
 

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import boto3
@@ -26,6 +27,7 @@ from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
 from simulator.scenario import Scenario
+from simulator.wire import Response
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork, FakeProber, InMemoryStore
 from tests.pipeline.asl import Execution, Json, TaskFailedError
 from tests.unit.infrastructure.synthesis import definition, functions
@@ -99,6 +101,9 @@ class World:
         compute = self.simulator.compute
         assert isinstance(compute, MemoryCompute)
         return {id_: _health(id_, compute) for id_ in ids}
+
+    def is_running(self, execution: str) -> bool:
+        return self.executions[execution].status == "RUNNING"
 
     def resume(self, token: str, outcome: Outcome) -> bool:
         execution = self.executions.get(token.rpartition("/")[0])
@@ -212,7 +217,7 @@ class World:
     def _wired(self) -> Iterator[None]:
         modules = ("entry", "signal_handler", "sweep")
         with mock.patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"}):
-            patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", lambda *_: self) for m in modules]
+            patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
             for patch in patches:
                 patch.start()
             try:
@@ -233,6 +238,7 @@ class _Context:
         return 60_000
 
 
+@cache
 def _program() -> tuple[Json, dict[str, str]]:
     program = definition("dev")
     names = sorted(functions("dev"), key=len, reverse=True)
@@ -242,15 +248,30 @@ def _program() -> tuple[Json, dict[str, str]]:
     return program, found
 
 
-def _mgn(simulator: Simulator) -> MgnMigrationService:
-    def client(attempts: int) -> Any:
-        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
-        made = boto3.client("mgn", region_name=REGION, config=config)
-        attach(made, simulator)
-        return made
+class _Switch:
+    """Stands where a simulator stands, for whichever is the present one."""
 
-    # One attempt each: pauses between repeats are real time, which this world does not spend.
-    return MgnMigrationService(client(1), client(1))
+    simulator: Simulator
+
+    def answer(self, method: str, raw_path: str, query: str, body: bytes) -> Response:
+        return self.simulator.answer(method, raw_path, query, body)
+
+
+_switch = _Switch()
+
+
+def _mgn(simulator: Simulator) -> MgnMigrationService:
+    _switch.simulator = simulator
+    return MgnMigrationService(_client(), _client())
+
+
+@cache
+def _client() -> Any:
+    # Made once, because making it takes longer than a migration. One attempt for each call, because pauses between
+    # repeats are real time, which this world does not spend.
+    client = boto3.client("mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
+    attach(client, cast(Simulator, _switch))
+    return client
 
 
 def _health(id_: str, compute: MemoryCompute) -> InstanceHealth:

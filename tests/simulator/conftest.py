@@ -7,8 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from simulator import Scenario, Simulator
-from simulator.pytest_plugin import make_client
+from simulator.pytest_plugin import make_client, mgn_client, mgn_scenario, mgn_simulator, mgn_url
 from simulator.scenario import ServerSpec
+
+__all__ = ["mgn_client", "mgn_scenario", "mgn_simulator", "mgn_url"]
 
 
 class World:

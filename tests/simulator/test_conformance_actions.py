@@ -67,6 +67,17 @@ def test_failed_mandatory_action_prevents_finalize(simulate: Any, refused: Any) 
     assert refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]})["Error"]["Code"] == "ConflictException"
 
 
+def test_error_after_a_failed_mandatory_action_is_a_knob(simulate: Any, refused: Any) -> None:
+    """§15 [inferred]: which error class FinalizeCutover answers is not documented."""
+    knobs = {"must_succeed_error": "ValidationException"}
+    world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "actions"}], knobs=knobs)
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
+    world.launch("cutover", world.ids[0])
+    world.simulator.advance(600)
+    error = refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]})
+    assert error["Error"]["Code"] == "ValidationException"
+
+
 def test_failed_optional_action_does_not(simulate: Any) -> None:
     """§2.4 [model doc]: only mandatory ones count."""
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "actions"}])

@@ -164,9 +164,7 @@ def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any
     found = world.mgn.describe_launch_configuration_templates(launchConfigurationTemplateIDs=[template])["items"]
     assert (found[0]["bootMode"], found[0]["tags"]) == ("UEFI", {"a": "b"})
     world.mgn.delete_launch_configuration_template(launchConfigurationTemplateID=template)
-    error = refused(
-        world.mgn.describe_launch_configuration_templates, {"launchConfigurationTemplateIDs": [template]}
-    )
+    error = refused(world.mgn.describe_launch_configuration_templates, {"launchConfigurationTemplateIDs": [template]})
     assert error["Error"]["Code"] == "ResourceNotFoundException"
 
 

@@ -12,7 +12,9 @@ MODEL: Any = botocore.session.get_session().get_service_model("mgn")
 
 def test_error_type_header_is_always_there(simulate: Any) -> None:
     """§0 [tested]: MGN errors have a `code` member of their own, so only the header is safe."""
-    answer = simulate().simulator.answer("POST", "/FinalizeCutover", body=json.dumps({"sourceServerID": NOBODY}).encode())
+    answer = simulate().simulator.answer(
+        "POST", "/FinalizeCutover", body=json.dumps({"sourceServerID": NOBODY}).encode()
+    )
     assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (404, "ResourceNotFoundException")
 
 

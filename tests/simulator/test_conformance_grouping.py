@@ -29,7 +29,11 @@ def test_status_is_summed_up(simulate: Any) -> None:
     world = simulate("READY_FOR_TEST", "CUTOVER", faults=[{"kind": "replication", "after_seconds": 10}])
     shop(world)
     status = world.mgn.list_applications()["items"][0]["applicationAggregatedStatus"]
-    assert (status["healthStatus"], status["progressStatus"], status["totalSourceServers"]) == ("HEALTHY", "IN_PROGRESS", 2)
+    assert (status["healthStatus"], status["progressStatus"], status["totalSourceServers"]) == (
+        "HEALTHY",
+        "IN_PROGRESS",
+        2,
+    )
     world.simulator.advance(11)
     status = world.mgn.list_waves()["items"][0]["waveAggregatedStatus"]
     assert (status["healthStatus"], status["totalApplications"]) == ("ERROR", 1)

@@ -12,7 +12,12 @@ def test_starter_answers_with_a_pending_job(simulate: Any) -> None:
     """§3 [field T22]: job and servers PENDING, no instance id, no endDateTime."""
     world = simulate("READY_FOR_TEST")
     job = world.mgn.start_test(sourceServerIDs=world.ids, tags={"wave": "1"})["job"]
-    assert (job["type"], job["initiatedBy"], job["status"], job["tags"]) == ("LAUNCH", "START_TEST", "PENDING", {"wave": "1"})
+    assert (job["type"], job["initiatedBy"], job["status"], job["tags"]) == (
+        "LAUNCH",
+        "START_TEST",
+        "PENDING",
+        {"wave": "1"},
+    )
     assert job["participatingServers"] == [{"sourceServerID": world.ids[0], "launchStatus": "PENDING"}]
     assert "endDateTime" not in job
 
@@ -181,7 +186,11 @@ def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
     assert "SERVER_SKIPPED" in world.log(job_id)
     world.simulator.finish_jobs()
-    assert [each["launchStatus"] for each in world.job(job_id)["participatingServers"]] == ["PENDING", "LAUNCHED", "LAUNCHED"]
+    assert [each["launchStatus"] for each in world.job(job_id)["participatingServers"]] == [
+        "PENDING",
+        "LAUNCHED",
+        "LAUNCHED",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ def test_archived_server_is_listed_unless_filtered_out(simulate: Any) -> None:
 
 def test_archived_server_may_be_hidden_by_knob(simulate: Any) -> None:
     """§2.1 [inferred]: the other reading."""
-    world = simulate(servers=[{"name": "old", "lifecycle": "CUTOVER", "archived": True}], knobs={"archived_listed": False})
+    world = simulate(
+        servers=[{"name": "old", "lifecycle": "CUTOVER", "archived": True}], knobs={"archived_listed": False}
+    )
     assert world.mgn.describe_source_servers()["items"] == []
 
 

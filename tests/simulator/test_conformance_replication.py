@@ -87,14 +87,20 @@ def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
 def test_retry_is_refused_unless_stalled(simulate: Any, refused: Any, state: str) -> None:
     """§1.4 [model doc]: not when not stalled, nor DISCONNECTED or STOPPED."""
     world = simulate(state)
-    assert refused(world.mgn.retry_data_replication, {"sourceServerID": world.ids[0]})["Error"]["Code"] == "ValidationException"
+    assert (
+        refused(world.mgn.retry_data_replication, {"sourceServerID": world.ids[0]})["Error"]["Code"]
+        == "ValidationException"
+    )
 
 
 def test_stop_discards_everything_and_start_begins_anew(simulate: Any) -> None:
     """§1.4 [docs UG/server-replication-main]: restartable, with a new initial sync."""
     world = simulate("READY_FOR_TEST")
     stopped = world.mgn.stop_replication(sourceServerID=world.ids[0])
-    assert (stopped["lifeCycle"]["state"], stopped["dataReplicationInfo"]["dataReplicationState"]) == ("STOPPED", "STOPPED")
+    assert (stopped["lifeCycle"]["state"], stopped["dataReplicationInfo"]["dataReplicationState"]) == (
+        "STOPPED",
+        "STOPPED",
+    )
     assert "lagDuration" not in stopped["dataReplicationInfo"]
     started = world.mgn.start_replication(sourceServerID=world.ids[0])
     assert (started["lifeCycle"]["state"], started["dataReplicationInfo"]["dataReplicationState"]) == (

@@ -46,7 +46,10 @@ def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
     world = simulate()
     arn = world.server(world.ids[0])["arn"]
     world.mgn.tag_resource(resourceArn=arn, tags={f"a{n}": "" for n in range(50)})
-    assert refused(world.mgn.tag_resource, {"resourceArn": arn, "tags": {"b": ""}})["Error"]["Code"] == "ValidationException"
+    assert (
+        refused(world.mgn.tag_resource, {"resourceArn": arn, "tags": {"b": ""}})["Error"]["Code"]
+        == "ValidationException"
+    )
 
 
 def test_connectors_live_and_die(simulate: Any) -> None:
@@ -95,7 +98,12 @@ def test_imported_server_without_agent_waits_for_its_installation(simulate: Any)
 
 @pytest.mark.parametrize(
     ("text", "row"),
-    [(HEADER + ",shop,,,\n", 1), (HEADER + "vm-1,,wave 1,,\n", 1), ("mgn:server:user-provided-id,colour\nvm,blue\n", 1), ("", 0)],
+    [
+        (HEADER + ",shop,,,\n", 1),
+        (HEADER + "vm-1,,wave 1,,\n", 1),
+        ("mgn:server:user-provided-id,colour\nvm,blue\n", 1),
+        ("", 0),
+    ],
 )
 def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str, row: int) -> None:
     """§2.6 [model]: row errors by ListImportErrors; that nothing is applied [inferred]."""
@@ -119,9 +127,7 @@ def test_missing_file_fails_the_import(simulate: Any) -> None:
 def test_same_client_token_gives_the_same_import(simulate: Any) -> None:
     """§2.6 [model]: clientToken makes StartImport idempotent."""
     world = simulate()
-    ids = {
-        world.mgn.start_import(s3BucketSource=SOURCE, clientToken="t")["importTask"]["importID"] for _ in range(2)
-    }
+    ids = {world.mgn.start_import(s3BucketSource=SOURCE, clientToken="t")["importTask"]["importID"] for _ in range(2)}
     assert len(ids) == 1
 
 

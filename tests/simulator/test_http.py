@@ -2,7 +2,6 @@
 
 import http.client
 import json
-from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -25,7 +24,7 @@ def mgn(mgn_url: str) -> Any:
 
 
 @pytest.fixture
-def control(mgn_url: str) -> Iterator[Any]:
+def control(mgn_url: str) -> Any:
     def ask(method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{mgn_url}/_simulator/{path}", data=data, method=method)
@@ -35,7 +34,7 @@ def control(mgn_url: str) -> Iterator[Any]:
         except HTTPError as error:
             return {"status": error.code, **json.loads(error.read())}
 
-    yield ask
+    return ask
 
 
 def test_stock_client_works_over_a_socket(mgn: Any, mgn_simulator: Simulator) -> None:

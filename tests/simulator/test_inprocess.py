@@ -26,14 +26,16 @@ def client(**extra: Any) -> Any:
 def test_session_attached_once_serves_all_its_clients(mgn_simulator: Simulator) -> None:
     session = boto3.session.Session()
     attach(session, mgn_simulator)
-    made: Any = session.client("mgn", **KEYS)  # type: ignore[call-overload]
+    make: Any = session.client
+    made = make("mgn", **KEYS)
     assert len(made.describe_source_servers()["items"]) == 3
 
 
 def test_botocore_session_can_be_attached(mgn_simulator: Simulator) -> None:
     session = botocore.session.get_session()
     attach(session, mgn_simulator)
-    made: Any = session.create_client("mgn", **KEYS)  # type: ignore[call-overload]
+    make: Any = session.create_client
+    made = make("mgn", **KEYS)
     assert len(made.describe_source_servers()["items"]) == 3
 
 
@@ -55,7 +57,9 @@ def test_default_session_is_intercepted_and_given_back(mgn_simulator: Simulator)
     assert boto3.DEFAULT_SESSION is before
 
 
-@pytest.mark.parametrize(("outcome", "error"), [("timeout_before", ConnectionClosedError), ("timeout_after", ReadTimeoutError)])
+@pytest.mark.parametrize(
+    ("outcome", "error"), [("timeout_before", ConnectionClosedError), ("timeout_after", ReadTimeoutError)]
+)
 def test_timeout_raises_what_botocore_raises(mgn_simulator: Simulator, outcome: str, error: type[Exception]) -> None:
     mgn_simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": outcome})
     mgn: Any = client(config=ONCE)
@@ -82,16 +86,23 @@ def test_throttled_call_is_retried_by_botocore(mgn_simulator: Simulator) -> None
     assert (len(answer["items"]), answer["ResponseMetadata"]["RetryAttempts"]) == (3, 1)
 
 
+@pytest.fixture(scope="module")
+def session() -> boto3.session.Session:
+    """One session for all tests here: it keeps the service models, which take long to load."""
+    return boto3.session.Session()
+
+
 @pytest.fixture
-def ec2_world() -> Any:
+def ec2_world(session: boto3.session.Session) -> Any:
     """A simulator whose instances live in moto, with clients of both."""
     with mock_aws():
-        effects = inline_effects()
+        effects = inline_effects(session)
         spec = ServerSpec(name="web", count=2, tags={"team": "web"})
         simulator = Simulator(Scenario(servers=(spec,)), compute=effects.compute, bus=effects.bus)
-        make: Any = boto3.client
-        with intercept(simulator):
-            yield simulator, make("mgn", **KEYS), make("ec2", **KEYS)
+        make: Any = session.client
+        mgn = make("mgn", **KEYS)
+        attach(mgn, simulator)
+        yield simulator, mgn, make("ec2", **KEYS)
 
 
 def instances(ec2: Any) -> list[Any]:
@@ -203,18 +214,19 @@ def test_reset_clears_what_is_left_in_moto(ec2_world: Any) -> None:
     assert len(ec2.describe_launch_templates()["LaunchTemplates"]) == 2
 
 
-def test_second_simulator_on_the_same_engine_starts_clean(ec2_world: Any) -> None:
+def test_second_simulator_on_the_same_engine_starts_clean(ec2_world: Any, session: boto3.session.Session) -> None:
     simulator, _, ec2 = ec2_world
-    effects = inline_effects()
+    effects = inline_effects(session)
     Simulator(simulator.scenario, compute=effects.compute, bus=effects.bus)
     assert len(ec2.describe_launch_templates()["LaunchTemplates"]) == 2
 
 
-def test_import_and_export_go_through_s3_in_moto() -> None:
+def test_import_and_export_go_through_s3_in_moto(session: boto3.session.Session) -> None:
     with mock_aws():
-        effects = inline_effects()
-        simulator = Simulator(Scenario(servers=(ServerSpec(name="a", user_provided_id="vm-1"),)), objects=effects.objects)
-        make: Any = boto3.client
+        effects = inline_effects(session)
+        spec = ServerSpec(name="a", user_provided_id="vm-1")
+        simulator = Simulator(Scenario(servers=(spec,)), objects=effects.objects)
+        make: Any = session.client
         s3 = make("s3", **KEYS)
         s3.create_bucket(Bucket="lists")
         simulator.call("StartExport", s3Bucket="lists", s3Key="out.csv")

@@ -31,7 +31,10 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("servers: [{name: a, disks: [{gib: 0}]}]", "servers[0].disks[0].gib: 0: input should be greater than or equal to 1"),
+        (
+            "servers: [{name: a, disks: [{gib: 0}]}]",
+            "servers[0].disks[0].gib: 0: input should be greater than or equal to 1",
+        ),
         ("servers: [{nme: a}]", "servers[0].name: missing; add it"),
         ("servers: [{name: a, colour: red}]", "servers[0].colour: 'red': no such field"),
         ("servers: [{name: a, lifecycle: READY}]", "'READY_FOR_TEST'"),

@@ -10,7 +10,7 @@ from moto.stepfunctions.parser.asl.component.intrinsic import jsonata as moto_fu
 from moto.stepfunctions.parser.asl.eval import states, variable_store
 from moto.stepfunctions.parser.asl.jsonata import jsonata as moto_jsonata
 
-from localcloud.engine.pins import pinned
+from localcloud.engine.pins import install, pinned
 
 _OWN_FUNCTIONS = ("$partition", "$range", "$hash", "$uuid", "$parse")
 
@@ -19,11 +19,11 @@ def complete_expressions() -> None:
     """Let moto evaluate expressions with the engine's JSONata and Step Functions' own functions."""
     pinned(moto_jsonata, "eval_jsonata_expression", "696d324549c4")
     pinned(moto_jsonata, "encode_jsonata_variable_declarations", "c33b311faa45")
-    moto_jsonata._eval_jsonata = evaluate
+    install(moto_jsonata, "_eval_jsonata", evaluate)
     for name in _OWN_FUNCTIONS:
         moto_functions._DECLARATION_BY_VARIABLE_REFERENCE.pop(name, None)
     for module in (moto_jsonata, states, variable_store):
-        module.encode_jsonata_variable_declarations = declarations
+        install(module, "encode_jsonata_variable_declarations", declarations)
 
 
 def evaluate(expression: str) -> Any:

@@ -15,7 +15,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend import execution as moto_execution
 from werkzeug.test import Client
 
-from localcloud.engine.pins import pinned
+from localcloud.engine.pins import install, pinned
 
 _REPLACED_HEADERS = ("content-length", "host")
 
@@ -85,8 +85,8 @@ def tell_of_executions() -> None:
         reflect(communication)
         _tell(communication.execution)
 
-    moto_execution.Execution.start = start_and_tell
-    moto_execution.BaseExecutionWorkerCommunication._reflect_execution_status = reflect_and_tell
+    install(moto_execution, "Execution.start", start_and_tell)
+    install(moto_execution, "BaseExecutionWorkerCommunication._reflect_execution_status", reflect_and_tell)
 
 
 def _tell(execution: Any) -> None:

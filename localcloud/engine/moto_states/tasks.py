@@ -20,8 +20,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 from moto.stepfunctions.parser.asl.eval.callback import callback
+from moto.stepfunctions.parser.utils import camel_to_snake_case
 
-from localcloud.engine.pins import pinned
+from localcloud.engine.pins import install, pinned
 from localcloud.engine.settings import EngineSettings
 
 _ACCOUNT = "000000000000"
@@ -50,12 +51,16 @@ def _call_the_engine(endpoint: str) -> None:
     for found in pkgutil.walk_packages(component.__path__, f"{component.__name__}."):
         module = importlib.import_module(found.name)
         if hasattr(module, "boto_client_for"):
-            module.boto_client_for = client_for
+            install(module, "boto_client_for", client_for)
 
 
 def _client(endpoint: str, region: str, service: str, role: str) -> Any:
     # The engine opens a session of a function's role under AUTH; a state machine's is no different.
-    function = {"FunctionArn": f"arn:aws:lambda:{region}:{_ACCOUNT}:function:states", "Role": role, "FunctionName": "states"}
+    function = {
+        "FunctionArn": f"arn:aws:lambda:{region}:{_ACCOUNT}:function:states",
+        "Role": role,
+        "FunctionName": "states",
+    }
     credentials = lambda_runtime.execution_credentials(function)
     return boto3.session.Session().client(
         service,  # type: ignore[call-overload]
@@ -76,7 +81,6 @@ def _client(endpoint: str, region: str, service: str, role: str) -> Any:
 
 def _restore_names() -> None:
     """Parameters and results in PascalCase, as Step Functions has them, whatever the service's own names."""
-    service = state_task_service.StateTaskService
     pinned(state_task_service, "StateTaskService._normalise_parameters", "dece59e76fd5")
     pinned(state_task_service, "StateTaskService._normalise_response", "00e0b0a50b1d")
 
@@ -94,8 +98,8 @@ def _restore_names() -> None:
         if shape is not None:
             task._from_boto_response(response, shape)
 
-    service._normalise_parameters = normalise_parameters
-    service._normalise_response = normalise_response
+    install(state_task_service, "StateTaskService._normalise_parameters", normalise_parameters)
+    install(state_task_service, "StateTaskService._normalise_response", normalise_response)
 
 
 def _operation(task: Any, service_name: str | None, action: str | None) -> Any:
@@ -105,8 +109,7 @@ def _operation(task: Any, service_name: str | None, action: str | None) -> Any:
 @cache
 def _operations(service: str) -> dict[str, Any]:
     model = botocore.session.get_session().get_service_model(service)
-    snake = state_task_service.camel_to_snake_case
-    return {snake(name): model.operation_model(name) for name in model.operation_names}
+    return {camel_to_snake_case(name): model.operation_model(name) for name in model.operation_names}
 
 
 def _scale_waits(scale: float) -> None:
@@ -115,15 +118,15 @@ def _scale_waits(scale: float) -> None:
     def wait_scaled(state: Any, env: Any, wait_seconds: float) -> None:
         env.program_state_event.wait(wait_seconds * scale) if scale < 1 else wait(state, env, wait_seconds)
 
-    wait_function.WaitFunction._wait_interval = wait_scaled
-    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * scale))
+    install(wait_function, "WaitFunction._wait_interval", wait_scaled)
+    install(retrier_decl, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * scale)))
 
 
 def _accept_early_answers() -> None:
     """Accept a token's answer or heartbeat from inside the very call that hands the token out."""
-    endpoint, task = callback.CallbackEndpoint, state_task_service_callback.StateTaskServiceCallback
+    service = state_task_service_callback
     notify = pinned(callback, "CallbackEndpoint.notify_heartbeat", "838bf10119e4")
-    wait = pinned(state_task_service_callback, "StateTaskServiceCallback._wait_for_task_token_heartbeat", "156c1dac9685")
+    wait = pinned(service, "StateTaskServiceCallback._wait_for_task_token_heartbeat", "156c1dac9685")
 
     def notify_if_awaited(self: Any) -> bool:
         return bool(notify(self)) if self._heartbeat_endpoint else True
@@ -131,5 +134,5 @@ def _accept_early_answers() -> None:
     def wait_unless_answered(self: Any, env: Any, callback_endpoint: Any, heartbeat_endpoint: Any) -> Any:
         return callback_endpoint.get_outcome() or wait(self, env, callback_endpoint, heartbeat_endpoint)
 
-    endpoint.notify_heartbeat = notify_if_awaited
-    task._wait_for_task_token_heartbeat = wait_unless_answered
+    install(callback, "CallbackEndpoint.notify_heartbeat", notify_if_awaited)
+    install(service, "StateTaskServiceCallback._wait_for_task_token_heartbeat", wait_unless_answered)

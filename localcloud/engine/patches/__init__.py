@@ -16,6 +16,7 @@ from . import (
     events_sources,
     formation_types,
     key_permissions,
+    lambda_code,
     lambda_errors,
     lambda_logs,
     lambda_metrics,
@@ -36,6 +37,7 @@ from . import (
 # In order: a later patch wraps what an earlier one put in place.
 PATCHES: tuple[ModuleType, ...] = (
     transport,
+    lambda_code,
     lambda_errors,
     lambda_packages,
     lambda_logs,

@@ -26,7 +26,7 @@ from runtime.models.steps import (
     ValidateInput,
     VerifyMigration,
 )
-from tests.builders import SERVER_ID, a_request, a_server, some_health
+from tests.builders import SCOPE, SERVER_ID, a_request, a_server, some_health
 from tests.fakes import FakeMgn, FakePorts
 
 MIGRATION_ID = "mig-1"
@@ -154,3 +154,12 @@ def undo_until_done(
         if progress is not None and progress is not Progress.AGAIN:
             return progress
     raise AssertionError("the undo has no end")
+
+
+def assert_as_before(ports: FakePorts, state: str = "READY_FOR_TEST") -> None:
+    """Another attempt can start: nothing of the first is left."""
+    assert the_server(ports).state == state
+    assert not [health for health in ports.instances.known.values() if not health.is_gone]
+    assert ports.launch_settings.defaults[SERVER_ID] == 1
+    assert ports.store.lock_of(SCOPE, SERVER_ID) is None
+    assert "undo" not in [wait.name for wait in ports.store.waits("mig-1")]

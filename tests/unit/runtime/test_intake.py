@@ -95,6 +95,20 @@ def test_i1_copies_that_collided_and_were_both_refused_come_again() -> None:
     assert bus.published == []
 
 
+class _Beaten(InMemoryStore):
+    """Another copy is written between our look and our write."""
+
+    def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        super().append(record.model_copy(update={"correlation_id": "theirs"}), entry)
+        super().append(record, entry)
+
+
+def test_i1_copy_that_was_beaten_takes_the_record_of_the_first() -> None:
+    bus = FakeBus()
+    record = accept(a_request(), correlation_id="ours", at=NOON, store=_Beaten(), bus=bus)
+    assert (record.correlation_id, bus.published[0].correlation_id) == ("theirs", "theirs")
+
+
 def test_invalid_message_is_kept_with_its_reason_and_ids() -> None:
     body = json.dumps({"migrationId": "mig-9", "correlationId": "cor-9"})
     kept = rejection(body, message_id="m-1", reason="x" * 5_000, at=NOON, retention_days=90, hints=id_hints(body))

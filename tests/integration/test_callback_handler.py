@@ -1,0 +1,120 @@
+"""callback_handler: real receivers on this machine, good ones and bad ones."""
+
+import hashlib
+import hmac
+import json
+import socket
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from runtime.handlers import callback_handler, entry
+from runtime.handlers.callback_handler import handler
+from runtime.models.events import MigrationStatusChanged, status_events
+from tests.contract.web import Site, serving
+from tests.integration.cloud import Cloud, sqs_event
+from tests.integration.journey import record_of, submitted
+
+RETURNED = {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+TAKEN: dict[str, Any] = {"batchItemFailures": []}
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a receiver that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def url(port: int, path: str = "/callbacks?key=hush-hush") -> str:
+    return f"http://127.0.0.1:{port}{path}"
+
+
+def change(cloud: Cloud) -> dict[str, Any]:
+    """The first change of the migration as EventBridge puts it into the callback queue."""
+    event = status_events(record_of(cloud), cloud.store.journal("mig-1")[0])[0]
+    detail = json.loads(event.to_json())
+    return {"source": "migration.orchestrator", "detail-type": event.detail_type, "detail": detail, "version": "0"}
+
+
+def told(cloud: Cloud, callback_url: str) -> dict[str, Any]:
+    submitted(cloud, callbackUrl=callback_url)
+    return cloud.invoke(handler, sqs_event(change(cloud)))
+
+
+def use_webhooks(monkeypatch: pytest.MonkeyPatch, *urls: str, allows_private: bool = True) -> None:
+    monkeypatch.setenv("WEBHOOK_URLS", json.dumps(urls))
+    monkeypatch.setenv("ALLOWS_PRIVATE_ADDRESSES", json.dumps(allows_private))
+    for made in (entry.environment, entry.aws_ports, callback_handler._receiver):
+        made.cache_clear()
+
+
+def test_receiver_gets_the_signed_change_under_its_idempotency_key(cloud: Cloud, site: Site) -> None:
+    assert told(cloud, url(site.port)) == TAKEN
+    ((method, path, headers, body),) = site.requests
+    assert (method, path, headers["idempotency-key"]) == ("POST", "/callbacks?key=hush-hush", "mig-1:1")
+    assert MigrationStatusChanged.from_json(body).to_status == "RECEIVED"
+    moment, _, signed = headers["x-migration-signature"].partition(",v1=")
+    expected = hmac.new(b"hush-hush", f"{moment.removeprefix('t=')}.".encode() + body, hashlib.sha256)
+    assert signed == expected.hexdigest()
+
+
+def test_receiver_that_answers_500_and_then_200_took_it(cloud: Cloud, site: Site) -> None:
+    site.statuses = [500]
+    assert told(cloud, url(site.port)) == TAKEN
+    assert [headers["idempotency-key"] for _, _, headers, _ in site.requests] == ["mig-1:1"] * 2
+
+
+def test_receiver_that_never_answers_is_left_and_the_message_returned(cloud: Cloud, silent: int) -> None:
+    assert told(cloud, url(silent)) == RETURNED
+    assert record_of(cloud).status == "RECEIVED"
+
+
+def test_unreachable_receiver_does_not_keep_the_webhooks_from_being_told(
+    cloud: Cloud, site: Site, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nobody = closed.getsockname()[1]
+    use_webhooks(monkeypatch, url(silent), url(site.port))
+    assert told(cloud, url(nobody)) == RETURNED
+    assert len(site.requests) == 1
+
+
+def test_message_delivered_again_has_the_same_idempotency_key(cloud: Cloud, site: Site) -> None:
+    told(cloud, url(site.port))
+    cloud.invoke(handler, sqs_event(change(cloud)))
+    assert [headers["idempotency-key"] for _, _, headers, _ in site.requests] == ["mig-1:1"] * 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "[::1]", "localhost"])
+def test_private_and_link_local_addresses_are_refused(
+    cloud: Cloud, site: Site, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    use_webhooks(monkeypatch, allows_private=False)
+    assert told(cloud, f"https://{host}:{site.port}/") == RETURNED
+    assert site.requests == []
+
+
+def test_migration_without_receivers_is_told_nobody(cloud: Cloud) -> None:
+    submitted(cloud)
+    assert cloud.invoke(handler, sqs_event(change(cloud))) == TAKEN
+
+
+def test_message_that_is_no_event_is_returned(cloud: Cloud) -> None:
+    assert cloud.invoke(handler, sqs_event("not json")) == RETURNED
+
+
+def test_i11_neither_key_nor_callback_url_is_logged(cloud: Cloud, site: Site, log_lines: StringIO) -> None:
+    site.statuses = [500, 500, 500]
+    assert told(cloud, url(site.port)) == RETURNED
+    cloud.invoke(handler, sqs_event(change(cloud)))
+    assert '"told"' in log_lines.getvalue()
+    assert "hush" not in log_lines.getvalue()

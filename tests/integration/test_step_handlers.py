@@ -1,0 +1,174 @@
+"""The handlers behind the state machine's steps, one migration from request to its end."""
+
+from io import StringIO
+
+import pytest
+
+from runtime.errors import LaunchInDoubtError, NotVerifiedError, ServiceUnavailableError, ThrottledError
+from runtime.handlers import (
+    finalize_cutover,
+    prepare_source,
+    rollback_handler,
+    signal_handler,
+    trigger_migration,
+    validate_input,
+    verify_migration,
+)
+from runtime.models.status import MigrationStatus
+from tests.builders import SERVER_ID
+from tests.contract.aws import aws
+from tests.integration.cloud import EXECUTION, SCOPE, Cloud
+from tests.integration.journey import STAGES, bring_to, record_of, submitted, swept, validated
+
+
+def alive_instances() -> list[str]:
+    reservations = aws("ec2").describe_instances()["Reservations"]
+    found = [instance for reservation in reservations for instance in reservation["Instances"]]
+    return [instance["InstanceId"] for instance in found if instance["State"]["Name"] != "terminated"]
+
+
+def test_validate_input_answers_the_plan_the_state_machine_reads(cloud: Cloud) -> None:
+    assert validated(cloud) == {
+        "verdict": "accepted",
+        "runsTest": True,
+        "cutsOver": True,
+        "soaks": False,
+        "approvesCutover": False,
+        "approvesFinalize": False,
+    }
+    assert record_of(cloud).source_server_id == SERVER_ID
+    assert cloud.step(validate_input.handler, execution="another")["verdict"] == "duplicate"
+
+
+def test_validate_input_rejects_with_every_broken_rule(cloud: Cloud) -> None:
+    plan = validated(cloud, instanceType="m5.unheardof", subnetId="subnet-00000000", sourceVmId="nobody")
+    assert plan["verdict"] == "rejected"
+    assert record_of(cloud).status is MigrationStatus.REJECTED
+    for words in ("m5.unheardof is not offered", "subnet-00000000 does not exist", "no active MGN source server"):
+        assert words in record_of(cloud).reason
+
+
+def test_whole_migration_reaches_completed(cloud: Cloud) -> None:
+    # Given a migration whose cutover was verified
+    bring_to("cutover-verified", cloud)
+    assert cloud.tokens() == dict.fromkeys(
+        ["replication", "launch-test", "boot-test", "window", "launch-cutover", "boot-cutover"]
+    )
+    # When it is finalized, twice
+    cloud.step(finalize_cutover.handler)
+    cloud.step(finalize_cutover.handler)
+    # Then MGN and record agree, and one instance is left: the cutover's
+    assert cloud.simulator.server(SERVER_ID).state == "CUTOVER"
+    record = record_of(cloud)
+    assert record.status is MigrationStatus.COMPLETED
+    assert record.cutover_launch is not None
+    assert alive_instances() == [record.cutover_launch.instance_id]
+    assert cloud.store.lock_of(SCOPE, SERVER_ID) is None
+
+
+def test_launched_instance_has_what_the_request_asked_for(cloud: Cloud) -> None:
+    bring_to("test-booted", cloud, tags={"cost-center": "17"})
+    (name,) = alive_instances()
+    instance = aws("ec2").describe_instances(InstanceIds=[name])["Reservations"][0]["Instances"][0]
+    assert (instance["InstanceType"], instance["SubnetId"]) == ("m5.large", cloud.subnet_id)
+    tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+    assert (tags["Name"], tags["cost-center"]) == ("billing-01", "17")
+
+
+def test_i5_finalize_without_a_verified_cutover_is_refused(cloud: Cloud) -> None:
+    bring_to("cutover-booted", cloud, test=False)
+    with pytest.raises(NotVerifiedError, match="the cutover was not verified"):
+        cloud.step(finalize_cutover.handler)
+    assert cloud.simulator.server(SERVER_ID).state == "CUTTING_OVER"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_i6_failure_after_any_stage_is_rolled_back(cloud: Cloud, stage: str) -> None:
+    bring_to(stage, cloud)
+    failure = {"Error": "CheckFailedError", "Cause": '{"errorMessage": "no answer"}'}
+    for number in range(6):
+        cloud.step(rollback_handler.handler, goal="rolled-back", failure=failure, taskToken=f"undo-{number}")
+        swept(cloud)
+        if record_of(cloud).status.is_terminal:
+            break
+    assert (record_of(cloud).status, record_of(cloud).reason) == ("ROLLED_BACK", "CheckFailedError: no answer")
+    assert cloud.simulator.server(SERVER_ID).state == "READY_FOR_TEST"
+    assert alive_instances() == []
+    assert cloud.store.lock_of(SCOPE, SERVER_ID) is None
+
+
+def test_rollback_handler_without_a_token_freezes(cloud: Cloud) -> None:
+    bring_to("test-launched", cloud)
+    cloud.step(rollback_handler.handler, failure={"Error": "States.Timeout", "Cause": ""})
+    assert record_of(cloud).status is MigrationStatus.FROZEN
+    assert cloud.store.lock_of(SCOPE, SERVER_ID) is not None
+
+
+def test_mgn_throttling_surfaces_as_throttled_error_and_the_next_try_launches(cloud: Cloud) -> None:
+    bring_to("replicated", cloud)
+    cloud.step(prepare_source.handler, phase="test")
+    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "throttle", "calls": [1]})
+    with pytest.raises(ThrottledError, match="StartTest: Throttling"):
+        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    assert len(cloud.simulator.account.jobs) == 1
+
+
+def test_i3_lost_answer_of_start_test_is_adopted_by_tag(cloud: Cloud) -> None:
+    bring_to("replicated", cloud)
+    cloud.step(prepare_source.handler, phase="test")
+    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_after", "calls": [1]})
+    with pytest.raises(ServiceUnavailableError):
+        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    (job_id,) = cloud.simulator.account.jobs
+    launch = record_of(cloud).test_launch
+    assert launch is not None
+    assert launch.job_id == job_id
+
+
+def test_i3_call_that_never_arrived_is_doubt_first(cloud: Cloud) -> None:
+    bring_to("replicated", cloud)
+    cloud.step(prepare_source.handler, phase="test")
+    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_before", "calls": [1]})
+    with pytest.raises(ServiceUnavailableError):
+        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    with pytest.raises(LaunchInDoubtError):
+        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
+    assert len(cloud.simulator.account.jobs) == 0
+
+
+def test_i11_no_token_and_no_tag_value_is_logged_by_any_step(cloud: Cloud, log_lines: StringIO) -> None:
+    bring_to("cutover-verified", cloud, tags={"owner": "hush-hush"})
+    cloud.step(finalize_cutover.handler)
+    for secret in ("hush", *cloud.tokens()):
+        assert f'"{secret}' not in log_lines.getvalue()
+    with pytest.raises(Exception, match="phase") as caught:
+        cloud.step(trigger_migration.handler, taskToken="hush-token")
+    assert "hush" not in str(caught.value)
+
+
+def test_steps_of_an_unknown_migration_are_tried_again_later(cloud: Cloud) -> None:
+    for handler in (validate_input.handler, verify_migration.handler, finalize_cutover.handler):
+        with pytest.raises(Exception, match="no migration mig-1 in the state table yet"):
+            cloud.step(handler, phase="test") if handler is verify_migration.handler else cloud.step(handler)
+
+
+def test_signal_handler_as_a_step_parks_an_approval(cloud: Cloud) -> None:
+    bring_to("test-verified", cloud, approval={"cutover": True})
+    cloud.step(prepare_source.handler, phase="cutover")
+    assert cloud.step(signal_handler.handler, kind="approval", gate="cutover", taskToken="approval") == {}
+    assert record_of(cloud).status is MigrationStatus.AWAITING_APPROVAL
+    assert record_of(cloud).execution == EXECUTION
+    submitted(cloud, approval={"cutover": True})
+    assert "approval" not in cloud.tokens()
+
+
+def test_commands_of_the_request_run_once_on_source_and_target(cloud: Cloud) -> None:
+    parameters = {"commands": ["systemctl is-active billing"]}
+    command = {"instanceId": "mi-0123456789abcdef0", "document": "AWS-RunShellScript", "parameters": parameters}
+    check = {"type": "ssm", "document": "AWS-RunShellScript", "parameters": parameters}
+    bring_to("test-verified", cloud, preMigrationCommand=command, checks=[check])
+    sent = aws("ssm").list_commands()["Commands"]
+    assert sorted(command["InstanceIds"] for command in sent) == sorted([alive_instances(), ["mi-0123456789abcdef0"]])
+    assert set((record_of(cloud).commands or {}).values()) == {command["CommandId"] for command in sent}

@@ -1,0 +1,108 @@
+"""The simulator from Python: time, log, direct calls, threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from simulator import Simulator
+from simulator.model.clock import ScaledClock, SteppedClock
+from simulator.model.errors import MgnError
+from simulator.model.formats import duration_text
+from simulator.model.knobs import Knobs
+from simulator.scenario import Scenario, ScenarioError, ServerSpec
+
+
+def test_direct_call_answers_without_boto3(mgn_simulator: Simulator) -> None:
+    assert len(mgn_simulator.call("DescribeSourceServers")["items"]) == 3
+
+
+def test_direct_call_raises_what_the_service_refuses(mgn_simulator: Simulator) -> None:
+    with pytest.raises(MgnError) as caught:
+        mgn_simulator.call("StartCutover", sourceServerIDs=list(mgn_simulator.account.servers))
+    assert caught.value.code == "ConflictException"
+
+
+def test_answers_are_copies(mgn_simulator: Simulator) -> None:
+    job: Any = mgn_simulator.call("StartTest", sourceServerIDs=list(mgn_simulator.account.servers))["job"]
+    job["participatingServers"].clear()
+    assert len(mgn_simulator.call("DescribeJobs")["items"][0]["participatingServers"]) == 3
+
+
+def test_server_is_found_by_name(mgn_simulator: Simulator) -> None:
+    assert mgn_simulator.server("web-02").name == "web-02"
+    with pytest.raises(KeyError):
+        mgn_simulator.server("nobody")
+
+
+def test_jumping_goes_from_transition_to_transition() -> None:
+    simulator = Simulator(Scenario(knobs=Knobs(template_check_seconds=None), servers=(ServerSpec(name="a"),)))
+    assert (simulator.next_due(), simulator.advance_to_next()) == (None, False)
+    simulator.call("StartTest", sourceServerIDs=list(simulator.account.servers))
+    assert simulator.next_due() == simulator.clock.now() + 30
+    assert simulator.advance_to_next()
+    assert simulator.call("DescribeJobs")["items"][0]["status"] == "STARTED"
+
+
+def test_finishing_jobs_stops_at_its_limit(mgn_simulator: Simulator) -> None:
+    mgn_simulator.call("StartTest", sourceServerIDs=list(mgn_simulator.account.servers))
+    mgn_simulator.finish_jobs(limit_seconds=60)
+    assert mgn_simulator.account.active_jobs
+
+
+def test_time_does_not_go_back() -> None:
+    with pytest.raises(ValueError, match="cannot go back"):
+        SteppedClock().advance(-1)
+    with pytest.raises(ValueError, match="cannot go back"):
+        ScaledClock().advance(-1)
+
+
+def test_scaled_clock_runs_and_jumps() -> None:
+    clock = ScaledClock(scale=1000, start=0)
+    clock.advance(1_000_000)
+    assert clock.now() >= 1_000_000
+    with pytest.raises(ValueError, match="above zero"):
+        ScaledClock(scale=0)
+
+
+def test_log_is_bounded() -> None:
+    simulator = Simulator(Scenario(knobs=Knobs(log_limit=100)))
+    for _ in range(300):
+        simulator.call("DescribeJobs")
+    entries = simulator.log()
+    assert (len(entries), entries[-1]["number"]) == (100, 300)
+    assert simulator.log(since=298) == entries[-2:]
+
+
+def test_wrong_fault_is_explained(mgn_simulator: Simulator) -> None:
+    with pytest.raises(ScenarioError, match="probability: 2: input should be less than or equal to 1"):
+        mgn_simulator.inject({"kind": "launch", "at": "boot", "probability": 2})
+
+
+def test_racing_starters_get_one_job_for_each_server() -> None:
+    simulator = Simulator(Scenario(servers=(ServerSpec(name="a", count=10),)))
+    ids = list(simulator.account.servers)
+
+    def start(_: int) -> bool:
+        try:
+            simulator.call("StartTest", sourceServerIDs=ids)
+        except MgnError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(start, range(32))) == 1
+
+
+def test_servers_can_join_later(mgn_simulator: Simulator) -> None:
+    late = mgn_simulator.add_servers(ServerSpec(name="late", lifecycle="NOT_READY"))[0]
+    mgn_simulator.advance(5000)
+    assert late.state == "READY_FOR_TEST"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "P0D"), (-5, "P0D"), (1, "PT1S"), (60, "PT1M"), (3661.5, "PT1H1M1.5S"), (0.25, "PT0.25S"), (90_000, "PT25H")],
+)
+def test_durations_are_iso_8601(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

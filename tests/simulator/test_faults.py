@@ -1,0 +1,106 @@
+"""Faults: whom they hit, when, and that the log tells."""
+
+from typing import Any
+
+import pytest
+
+
+def statuses(world: Any, job_id: str) -> list[str]:
+    return [each["launchStatus"] for each in world.job(job_id)["participatingServers"]]
+
+
+@pytest.mark.parametrize(
+    ("globs", "hit"), [(["server-1"], [1]), (["server-[12]"], [1, 2]), (["*"], [0, 1, 2]), (["web-*"], [])]
+)
+def test_fault_hits_the_servers_its_globs_name(simulate: Any, globs: list[str], hit: list[int]) -> None:
+    world = simulate(faults=[{"kind": "launch", "at": "conversion", "servers": globs}])
+    found = statuses(world, world.launch("test", *world.ids))
+    assert [index for index, status in enumerate(found) if status == "FAILED"] == hit
+
+
+def test_fault_can_be_for_cutover_only(simulate: Any) -> None:
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "launch", "phase": "cutover"}])
+    assert statuses(world, world.launch("test", world.ids[0])) == ["LAUNCHED"]
+    assert statuses(world, world.cut_over(world.ids[0])) == ["FAILED"]
+
+
+def test_fault_can_be_for_one_attempt_only(simulate: Any) -> None:
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "snapshot", "attempts": [2]}])
+    found = [statuses(world, world.launch("test", world.ids[0])) for _ in range(3)]
+    assert found == [["LAUNCHED"], ["FAILED"], ["LAUNCHED"]]
+
+
+def test_probability_hits_some_and_the_same_with_the_same_seed(simulate: Any) -> None:
+    fields = {
+        "servers": [{"name": "s", "count": 100}],
+        "faults": [{"kind": "launch", "at": "launch", "probability": 0.3}],
+    }
+    first, second = simulate(**fields), simulate(**fields)
+    found = [statuses(world, world.launch("test", *world.ids)) for world in (first, second)]
+    assert 15 <= found[0].count("FAILED") <= 45
+    assert found[0] == found[1]
+
+
+def test_call_fault_counts_matching_calls(simulate: Any) -> None:
+    fault = {"kind": "call", "operations": ["Describe*"], "outcome": "unavailable", "calls": [2]}
+    answer = simulate(faults=[fault]).simulator.answer
+    paths = ["/ListWaves", "/DescribeJobs", "/DescribeJobs", "/DescribeJobs"]
+    assert [answer("POST", path, body=b"{}").status for path in paths] == [200, 200, 503, 200]
+
+
+def test_call_fault_can_be_for_one_server(simulate: Any, refused: Any) -> None:
+    fault = {"kind": "call", "operations": ["*"], "servers": ["server-1"], "outcome": "access_denied"}
+    world = simulate(faults=[fault])
+    world.mgn.get_launch_configuration(sourceServerID=world.ids[0])
+    assert refused(world.mgn.get_launch_configuration, {"sourceServerID": world.ids[1]})["Error"]["Code"] == (
+        "AccessDeniedException"
+    )
+
+
+def test_every_fault_is_reported(simulate: Any) -> None:
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "launch"}, {"kind": "replication"}])
+    world.launch("test", world.ids[0])
+    reported = {(entry["fault"], entry.get("at")) for entry in world.simulator.log(kind="fault")}
+    assert reported == {("launch", "launch"), ("replication", None)}
+
+
+@pytest.mark.parametrize(("at", "status", "ssm"), [("status", "impaired", "online"), ("ssm", "ok", "offline")])
+def test_booted_instance_can_fail_one_check_only(simulate: Any, at: str, status: str, ssm: str) -> None:
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": at}])
+    world.launch("test", world.ids[0])
+    world.simulator.advance(121)
+    instance = next(iter(world.simulator.compute.instances.values()))
+    assert (instance.status, instance.ssm) == (status, ssm)
+    assert world.server(world.ids[0])["launchedInstance"]["firstBoot"] == "SUCCEEDED"
+
+
+def test_fault_injected_later_goes_first(simulate: Any) -> None:
+    world = simulate(faults=[{"kind": "events", "drop": 1}])
+    world.simulator.inject({"kind": "events"})
+    world.launch("test", world.ids[0])
+    assert len(world.events()) == 1
+
+
+@pytest.mark.parametrize("knob", ["reads_per_second", "writes_per_second"])
+def test_call_rates_are_knobs(simulate: Any, knob: str) -> None:
+    world = simulate(knobs={knob: 2})
+    path = "/DescribeJobs" if knob == "reads_per_second" else "/InitializeService"
+    answers = [world.simulator.answer("POST", path, body=b"{}").status for _ in range(3)]
+    assert answers[2] == 429
+    world.simulator.advance(1)
+    assert world.simulator.answer("POST", path, body=b"{}").status < 300
+
+
+def test_jitter_spreads_the_servers_of_a_job(simulate: Any) -> None:
+    world = simulate(timings={"jitter": 0.5})
+    world.launch("test", *world.ids)
+    times = {entry["time"] for entry in world.simulator.log(kind="instance") if entry["event"] == "launched"}
+    assert len(times) == 3
+
+
+def test_cleanup_fault_leaves_the_earlier_instance(simulate: Any) -> None:
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "cleanup"}])
+    world.launch("test", world.ids[0])
+    world.launch("test", world.ids[0])
+    states = [instance.state for instance in world.simulator.compute.instances.values()]
+    assert states == ["running", "running"]
