@@ -48,7 +48,7 @@ local-down: .build/ready ## Stop the local cloud and remove what it left
 	@python -m localcloud down
 
 test: .build/ready ## Run all tests
-	@pytest -q
+	@pytest -q -n 2 --dist loadfile
 
 check: .build/ready lint types synth ## What CI runs besides the tests: lint, types, imports, synth, templates, schemas
 	@migrate schema --write .build/schemas >/dev/null

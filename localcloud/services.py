@@ -67,6 +67,7 @@ def _engine_environment(settings: CloudSettings, port: int, mgn_url: str | None)
         "LOCAL_SCHEDULE_SCALE": str(settings.schedule_scale),
         "LOCAL_STATE_MACHINES": settings.state_machines,
         "LOCAL_MGN_URL": mgn_url or "",
+        "LOCAL_TEMPORARY_FOLDER": str(temporary_folder(settings.folder)),
         "AUTH": str(settings.auth).lower(),
         "LOG_LEVEL": settings.log_level,
     }

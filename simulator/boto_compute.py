@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.lanes import InlineLanes, Lanes
+from simulator.lanes import InlineLanes, Lanes, logger
 from simulator.listeners import AddressPool, Listeners
 from simulator.model.ports import LaunchDone, LaunchOrder, LaunchResult, TemplateChange, TemplateOrder, TerminateDone
 from simulator.model.server import Application
@@ -88,11 +88,17 @@ class BotoCompute:
         def work() -> None:
             address = self._addresses.get(instance_id)
             if application is not None and address is not None and self._serving is not None:
-                self._serving.listeners.open(instance_id, address, application)
+                self._serve(self._serving, instance_id, address, application)
             tags = _tag_list({STATUS_TAG: status, SSM_TAG: ssm})
             self._client.create_tags(Resources=[instance_id], Tags=tags)
 
         self._submit(server_id, work)
+
+    def _serve(self, serving: Serving, instance_id: str, address: str, application: Application) -> None:
+        try:
+            serving.listeners.open(instance_id, address, application)
+        except OSError as error:
+            logger.warning("%s cannot listen on %s:%s: %s", instance_id, address, application.port, error)
 
     def terminate(self, server_id: str, instance_id: str, done: TerminateDone) -> None:
         def work() -> None:

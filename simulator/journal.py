@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from simulator.model.formats import datetime_text
@@ -43,23 +44,29 @@ class Journal:
     def __init__(self, limit: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=limit)
         self._count = 0
+        # Side effects write from their own threads.
+        self._lock = Lock()
 
     def write(self, at: float, kind: str, facts: Mapping[str, Any]) -> None:
         """Append an entry."""
-        self._count += 1
-        self._entries.append(Entry(self._count, at, kind, facts))
+        with self._lock:
+            self._count += 1
+            self._entries.append(Entry(self._count, at, kind, facts))
 
     def read(self, *, since: int = 0, kind: str = "", limit: int | None = None) -> list[dict[str, Any]]:
         """Entries numbered above `since`, all kinds or one."""
-        return [entry.view() for entry in islice(self._select(since, kind), limit)]
+        with self._lock:
+            return [entry.view() for entry in islice(self._select(since, kind), limit)]
 
     def last(self, count: int) -> list[dict[str, Any]]:
         """The newest entries, newest first."""
-        return [entry.view() for entry in islice(reversed(self._entries), count)]
+        with self._lock:
+            return [entry.view() for entry in islice(reversed(self._entries), count)]
 
     def clear(self) -> None:
         """Forget everything; numbering goes on."""
-        self._entries.clear()
+        with self._lock:
+            self._entries.clear()
 
     def _select(self, since: int, kind: str) -> Iterator[Entry]:
         if self._entries and since >= self._entries[0].number:

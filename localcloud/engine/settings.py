@@ -15,6 +15,7 @@ class EngineSettings:
     wait_scale: float = 1.0
     mgn_url: str = ""
     state_machines: str = "engine"
+    temporary_folder: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "EngineSettings":
@@ -27,6 +28,7 @@ class EngineSettings:
             wait_scale=float(environment.get("LOCAL_WAIT_SCALE", "1")),
             mgn_url=environment.get("LOCAL_MGN_URL", ""),
             state_machines=environment.get("LOCAL_STATE_MACHINES", "engine"),
+            temporary_folder=environment.get("LOCAL_TEMPORARY_FOLDER", ""),
         )
 
     @property

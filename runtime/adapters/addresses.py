@@ -7,8 +7,6 @@ from runtime.errors import CallbackDeliveryError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-
 
 def checked_address(host: str, port: int, *, allows_private: bool) -> str:
     """One address of the host, resolved once, so that what was checked is what gets connected to.
@@ -33,5 +31,4 @@ def is_public(address: Address) -> bool:
 
 
 def _wraps_ipv4(address: ipaddress.IPv6Address) -> bool:
-    in_nat64 = any(address in network for network in _NAT64)
-    return in_nat64 or any(part is not None for part in (address.ipv4_mapped, address.sixtofour, address.teredo))
+    return any(part is not None for part in (address.ipv4_mapped, address.sixtofour, address.teredo))

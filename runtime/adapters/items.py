@@ -104,5 +104,5 @@ def _indexed(index: Index, partition: str, sort: str) -> "Item":
 
 
 def _sortable(moment: datetime) -> str:
-    # Always with microseconds: as text, 12:00:00.5Z would sort before 12:00:00Z.
+    # Of one width, so that the order of the texts is the order in time.
     return moment.isoformat(timespec="microseconds")

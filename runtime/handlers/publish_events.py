@@ -17,10 +17,12 @@ from runtime.observability import correlate, logger, metrics
 
 
 @observed
-@metrics.log_metrics
 def handler(event: Event, context: LambdaContext) -> Event:
     ports = aws_ports(PublishEnvironment, scope_of(context))
-    return each_record(event, context, EventType.DynamoDBStreams, lambda record: _publish(record, ports))
+    answer = each_record(event, context, EventType.DynamoDBStreams, lambda record: _publish(record, ports))
+    if metrics.metric_set:
+        metrics.flush_metrics()
+    return answer
 
 
 def _publish(change: DynamoDBRecord, ports: Ports) -> None:

@@ -33,12 +33,16 @@ class SweepReport(NamedTuple):
 
 def sweep(ports: Ports) -> SweepReport:
     """Look at every open wait of this account and Region, and at what was accepted and never began or lost its end."""
-    waits = tuple(ports.store.open_waits(ports.scope))
-    resumed = settle(ports, waits)
     forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    return SweepReport(len(waits), resumed, len(forgotten), _freeze_orphans(ports))
+    waits = tuple(ports.store.open_waits(ports.scope))
+    try:
+        resumed = settle(ports, waits)
+    finally:
+        # A wait that cannot be resumed comes up in every sweep; the rest is looked at all the same.
+        frozen = _freeze_orphans(ports)
+    return SweepReport(len(waits), resumed, len(forgotten), frozen)
 
 
 def _freeze_orphans(ports: Ports) -> int:

@@ -1,6 +1,7 @@
 """The migration request: SQS body, HTTP body and EventBridge detail are this one model."""
 
 import hashlib
+import json
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -188,4 +189,5 @@ class MigrationRequest(Payload):
 
     def digest(self) -> str:
         """SHA-256 of the canonical form: equal digests are the same request."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -22,6 +22,7 @@ def ready_for_test(account: Account, server: SourceServer) -> None:
     if not server.ready_for_test_announced:
         server.ready_for_test_announced = True
         _send(account, server, LIFECYCLE, {"state": "READY_FOR_TEST"})
+        _send_undocumented(account, server, "MGN Source Server Ready For Test", {"state": "READY_FOR_TEST"})
 
 
 def stalled(account: Account, server: SourceServer, is_stalled: bool) -> None:
@@ -30,15 +31,22 @@ def stalled(account: Account, server: SourceServer, is_stalled: bool) -> None:
 
 
 def replication_changed(account: Account, server: SourceServer) -> None:
-    """Undocumented payload, hence only behind its knob."""
-    if account.knobs.undocumented_events:
-        _send(account, server, "MGN Data Replication State Change", {"state": server.replication.state})
+    """Replication went into another state: two kinds of undocumented payload."""
+    state = {"state": server.replication.state}
+    _send_undocumented(account, server, "MGN Data Replication State Change", state)
+    if server.replication.state == "INITIATING":
+        _send_undocumented(account, server, "MGN Data Replication", state)
 
 
 def agent_installed(account: Account, server: SourceServer) -> None:
-    """Undocumented payload, hence only behind its knob."""
+    """An agent reported for the first time."""
+    _send_undocumented(account, server, "MGN Agent Install", {"state": "INSTALLED"})
+
+
+def _send_undocumented(account: Account, server: SourceServer, detail_type: str, detail: dict[str, Any]) -> None:
+    # The reference lists these detail-types without a payload, so they exist only behind their knob.
     if account.knobs.undocumented_events:
-        _send(account, server, "MGN Agent Install", {"state": "INSTALLED"})
+        _send(account, server, detail_type, detail)
 
 
 def _send(account: Account, server: SourceServer, detail_type: str, detail: dict[str, Any]) -> None:

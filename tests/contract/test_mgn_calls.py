@@ -1,7 +1,7 @@
 """How the MGN adapter calls: batches, pages, dates, and exactly once where there is no client token (I3)."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 import pytest
@@ -62,8 +62,10 @@ def test_every_time_zone_becomes_utc(mgn: MgnMigrationService, simulator: Simula
     job = mgn.start_launch(Phase.TEST, [READY], {})
     created = datetime.fromisoformat(job.creation_date_time or "")
     assert [found.job_id for found in mgn.jobs_since(created.astimezone(UTC))] == [job.job_id]
-    local = datetime.fromtimestamp(created.timestamp()).astimezone()
-    assert [found.job_id for found in mgn.jobs_since(local)] == [job.job_id]
+    for hours in (-8, 5):
+        local = created.astimezone(timezone(timedelta(hours=hours)))
+        assert [found.job_id for found in mgn.jobs_since(local)] == [job.job_id]
+        assert list(mgn.jobs_since(local + timedelta(hours=1))) == []
 
 
 @pytest.mark.parametrize("outcome", ["internal", "unavailable", "timeout_before", "timeout_after"])

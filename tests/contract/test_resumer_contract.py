@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from runtime.adapters.step_functions import StepFunctionsResumer
@@ -62,3 +63,9 @@ def test_throttling_heals_by_waiting(states: Stubber) -> None:
     with pytest.raises(ThrottledError) as caught:
         resumer().resume("secret-token", DONE)
     assert "secret-token" not in str(caught.value)
+
+
+def test_denied_resume_is_not_taken_for_nobody_waiting(states: Stubber) -> None:
+    states.add_client_error("send_task_success", "AccessDeniedException")
+    with pytest.raises(ClientError):
+        resumer().resume("token", DONE)

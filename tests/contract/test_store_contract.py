@@ -1,18 +1,12 @@
 """What every MigrationStore does: the fake and the DynamoDB adapter pass the same suite."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TypeVar
 
 import pytest
-from moto import mock_aws
 
-from runtime.adapters.store import DynamoDbMigrationStore
 from runtime.errors import RecordChangedError
 from runtime.logic.ports import MigrationStore
-from runtime.models.record import Decision, MigrationRecord, Outcome
-from runtime.models.request import Gate
+from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 from tests.builders import (
     NOON,
@@ -23,43 +17,17 @@ from tests.builders import (
     a_record,
     a_rejection,
     a_request,
-    a_signal,
-    a_wait,
     an_entry,
 )
-from tests.contract.state_table import TABLE_NAME, make_state_table
-from tests.fakes import InMemoryStore
+from tests.contract.rivals import at_once
 
-T = TypeVar("T")
-
-DONE = Outcome(reason="launched")
 LATER = NOON + timedelta(minutes=5)
-
-
-@pytest.fixture(params=["in-memory", "dynamodb"])
-def store(request: pytest.FixtureRequest) -> Iterator[MigrationStore]:
-    if request.param == "in-memory":
-        yield InMemoryStore()
-        return
-    with mock_aws():
-        yield DynamoDbMigrationStore(make_state_table(), TABLE_NAME)
 
 
 def accept(store: MigrationStore, record: MigrationRecord | None = None) -> MigrationRecord:
     record = record or a_record()
     store.append(record, an_entry(record))
     return record
-
-
-def at_once(calls: list[Callable[[], T]]) -> list[T | Exception]:
-    def outcome(call: Callable[[], T]) -> T | Exception:
-        try:
-            return call()
-        except RecordChangedError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(outcome, calls))
 
 
 def after(record: MigrationRecord, status: MigrationStatus, **changes: object) -> MigrationRecord:
@@ -211,111 +179,3 @@ class TestLocks:
         locks = [a_lock(f"mig-{n}") for n in range(10)]
         held = at_once([lambda lock=lock: store.lock(lock) for lock in locks])  # type: ignore[misc]
         assert len({lock.owner for lock in held if not isinstance(lock, Exception)}) == 1
-
-
-class TestWaits:
-    def test_parked_wait_is_open(self, store: MigrationStore) -> None:
-        assert store.park(a_wait()) == a_wait()
-        assert store.waits("mig-1") == (a_wait(),)
-        assert list(store.open_waits(SCOPE)) == [a_wait()]
-        assert list(store.open_waits("111122223333#eu-west-1")) == []
-
-    def test_open_waits_come_nearest_deadline_first(self, store: MigrationStore) -> None:
-        for hours in (3, 1, 2):
-            store.park(a_wait(migration_id=f"mig-{hours}", deadline=NOON + timedelta(hours=hours)))
-        assert [wait.migration_id for wait in store.open_waits(SCOPE)] == ["mig-1", "mig-2", "mig-3"]
-
-    def test_retried_step_replaces_the_token(self, store: MigrationStore) -> None:
-        store.park(a_wait(token="first"))
-        assert store.park(a_wait(token="second")).token == "second"
-        assert [wait.token for wait in store.waits("mig-1")] == ["second"]
-        assert [wait.token for wait in store.open_waits(SCOPE)] == ["second"]
-
-    def test_retried_step_keeps_an_undelivered_outcome(self, store: MigrationStore) -> None:
-        store.decide(store.park(a_wait(token="first")), DONE)
-        parked = store.park(a_wait(token="second"))
-        assert (parked.token, parked.outcome) == ("second", DONE)
-        assert store.waits("mig-1") == (parked,)
-
-    def test_first_outcome_wins(self, store: MigrationStore) -> None:
-        wait = store.park(a_wait())
-        assert store.decide(wait, DONE).outcome == DONE
-        assert store.decide(wait, Outcome(error="LaunchFailedError")).outcome == DONE
-        assert store.waits("mig-1")[0].outcome == DONE
-
-    def test_ten_deciders_agree_on_one_outcome(self, store: MigrationStore) -> None:
-        wait = store.park(a_wait())
-        outcomes = [Outcome(reason=f"decider {n}") for n in range(10)]
-        decided = at_once([lambda outcome=outcome: store.decide(wait, outcome) for outcome in outcomes])  # type: ignore[misc]
-        assert {each.outcome for each in decided if not isinstance(each, Exception)} == {
-            store.waits("mig-1")[0].outcome
-        }
-
-    def test_decided_wait_stays_open_until_it_is_closed(self, store: MigrationStore) -> None:
-        decided = store.decide(store.park(a_wait()), DONE)
-        assert list(store.open_waits(SCOPE)) == [decided]
-        store.close(decided)
-        assert store.waits("mig-1") == ()
-        assert list(store.open_waits(SCOPE)) == []
-
-    def test_closing_with_an_older_reading_works_and_twice_is_harmless(self, store: MigrationStore) -> None:
-        wait = store.park(a_wait())
-        store.decide(wait, DONE)
-        store.close(wait)
-        store.close(wait)
-        assert store.waits("mig-1") == ()
-
-    def test_wait_parked_again_survives_the_close_of_the_old_one(self, store: MigrationStore) -> None:
-        old = store.park(a_wait(token="first"))
-        new = store.park(a_wait(token="second"))
-        store.close(old)
-        assert store.waits("mig-1") == (new,)
-
-    def test_late_decision_of_an_older_reading_does_not_touch_the_wait_parked_since(
-        self, store: MigrationStore
-    ) -> None:
-        old = store.park(a_wait(token="first"))
-        store.close(store.decide(old, DONE))
-        new = store.park(a_wait(token="second"))
-        answer = store.decide(old, Outcome(error="LaunchFailedError"))
-        assert answer.token == "first"
-        assert store.waits("mig-1") == (new,)
-
-    def test_deciding_a_closed_wait_brings_nothing_back(self, store: MigrationStore) -> None:
-        wait = store.park(a_wait())
-        store.close(store.decide(wait, DONE))
-        assert store.decide(wait, DONE).outcome == DONE
-        assert store.waits("mig-1") == ()
-
-    def test_waits_of_other_names_and_migrations_stand_apart(self, store: MigrationStore) -> None:
-        waits = [a_wait("boot-test"), a_wait("launch-test"), a_wait("boot-test", "mig-2")]
-        for wait in waits:
-            store.park(wait)
-        assert store.waits("mig-1") == tuple(waits[:2])
-        assert store.waits("mig-2") == (waits[2],)
-
-
-class TestSignals:
-    def test_first_signal_of_a_name_wins(self, store: MigrationStore) -> None:
-        approve = a_signal(Decision.APPROVE, gate=Gate.CUTOVER)
-        assert store.signal(approve)
-        assert not store.signal(a_signal(Decision.REJECT, gate=Gate.CUTOVER, by="eve@example.com"))
-        assert store.signals("mig-1") == (approve,)
-
-    def test_signals_come_oldest_first(self, store: MigrationStore) -> None:
-        finalize = a_signal(gate=Gate.FINALIZE, at=NOON)
-        cancel = a_signal(Decision.CANCEL, at=NOON + timedelta(hours=1))
-        cutover = a_signal(gate=Gate.CUTOVER, at=NOON + timedelta(hours=2))
-        for signal in (cutover, cancel, finalize):
-            assert store.signal(signal)
-        assert store.signals("mig-1") == (finalize, cancel, cutover)
-
-    def test_ten_senders_of_one_name_have_one_winner(self, store: MigrationStore) -> None:
-        signals = [a_signal(gate=Gate.CUTOVER, by=f"person-{n}") for n in range(10)]
-        kept = at_once([lambda signal=signal: store.signal(signal) for signal in signals])  # type: ignore[misc]
-        assert kept.count(True) == 1
-        assert store.signals("mig-1") == (signals[kept.index(True)],)
-
-    def test_signal_needs_no_migration(self, store: MigrationStore) -> None:
-        assert store.signal(a_signal(migration_id="mig-unknown"))
-        assert store.signals("mig-1") == ()

@@ -112,6 +112,24 @@ def test_token_lies_in_the_document_only(store: DynamoDbMigrationStore, client: 
     assert [name for name, value in item.items() if "secret-token" in str(value)] == ["document"]
 
 
+def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
+    store: DynamoDbMigrationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.park(a_wait(token="first"))
+    read = store._table.get
+
+    def decided_after_reading(key: Any) -> Any:
+        monkeypatch.undo()
+        found = read(key)
+        store.decide(first, Outcome(reason="launched"))
+        return found
+
+    monkeypatch.setattr(store._table, "get", decided_after_reading)
+    parked = store.park(a_wait(token="second"))
+    assert (parked.token, parked.outcome) == ("second", Outcome(reason="launched"))
+    assert store.waits("mig-1") == (parked,)
+
+
 def test_pages_are_followed(store: DynamoDbMigrationStore) -> None:
     # DynamoDB answers a megabyte at a time.
     for number in range(30):

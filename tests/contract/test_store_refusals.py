@@ -81,6 +81,19 @@ def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbMigrationS
         store.unlock(a_lock())
 
 
+def test_migrations_are_read_consistently(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+    for read in ("record", "journal", "waits", "signals"):
+        call = "get_item" if read == "record" else "query"
+        seen: list[Any] = []
+        dynamodb.add_response(call, {} if read == "record" else {"Items": []})
+        event = f"provide-client-params.dynamodb.{call.title().replace('_', '')}"
+        watch = lambda params, seen=seen, **_: seen.append(params["ConsistentRead"])  # noqa: E731
+        aws("dynamodb").meta.events.register(event, watch)
+        getattr(store, read)("mig-1")
+        aws("dynamodb").meta.events.unregister(event, watch)
+        assert seen == [True]
+
+
 class Contended:
     """A table on which somebody else always wrote first."""
 

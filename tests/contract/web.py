@@ -25,6 +25,8 @@ class Site:
     headers: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     body: bytes = b"ok"
+    times: int = 1
+    sent: int = 0
 
 
 @contextmanager
@@ -41,9 +43,11 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
             self.send_response(site.statuses.pop(0) if site.statuses else 200)
             for name, value in site.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(site.body)))
+            self.send_header("Content-Length", str(len(site.body) * site.times))
             self.end_headers()
-            self.wfile.write(site.body)
+            for _ in range(site.times):
+                self.wfile.write(site.body)
+                site.sent += len(site.body)
 
         do_GET = do_POST = answer
 

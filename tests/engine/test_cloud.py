@@ -1,6 +1,7 @@
 """The local cloud comes up as one and leaves nothing behind."""
 
 import io
+import socket
 import subprocess
 import threading
 import zipfile
@@ -10,8 +11,9 @@ import boto3
 import pytest
 
 from localcloud.cloud import down, local_cloud, up
+from localcloud.deployment import DeploymentError
 from localcloud.network import SECURITY_GROUPS, SUBNETS
-from localcloud.processes import StartError, free_port, is_port_open, is_running
+from localcloud.processes import StartError, free_port, is_port_open
 from localcloud.services import temporary_folder
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState, load, state_file
@@ -82,14 +84,25 @@ def test_cloud_knows_its_network_and_is_described_by_its_state_file(tmp_path: Pa
     assert load(tmp_path) is None
 
 
-def test_failed_start_leaves_nothing_running(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="mgn-simulator"):
-        up(CloudSettings(folder=tmp_path, scenario=tmp_path / "missing.yaml"))
+def test_failed_deployment_leaves_nothing_running(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match="no assembly"):
+        up(CloudSettings(folder=tmp_path, assembly=tmp_path / "missing"))
     assert load(tmp_path) is None
+    assert not temporary_folder(tmp_path).exists()
 
 
 def test_port_in_use_is_an_error(tmp_path: Path) -> None:
-    with local_cloud(CloudSettings(folder=tmp_path / "one", port=free_port())) as state:
-        assert is_running(state.processes[0])
-        with pytest.raises(StartError, match="in use"):
-            up(CloudSettings(folder=tmp_path / "two", port=int(state.endpoint.rsplit(":", 1)[1])))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError, match="in use"):
+        up(CloudSettings(folder=tmp_path, port=taken.getsockname()[1]))
+
+
+def test_engine_started_by_hand_removes_its_temporary_files(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"LOCAL_ENGINE_PORT": str(port), "TMPDIR": str(tmp_path)}
+    command = [".venv-engine/bin/python", "-m", "localcloud.engine"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, env=environment, start_new_session=True) as process:
+        until(lambda: is_port_open(port), seconds=30)
+        assert list(tmp_path.iterdir())
+        process.terminate()
+    assert not list(tmp_path.iterdir())

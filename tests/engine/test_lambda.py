@@ -142,6 +142,12 @@ def test_every_python_runtime_is_the_engines_own_interpreter(aws: "Aws") -> None
     assert len(versions) == 1
 
 
+def test_functions_with_the_same_code_share_one_copy_of_it(aws: "Aws") -> None:
+    source = "import os\ndef handler(event, context): return os.path.realpath(__file__)"
+    files = {aws.invoke(aws.function(source))["payload"] for _ in range(2)}
+    assert len(files) == 1
+
+
 def test_handler_that_runs_too_long_is_stopped(aws: "Aws") -> None:
     function = aws.function("import time\ndef handler(event, context): time.sleep(9)", Timeout=1)
     begun = time.monotonic()

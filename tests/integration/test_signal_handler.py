@@ -72,11 +72,11 @@ def test_event_of_a_server_nobody_migrates_is_harmless(cloud: Cloud, server: str
 
 def test_i10_with_every_event_lost_the_sweep_resumes(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 0, "restarted": 0}
+    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 0, "restarted": 0, "frozen": 0}
     cloud.simulator.finish_jobs()
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 1, "restarted": 0}
+    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 1, "restarted": 0, "frozen": 0}
     assert cloud.tokens()["launch-test"] is None
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 0, "resumed": 0, "restarted": 0}
+    assert cloud.invoke(sweep.handler, {}) == {"waiting": 0, "resumed": 0, "restarted": 0, "frozen": 0}
 
 
 def test_i10_failed_launch_inside_a_completed_job_fails_its_step(cloud: Cloud) -> None:

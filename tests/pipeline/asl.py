@@ -27,7 +27,7 @@ class Surroundings(Protocol):
     def invoke(self, function: str, payload: Json) -> Json:
         """Run a handler; raises TaskFailedError."""
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
         """Run an action after so many virtual seconds."""
 
     def new_token(self, execution: "Execution") -> str:

@@ -20,10 +20,10 @@ from tests.pipeline.world import World
 S = MigrationStatus
 
 
-def a_world(*faults: Json, count: int = 1, **scenario: Any) -> World:
+def a_world(*faults: Json, count: int = 1, sweep_seconds: float = 60, **scenario: Any) -> World:
     servers = (ServerSpec(name="vm-{n:03d}", count=count),)
     scenario = {"servers": servers, "faults": faults, **scenario}
-    return World(Scenario.model_validate(scenario), budgets=Budgets(replication=4 * 3_600))
+    return World(Scenario.model_validate(scenario), budgets=Budgets(replication=4 * 3_600), sweep_seconds=sweep_seconds)
 
 
 def requests(world: World, **fields: Any) -> list[MigrationRequest]:

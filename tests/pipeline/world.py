@@ -14,6 +14,7 @@ from typing import Any, cast
 from unittest import mock
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from runtime.adapters.mgn import MgnMigrationService
@@ -34,7 +35,6 @@ from tests.unit.infrastructure.synthesis import definition, functions
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-SWEEP_SECONDS = 60
 EVENT_LATENCY = 0.5
 HANDLERS = (
     "validate_input",
@@ -68,9 +68,10 @@ class World:
 
     scope = f"{ACCOUNT}#{REGION}"
 
-    def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None) -> None:
+    def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None, sweep_seconds: float = 60) -> None:
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
+        self.sweep_seconds = sweep_seconds
         self.store = RecordingStore()
         self.mgn = _mgn(self.simulator)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
@@ -81,13 +82,13 @@ class World:
         self.delivers_events: Callable[[Json], int] = lambda event: 1
         """How often an MGN event is delivered."""
         self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._ticks, self._ids = count(), count(1)
         self._handlers = {name: importlib.import_module(f"runtime.handlers.{name}").handler for name in HANDLERS}
         self._sweep = importlib.import_module("runtime.handlers.sweep").handler
         self._definition, self._names = _program()
         self._context = _Context()
-        self.later(SWEEP_SECONDS, self._sweep_again)
+        self.later(sweep_seconds, self._sweep_again)
 
     # the ports that are not fakes of their own
 
@@ -149,7 +150,7 @@ class World:
 
     # the machinery
 
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
         heapq.heappush(self._agenda, (self.simulator.clock.now() + seconds, next(self._ticks), action))
 
     def new_token(self, execution: Execution) -> str:
@@ -198,7 +199,7 @@ class World:
         bus.events.clear()
 
     def _sweep_again(self) -> None:
-        self.later(SWEEP_SECONDS, self._sweep_again)
+        self.later(self.sweep_seconds, self._sweep_again)
         try:
             self._sweep({}, self._context)
         except (CrashError, Exception) as error:
@@ -269,7 +270,9 @@ def _mgn(simulator: Simulator) -> MgnMigrationService:
 def _client() -> Any:
     # Made once, because making it takes longer than a migration. One attempt for each call, because pauses between
     # repeats are real time, which this world does not spend.
-    client = boto3.client("mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}))
+    client = boto3.client(
+        "mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
+    )
     attach(client, cast(Simulator, _switch))
     return client
 

@@ -69,7 +69,13 @@ def test_undocumented_events_are_behind_a_knob(simulate: Any) -> None:
     """§15 [inferred]: four more detail-types exist, their payloads are not established."""
     world = simulate(servers=NEW, knobs={"undocumented_events": True})
     world.simulator.advance(10_000)
-    assert {"MGN Agent Install", "MGN Data Replication State Change"} <= {kind for kind, _ in sent(world)}
+    assert {kind for kind, _ in sent(world)} == {
+        "MGN Agent Install",
+        "MGN Data Replication",
+        "MGN Data Replication State Change",
+        "MGN Source Server Lifecycle State Change",
+        "MGN Source Server Ready For Test",
+    }
 
 
 def test_events_can_be_lost(simulate: Any) -> None:

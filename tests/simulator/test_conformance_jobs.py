@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from simulator.model.account import BUSY
-
 
 def test_starter_answers_with_a_pending_job(simulate: Any) -> None:
     """§3 [field T22]: job and servers PENDING, no instance id, no endDateTime."""
@@ -161,73 +159,6 @@ def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
     assert world.server(world.ids[0])["launchedInstance"]["firstBoot"] == "WAITING"
 
 
-def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: Any, refused: Any) -> None:
-    """§2.2 [field WS]: one busy server refuses all, nothing starts."""
-    world = simulate()
-    world.mgn.start_test(sourceServerIDs=world.ids[:1])
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
-    assert (error["Error"]["Code"], error["Error"]["Message"]) == ("ConflictException", BUSY)
-    assert world.state(world.ids[2]) == "READY_FOR_TEST"
-
-
-def test_running_terminate_job_blocks_the_cutover(simulate: Any, refused: Any) -> None:
-    """§10.3 [field WS]: StartCutover is refused while the Terminate job runs."""
-    world = simulate("READY_FOR_TEST")
-    world.launch("test", world.ids[0])
-    world.mark(world.ids[0], "READY_FOR_CUTOVER")
-    world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
-    assert refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids})["Error"]["Message"] == BUSY
-
-
-def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
-    """§15 [inferred]: whether a starter takes part of a batch is not established."""
-    world = simulate(knobs={"busy_batch": "skip_busy"})
-    world.mgn.start_test(sourceServerIDs=world.ids[:1])
-    job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
-    assert "SERVER_SKIPPED" in world.log(job_id)
-    world.simulator.finish_jobs()
-    assert [each["launchStatus"] for each in world.job(job_id)["participatingServers"]] == [
-        "PENDING",
-        "LAUNCHED",
-        "LAUNCHED",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("quotas", "first", "second"),
-    [({"active_jobs": 1}, 1, 1), ({"servers_per_job": 1}, 1, 2), ({"servers_in_active_jobs": 2}, 1, 2)],
-)
-def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first: int, second: int) -> None:
-    """§5 [docs GR-mgn]: 20 jobs, 200 servers a job, 200 in all active jobs; the error class [inferred]."""
-    world = simulate(quotas=quotas)
-    world.mgn.start_test(sourceServerIDs=world.ids[:first])
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids[first : first + second]})
-    assert error["Error"]["Code"] == "ConflictException"
-
-
-def test_default_quotas_are_the_published_ones(simulate: Any) -> None:
-    """§5 [docs GR-mgn]: 20, 200, 200."""
-    quotas = simulate().simulator.account.quotas
-    assert (quotas.active_jobs, quotas.servers_per_job, quotas.servers_in_active_jobs) == (20, 200, 200)
-
-
-def test_quota_error_class_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§2.2 [model]: 402 is not modelled on the starters, hence a knob."""
-    world = simulate(quotas={"servers_per_job": 1}, knobs={"quota_error": "ServiceQuotaExceededException"})
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
-    assert (error["Error"]["Code"], error["quotaValue"]) == ("ServiceQuotaExceededException", 1)
-
-
-def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: Any) -> None:
-    """§5 [docs UG/General-Questions-FAQ]: launch and terminate jobs count while active."""
-    world = simulate(quotas={"active_jobs": 1})
-    world.launch("test", world.ids[0])
-    world.mgn.terminate_target_instances(sourceServerIDs=world.ids[1:2])
-    refused(world.mgn.start_test, {"sourceServerIDs": world.ids[2:]})
-    world.simulator.finish_jobs()
-    world.mgn.start_test(sourceServerIDs=world.ids[2:])
-
-
 def test_jobs_are_listed_newest_first(simulate: Any) -> None:
     """§2.2 [model doc]: sorted by creation, latest first; pages keep that order."""
     world = simulate()
@@ -259,13 +190,6 @@ def test_only_completed_jobs_can_be_deleted(simulate: Any, refused: Any) -> None
 def test_jobs_of_support_show_up(simulate: Any) -> None:
     """§3 [model doc]: expect DIAGNOSTIC jobs that nobody of us made."""
     assert simulate(diagnostic_jobs=1).mgn.describe_jobs()["items"][0]["initiatedBy"] == "DIAGNOSTIC"
-
-
-def test_not_launchable_server_cannot_be_launched(simulate: Any, refused: Any) -> None:
-    """§1.4 [model doc]: launchable means lagDuration is not null."""
-    world = simulate(servers=[{"name": "a", "lifecycle": "READY_FOR_TEST", "replication": "INITIATING"}])
-    world.simulator.account.servers[world.ids[0]].replication.launchable = False
-    refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,10 @@ def test_no_role_may_use_another_key() -> None:
         ("ec2:RunInstances", {"trigger_migration"}),
         ("ec2:TerminateInstances", {"trigger_migration", "rollback_handler"}),
         ("iam:PassRole", {"trigger_migration"}),
-        ("ssm:SendCommand", {"prepare_source", "verify_migration"}),
+        ("ssm:SendCommand", {"prepare_source", "trigger_migration", "verify_migration"}),
         ("events:PutEvents", {"ingress_handler", "sweep", "publish_events"}),
         ("secretsmanager:GetSecretValue", {"callback_handler"}),
-        ("states:DescribeExecution", {"sweep", "signal_handler"}),
+        ("states:DescribeExecution", {"sweep"}),
     ],
 )
 def test_only_these_functions_may(action: str, modules: set[str]) -> None:

@@ -7,18 +7,19 @@ import pytest
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.sweeping import sweep
 from runtime.models.record import Outcome
+from runtime.models.status import MigrationStatus
 from tests.builders import NOON, a_wait
 from tests.fakes import FakePorts, FakeResumer
-from tests.unit.runtime.stages import a_world, accepted, bring_to, finish_jobs
+from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record
 
 
 def test_i10_launch_whose_every_event_was_lost_is_resumed_by_the_sweep() -> None:
     ports = bring_to("test-launching")
-    assert sweep(ports) == (1, 0, 0)
+    assert sweep(ports) == (1, 0, 0, 0)
     finish_jobs(ports)
-    assert sweep(ports) == (1, 1, 0)
+    assert sweep(ports) == (1, 1, 0, 0)
     assert ports.resumer.resumed["launch-test"].error is None
-    assert sweep(ports) == (0, 0, 0)
+    assert sweep(ports) == (0, 0, 0, 0)
 
 
 def test_i1_accepted_migration_that_never_began_is_started_again() -> None:
@@ -61,5 +62,44 @@ def test_i1_wait_that_cannot_be_resumed_does_not_keep_forgotten_migrations_from_
 
 
 def test_empty_world_is_swept_without_a_call_to_mgn(ports: FakePorts) -> None:
-    assert sweep(ports) == (0, 0, 0)
+    assert sweep(ports) == (0, 0, 0, 0)
     assert ports.mgn.calls == []
+
+
+def sweep_for_a_quarter_of_an_hour(ports: FakePorts) -> int:
+    frozen = 0
+    for _ in range(15):
+        ports.advance(60)
+        frozen += sweep(ports).frozen
+    return frozen
+
+
+def test_i7_migration_whose_execution_died_unheard_freezes_once() -> None:
+    ports = bring_to("test-launched")
+    ports.resumer.ended_executions.add(EXECUTION)
+    assert sweep_for_a_quarter_of_an_hour(ports) == 0
+    ports.advance(3_600)
+    assert sweep_for_a_quarter_of_an_hour(ports) == 1
+    assert the_record(ports).status is MigrationStatus.FROZEN
+    assert sweep_for_a_quarter_of_an_hour(ports) == 0
+
+
+@pytest.mark.parametrize("stage", ["test-launched", "test-launching"])
+def test_migration_whose_execution_runs_or_that_waits_is_no_orphan(stage: str) -> None:
+    ports = bring_to(stage)
+    if stage == "test-launching":
+        ports.resumer.ended_executions.add(EXECUTION)
+    ports.advance(3_600)
+    assert sweep_for_a_quarter_of_an_hour(ports) == 0
+
+
+def test_i7_wait_that_cannot_be_resumed_does_not_keep_orphans_from_being_found() -> None:
+    ports = bring_to("test-launched")
+    ports.store.park(a_wait(migration_id="mig-2", deadline=NOON - timedelta(hours=1)))
+    ports.resumer = _Poisoned(ended_executions={EXECUTION})
+    ports.advance(3_600)
+    for _ in range(15):
+        ports.advance(60)
+        with pytest.raises(ServiceUnavailableError):
+            sweep(ports)
+    assert the_record(ports).status is MigrationStatus.FROZEN
