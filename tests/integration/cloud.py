@@ -157,14 +157,15 @@ class _Switch:
     """Sends what moto has no answer for to the cloud of the running test. The runtime makes its clients once."""
 
     cloud: Cloud
-    is_wired = False
+    wired: object = None
 
     @classmethod
     def turn_to(cls, cloud: Cloud) -> None:
         cls.cloud = cloud
-        if cls.is_wired:
+        # Tests of the clients themselves drop them: new ones need wiring again.
+        if cls.wired is client("mgn"):
             return
-        cls.is_wired = True
+        cls.wired = client("mgn")
         answers: Any = cls
         for mgn in (client("mgn"), once_client("mgn")):
             attach(mgn, answers)

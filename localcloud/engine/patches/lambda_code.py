@@ -32,14 +32,15 @@ class _SharedZipFile(zipfile.ZipFile):
     """An archive whose extraction as a function's code is a link to the one extraction all share."""
 
     _folder = Path(tempfile.mkdtemp(prefix="lambda-code-"))
-    _lock = threading.Lock()
+    # Not `_lock`: every ZipFile has one of its own under that name.
+    _one_at_a_time = threading.Lock()
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
         if path is None or Path(path).name != _CODE_FOLDER:
             super().extractall(path, members, pwd)
             return
         target = self._folder / hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()[:16]
-        with self._lock:
+        with self._one_at_a_time:
             if not target.exists():
                 unfinished = target.with_suffix(".unfinished")
                 super().extractall(unfinished, members, pwd)
