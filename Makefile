@@ -13,7 +13,6 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 PYTHON ?= python3
-UV = $(shell command -v uv 2>/dev/null || echo .build/uv/bin/uv)
 STAGE ?= dev
 
 .PHONY: help setup demo test check lint types synth snapshot bench docs local local-down clean
@@ -23,9 +22,10 @@ help: ## Show this list
 
 setup: .build/ready ## Install everything the other targets need (they do it themselves)
 
+# Debian's python3 comes without venv's ensurepip, others without pip: either will do.
 .build/uv/bin/uv:
-	@$(PYTHON) -m venv .build/uv
-	@.build/uv/bin/pip install --quiet --disable-pip-version-check uv
+	@$(PYTHON) -m venv .build/uv >/dev/null 2>&1 && .build/uv/bin/pip install --quiet --disable-pip-version-check uv \
+	  || $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .build/uv uv
 
 .build/ready: pyproject.toml uv.lock package.json package-lock.json
 	@mkdir -p .build
