@@ -9,6 +9,9 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 export AWS_EC2_METADATA_DISABLED := true
 export UV_PYTHON_DOWNLOADS := never
+# Company networks often sign with a certificate of their own, which only the system knows.
+export UV_SYSTEM_CERTS := true
+export NODE_USE_SYSTEM_CA := 1
 # An activated environment of something else must not become the target of uv.
 unexport VIRTUAL_ENV
 

@@ -1,0 +1,95 @@
+"""Which failures are tried again, how often, and with what token."""
+
+import pytest
+
+from runtime.errors import TRANSIENT
+from runtime.models.record import Progress
+from runtime.models.steps import Plan, Verdict
+from tests.states.interpreters import Interpreter
+from tests.states.script import CRASHES, Act, Script, fails_token, progresses, raises
+
+TESTED = Plan(verdict=Verdict.ACCEPTED, runs_test=True)
+HEALING = [name for name in TRANSIENT if name != "CheckPendingError"]
+SERVICE_FAULTS = ["Lambda.ServiceException", "Lambda.TooManyRequestsException", "Lambda.Unknown", "Sandbox.Timedout"]
+PENDING, THROTTLED = raises("CheckPendingError"), raises("ThrottledError")
+DONE = ["Validate", "AwaitReplication", "PrepareTest", "LaunchTest", "BootTest", "CheckTest", "CleanUp"]
+
+
+def repeated(state: str, times: int) -> list[str]:
+    """The calls when all goes well but that this state is called more often."""
+    before, _, after = (" ".join(DONE)).partition(state)
+    return [*before.split(), *[state] * times, *after.split()]
+
+
+def given_up(state: str, times: int) -> list[str]:
+    """The calls when this state fails so often that it is undone."""
+    return [*DONE[: DONE.index(state)], *[state] * times, "Undo"]
+
+
+@pytest.mark.parametrize("state", ["Validate", "CheckTest"])
+def test_everything_transient_is_tried_again(interpreter: Interpreter, state: str) -> None:
+    script = Script(TESTED, {state: [raises(name) for name in HEALING]})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated(state, len(HEALING) + 1)
+
+
+def test_wait_that_ends_in_a_transient_failure_is_tried_again(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"LaunchTest": [fails_token(name) for name in HEALING]})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("LaunchTest", len(HEALING) + 1)
+
+
+def test_faults_of_the_service_are_tried_again(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"BootTest": [raises(name) for name in SERVICE_FAULTS]})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("BootTest", len(SERVICE_FAULTS) + 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "act", "calls"),
+    [
+        ("LaunchTest", THROTTLED, 9),
+        ("LaunchTest", fails_token("ServiceUnavailableError"), 9),
+        ("BootTest", raises("Lambda.Unknown"), 6),
+        ("CheckTest", PENDING, 13),
+        ("PrepareTest", PENDING, 13),
+        ("BootTest", PENDING, 1),
+    ],
+    ids=["transient", "token", "service", "check", "preparation", "no check"],
+)
+def test_what_fails_too_often_is_undone(interpreter: Interpreter, state: str, act: Act, calls: int) -> None:
+    script = Script(TESTED, {state: [act] * (calls + 1)})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == given_up(state, calls)
+
+
+def test_last_attempt_may_succeed(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"CheckTest": [PENDING] * 12})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("CheckTest", 13)
+
+
+def test_pending_checks_and_transient_failures_are_counted_apart(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"CheckTest": [PENDING, THROTTLED] * 8 + [PENDING] * 4})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("CheckTest", 21)
+
+
+def test_every_round_of_an_undo_has_attempts_of_its_own(interpreter: Interpreter) -> None:
+    rounds = [*[THROTTLED] * 8, progresses(Progress.AGAIN)] * 2
+    script = Script(TESTED, {"CleanUp": rounds})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("CleanUp", 19)
+
+
+def test_function_whose_process_died_is_called_again(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"PrepareTest": [CRASHES]})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("PrepareTest", 2)
+
+
+def test_function_whose_process_always_dies_is_undone(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"LaunchTest": [CRASHES] * 7})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == given_up("LaunchTest", 6)
+    assert script.payloads("Undo")[0]["failure"]["Error"] == "Runtime.ExitError"
