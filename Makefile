@@ -73,8 +73,8 @@ synth: .build/ready ## Write the CloudFormation templates of dev and prod to cdk
 snapshot: .build/ready ## Accept the present templates as the new snapshots
 	@pytest -q tests/snapshot --snapshot-update
 
-bench: .build/ready ## Print the numbers the design asks for
-	@python -m benchmarks
+bench: .build/ready ## Print the figures of the MGN simulator
+	@python -m simulator.bench
 
 docs: .build/ready ## Regenerate the published schemas
 	@migrate schema --write docs/schemas
