@@ -1,9 +1,11 @@
 """The state table as a few dictionaries. Proven against the real adapter by tests/contract/test_store_contract.py."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from threading import RLock
 
 from runtime.errors import RecordChangedError
+from runtime.models.dispatch import Dispatch
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
 from runtime.models.status import MigrationStatus
 
@@ -18,6 +20,8 @@ class InMemoryStore:
         self.received: dict[str, dict[str, Signal]] = {}
         self.locks: dict[tuple[str, str], Lock] = {}
         self.rejected: dict[str, Rejection] = {}
+        self.dispatchers: dict[str, Dispatch] = {}
+        self.looks: dict[str, datetime] = {}
         self._one_at_a_time = RLock()
 
     def record(self, migration_id: str) -> MigrationRecord | None:
@@ -35,6 +39,9 @@ class InMemoryStore:
             self.journals.setdefault(record.migration_id, []).append(entry)
             if unlock:
                 self.unlock(unlock)
+
+    def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
+        return {id_: self.records[id_] for id_ in migration_ids if id_ in self.records}
 
     def migrations(
         self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
@@ -75,16 +82,24 @@ class InMemoryStore:
     def park(self, wait: Wait) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            parked = wait.model_copy(update={"outcome": stored.outcome}) if stored and stored.outcome else wait
+            parked = wait.after(stored) if stored else wait
             self.parked.setdefault(wait.migration_id, {})[wait.name] = parked
             return parked
 
-    def waits(self, migration_id: str) -> tuple[Wait, ...]:
-        return tuple(wait for _, wait in sorted(self.parked.get(migration_id, {}).items()))
+    def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
+        found = sorted(self.parked.get(migration_id, {}).items())
+        return tuple(wait for _, wait in found if wait.scope == scope)
 
     def open_waits(self, scope: str) -> Iterable[Wait]:
-        found = [wait for waits in self.parked.values() for wait in waits.values() if wait.scope == scope]
-        return iter(sorted(found, key=lambda wait: wait.deadline))
+        return iter([wait for migration_id in sorted(self.parked) for wait in self.waits(scope, migration_id)])
+
+    def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
+        with self._one_at_a_time:
+            stored = self._stored(wait)
+            if stored is None or stored.token != wait.token or stored.outcome is not None:
+                return False
+            self.parked[wait.migration_id][wait.name] = stored.model_copy(update=changes)
+            return True
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
         with self._one_at_a_time:
@@ -102,6 +117,26 @@ class InMemoryStore:
             stored = self._stored(wait)
             if stored is not None and stored.token == wait.token:
                 del self.parked[wait.migration_id][wait.name]
+
+    def dispatch(self, scope: str) -> Dispatch:
+        return self.dispatchers.get(scope, Dispatch(scope=scope))
+
+    def save_dispatch(self, state: Dispatch) -> Dispatch:
+        with self._one_at_a_time:
+            if self.dispatch(state.scope).version != state.version:
+                raise RecordChangedError(f"another dispatcher is at work in {state.scope}")
+            written = state.model_copy(update={"version": state.version + 1})
+            self.dispatchers[state.scope] = written
+            return written
+
+    def looked(self, scope: str, at: datetime) -> None:
+        self.looks[scope] = at
+
+    def last_look(self, scope: str) -> datetime | None:
+        return self.looks.get(scope)
+
+    def scopes(self) -> Iterable[str]:
+        return iter(sorted(self.looks))
 
     def signal(self, signal: Signal) -> bool:
         with self._one_at_a_time:

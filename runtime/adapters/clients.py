@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_mgn import MgnClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -32,6 +33,8 @@ def client(name: Literal["events"]) -> "EventBridgeClient": ...
 def client(name: Literal["mgn"]) -> "MgnClient": ...
 @overload
 def client(name: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+@overload
+def client(name: Literal["sqs"]) -> "SQSClient": ...
 @overload
 def client(name: Literal["ssm"]) -> "SSMClient": ...
 @overload

@@ -4,8 +4,10 @@
 |-----------|-------------------------|---------------|-------------------------------------------------------|
 | record    | MIGRATION#<id>          | RECORD        | wave, application, status, updatedAt, sequence         |
 | journal   | MIGRATION#<id>          | JOURNAL#<n>   |                                                       |
-| wait      | MIGRATION#<id>          | WAIT#<name>   | openScope, deadline                                   |
 | signal    | MIGRATION#<id>          | SIGNAL#<name> |                                                       |
+| wait      | SCOPE#<scope>           | WAIT#<id>#<name> |                                                    |
+| dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
+| last look | SCOPES                  | <scope>       |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
@@ -16,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runtime.models.base import Payload
+from runtime.models.dispatch import Dispatch
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection, Signal, Wait
 from runtime.models.table import DOCUMENT, INDEXES, JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
 
@@ -28,7 +31,10 @@ RECORD = "RECORD"
 LOCK = "LOCK"
 WAIT_PREFIX = "WAIT#"
 SIGNAL_PREFIX = "SIGNAL#"
+DISPATCH = "DISPATCH"
+SCOPES = "SCOPES"
 SEQUENCE = "sequence"
+VERSION = "version"
 OWNER = "owner"
 
 REJECTED_MESSAGE = "STORED_REJECTION"
@@ -50,6 +56,18 @@ def lock_key(scope: str, source_server_id: str) -> str:
     return f"SERVER#{scope}#{source_server_id}"
 
 
+def scope_key(scope: str) -> str:
+    return f"SCOPE#{scope}"
+
+
+def wait_prefix(migration_id: str) -> str:
+    return f"{WAIT_PREFIX}{migration_id}#"
+
+
+def wait_key(wait: Wait) -> str:
+    return f"{wait_prefix(wait.migration_id)}{wait.name}"
+
+
 def key(partition: str, sort: str) -> "Item":
     return {PARTITION_KEY: {"S": partition}, SORT_KEY: {"S": sort}}
 
@@ -69,8 +87,15 @@ def journal_item(entry: JournalEntry) -> "Item":
 
 
 def wait_item(wait: Wait) -> "Item":
-    item = _item(migration_key(wait.migration_id), f"{WAIT_PREFIX}{wait.name}", wait)
-    return {**item, **_indexed(Index.OPEN_WAITS, wait.scope, _sortable(wait.deadline))}
+    return _item(scope_key(wait.scope), wait_key(wait), wait)
+
+
+def dispatch_item(state: Dispatch) -> "Item":
+    return {**_item(scope_key(state.scope), DISPATCH, state), VERSION: {"N": str(state.version)}}
+
+
+def look_item(scope: str, at: datetime) -> "Item":
+    return {**key(SCOPES, scope), DOCUMENT: {"S": at.isoformat()}}
 
 
 def signal_item(signal: Signal) -> "Item":

@@ -1,6 +1,7 @@
 """The state table behind the MigrationStore port."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runtime.adapters import items
@@ -14,6 +15,7 @@ from runtime.adapters.table import (
     equals,
 )
 from runtime.errors import RecordChangedError
+from runtime.models.dispatch import Dispatch
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
 from runtime.models.status import MigrationStatus
 from runtime.models.table import DOCUMENT, JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
@@ -72,6 +74,11 @@ class DynamoDbMigrationStore:
             return self._records(Index.STATUS_TIME, status)
         return self._every_record()
 
+    def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
+        keys = [items.key(items.migration_key(id_), items.RECORD) for id_ in dict.fromkeys(migration_ids)]
+        found = (MigrationRecord.from_json(items.document(item)) for item in self._table.get_all(keys))
+        return {record.migration_id: record for record in found}
+
     def reject(self, rejection: Rejection) -> bool:
         return self._table.put(items.rejection_item(rejection), ABSENT)
 
@@ -97,31 +104,25 @@ class DynamoDbMigrationStore:
     def park(self, wait: Wait) -> Wait:
         for _ in range(ROUNDS):
             stored = self._stored(wait)
-            parked = wait.model_copy(update={"outcome": stored.outcome}) if stored and stored.outcome else wait
+            parked = wait.after(stored) if stored else wait
             if self._table.put(items.wait_item(parked), _is(stored) if stored else ABSENT):
                 return parked
         raise _contended(wait)
 
-    def waits(self, migration_id: str) -> tuple[Wait, ...]:
-        found = self._table.partition(items.migration_key(migration_id), items.WAIT_PREFIX)
+    def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
+        found = self._table.partition(items.scope_key(scope), items.wait_prefix(migration_id))
         return tuple(Wait.from_json(items.document(item)) for item in found)
 
     def open_waits(self, scope: str) -> Iterable[Wait]:
-        return (Wait.from_json(items.document(item)) for item in self._table.index(Index.OPEN_WAITS, scope))
+        found = self._table.partition(items.scope_key(scope), items.WAIT_PREFIX)
+        return (Wait.from_json(items.document(item)) for item in found)
+
+    def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
+        stored = self._change(wait, changes)
+        return stored is not None and stored.outcome is None
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
-        decided = wait.model_copy(update={"outcome": outcome})
-        stored: Wait | None = wait
-        for _ in range(ROUNDS):
-            if stored is None or stored.token != wait.token:
-                return decided
-            if stored.outcome is not None:
-                return stored
-            # Usually the caller's wait is the stored one, so the first write needs no read before it.
-            if self._table.put(items.wait_item(decided), _is(stored)):
-                return decided
-            stored = self._stored(wait)
-        raise _contended(wait)
+        return self._change(wait, {"outcome": outcome}) or wait.model_copy(update={"outcome": outcome})
 
     def close(self, wait: Wait) -> None:
         stored: Wait | None = wait
@@ -130,6 +131,27 @@ class DynamoDbMigrationStore:
                 return
             stored = self._stored(wait)
         raise _contended(wait)
+
+    def dispatch(self, scope: str) -> Dispatch:
+        item = self._table.get(items.key(items.scope_key(scope), items.DISPATCH))
+        return Dispatch.from_json(items.document(item)) if item else Dispatch(scope=scope)
+
+    def save_dispatch(self, state: Dispatch) -> Dispatch:
+        written = state.model_copy(update={"version": state.version + 1})
+        before = equals(items.VERSION, state.version) if state.version else ABSENT
+        if not self._table.put(items.dispatch_item(written), before):
+            raise RecordChangedError(f"another dispatcher is at work in {state.scope}")
+        return written
+
+    def looked(self, scope: str, at: datetime) -> None:
+        self._table.put(items.look_item(scope, at), {})
+
+    def last_look(self, scope: str) -> datetime | None:
+        item = self._table.get(items.key(items.SCOPES, scope))
+        return datetime.fromisoformat(items.document(item)) if item else None
+
+    def scopes(self) -> Iterable[str]:
+        return (item[SORT_KEY]["S"] for item in self._table.partition(items.SCOPES))
 
     def signal(self, signal: Signal) -> bool:
         return self._table.put(items.signal_item(signal), ABSENT)
@@ -180,6 +202,21 @@ class DynamoDbMigrationStore:
         unowned = absent_or(equals(items.OWNER, lock.owner))
         return {"Delete": {"TableName": self._table.name, "Key": _lock_key(lock), **unowned}}
 
+    def _change(self, wait: Wait, changes: Mapping[str, object]) -> Wait | None:
+        """The undecided wait with these changes, or the decided one that stands; None when its step went on."""
+        stored: Wait | None = wait
+        for _ in range(ROUNDS):
+            if stored is None or stored.token != wait.token:
+                return None
+            if stored.outcome is not None:
+                return stored
+            changed = stored.model_copy(update=changes)
+            # Usually the caller's wait is the stored one, so the first write needs no read before it.
+            if self._table.put(items.wait_item(changed), _is(stored)):
+                return changed
+            stored = self._stored(wait)
+        raise _contended(wait)
+
     def _stored(self, wait: Wait) -> Wait | None:
         item = self._table.get(_wait_key(wait))
         return Wait.from_json(items.document(item)) if item else None
@@ -190,7 +227,7 @@ def _is(wait: Wait) -> Condition:
 
 
 def _wait_key(wait: Wait) -> "items.Item":
-    return items.key(items.migration_key(wait.migration_id), f"{items.WAIT_PREFIX}{wait.name}")
+    return items.key(items.scope_key(wait.scope), items.wait_key(wait))
 
 
 def _lock_key(lock: Lock) -> "items.Item":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runtime.adapters.items import Item
 
 WRITES_PER_TRANSACTION = 100
+KEYS_PER_READ = 100
+READ_ATTEMPTS = 3
 
 CONDITION_FAILED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
@@ -69,15 +71,32 @@ class StateTable:
         with aws_faults():
             return self._client.get_item(TableName=self.name, Key=key, ConsistentRead=True).get("Item")
 
-    def partition(self, partition: str, sort_prefix: str) -> "Iterator[Item]":
+    def get_all(self, keys: "Sequence[Item]") -> "Iterator[Item]":
+        """The items under these keys, in no order; raises ThrottledError while DynamoDB leaves some out."""
+        for batch in batches(keys, KEYS_PER_READ):
+            left: Sequence[Any] = batch
+            for _ in range(READ_ATTEMPTS):
+                with aws_faults():
+                    answer = self._client.batch_get_item(
+                        RequestItems={self.name: {"Keys": left, "ConsistentRead": True}}
+                    )
+                yield from answer["Responses"].get(self.name, ())
+                left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
+                if not left:
+                    break
+            else:
+                raise ThrottledError(f"BatchGetItem left {len(left)} items out")
+
+    def partition(self, partition: str, sort_prefix: str | None = None) -> "Iterator[Item]":
         """The items of one partition, by sort key."""
+        with_prefix = sort_prefix is not None
         return self._query(
             {
                 "TableName": self.name,
                 "ConsistentRead": True,
-                "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)",
-                "ExpressionAttributeNames": {"#p": PARTITION_KEY, "#s": SORT_KEY},
-                "ExpressionAttributeValues": {":p": {"S": partition}, ":s": {"S": sort_prefix}},
+                "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)" if with_prefix else "#p = :p",
+                "ExpressionAttributeNames": {"#p": PARTITION_KEY} | ({"#s": SORT_KEY} if with_prefix else {}),
+                "ExpressionAttributeValues": {":p": {"S": partition}} | ({":s": {"S": sort_prefix}} if with_prefix else {}),
             }
         )
 

@@ -34,6 +34,7 @@ def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
         state_table=settings.state_table,
         scope=scope,
         event_bus=getattr(settings, "event_bus", ""),
+        wake_queue=getattr(settings, "wake_queue", ""),
         budgets=getattr(settings, "budgets", None),
     )
 

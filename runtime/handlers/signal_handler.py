@@ -5,7 +5,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
 from runtime.logic.gates import await_signal
 from runtime.logic.ports import Ports
-from runtime.logic.signalling import execution_ended, take_signal, wake_server
+from runtime.logic.signalling import execution_ended, take_signal
 from runtime.models.envelopes import EventEnvelope, ExecutionEnded
 from runtime.models.environment import StepEnvironment
 from runtime.models.events import MigrationSignal
@@ -29,7 +29,9 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 def _receive(envelope: EventEnvelope, ports: Ports) -> str:
     if envelope.source == "aws.mgn":
-        return f"woke {sum(wake_server(ports, server) for server in envelope.source_servers)} waits"
+        # An event only wakes: what happened is read from MGN, for everything that waits at once (I10).
+        ports.wakes.wake(ports.scope)
+        return "woke the dispatcher"
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)
         return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)

@@ -15,6 +15,7 @@ from runtime.logic.ports import (
     Network,
     Prober,
     Resumer,
+    Wakes,
 )
 from runtime.models.environment import Budgets
 
@@ -24,9 +25,10 @@ from runtime.models.environment import Budgets
 class AwsPorts:
     """The ports of one account and Region on AWS."""
 
-    def __init__(self, *, state_table: str, scope: str, event_bus: str = "", budgets: Budgets | None = None) -> None:
+    def __init__(self, *, state_table: str, scope: str, event_bus: str = "", wake_queue: str = "", budgets: Budgets | None = None) -> None:
         self._state_table = state_table
         self._event_bus = event_bus
+        self._wake_queue = wake_queue
         self.scope = scope
         self.budgets = budgets or Budgets()
 
@@ -83,6 +85,12 @@ class AwsPorts:
         from runtime.adapters.step_functions import StepFunctionsResumer
 
         return StepFunctionsResumer(client("stepfunctions"))
+
+    @cached_property
+    def wakes(self) -> Wakes:
+        from runtime.adapters.wakes import WakeQueue
+
+        return WakeQueue(client("sqs"), self._wake_queue)
 
     @cached_property
     def bus(self) -> EventBus:

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from runtime.errors import MgnNotInitializedError, RecordChangedError
-from runtime.logic.journal import lock_held_by, move, note
+from runtime.errors import MgnNotInitializedError, RecordChangedError, SourceServerGoneError
+from runtime.logic.journal import move, note
 from runtime.logic.ports import Ports
 from runtime.logic.readiness import matching_servers
 from runtime.logic.validation import (
@@ -29,6 +29,21 @@ def load(ports: Ports, step: Step) -> MigrationRecord:
     if record is None:
         raise RecordChangedError(f"no migration {step.migration_id} in the state table yet")
     return record
+
+
+def server_of(record: MigrationRecord) -> str:
+    """The id validation resolved; a migration past validation has one."""
+    if record.source_server_id is None:
+        raise SourceServerGoneError(f"{record.migration_id} has no source server yet")
+    return record.source_server_id
+
+
+def read_server(ports: Ports, record: MigrationRecord) -> SourceServer:
+    """The migration's server as MGN has it now; raises SourceServerGoneError when MGN does not have it."""
+    found = ports.mgn.servers([server_of(record)])
+    if not found:
+        raise SourceServerGoneError(f"{record.source_server_id} is not in MGN any more")
+    return found[0]
 
 
 def validate(step: ValidateInput, ports: Ports) -> Plan:
@@ -97,7 +112,6 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
 
 def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lock | None = None) -> Plan:
     reason = "; ".join(broken)
-    unlock = unlock or lock_held_by(record, at=ports.now())
     move(ports, record, MigrationStatus.REJECTED, actor=ACTOR, reason=reason, unlock=unlock)
     return Plan(verdict=Verdict.REJECTED)
 

@@ -1,10 +1,9 @@
 """finalize_cutover: the point of no return, passed only when MGN and the journal agree on a verified cutover (I5)."""
 
 from runtime.errors import NotVerifiedError
-from runtime.logic.admission import load
+from runtime.logic.admission import load, read_server
 from runtime.logic.journal import lock_held_by, move
 from runtime.logic.ports import Ports
-from runtime.logic.preparing import read_server
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
 from runtime.models.record import Decision, MigrationRecord, Signal
 from runtime.models.request import Gate, Phase

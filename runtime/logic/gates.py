@@ -1,14 +1,13 @@
 """The waits that are not MGN's: a person's approval, the cutover window, the soak."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.admission import load
 from runtime.logic.journal import move
 from runtime.logic.ports import Ports
-from runtime.logic.preparing import server_of
 from runtime.logic.waiting import park
-from runtime.models.record import MigrationRecord, Wait, WaitKind
+from runtime.models.record import WaitKind
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
 
@@ -29,43 +28,25 @@ def await_signal(step: AwaitSignal, ports: Ports) -> None:
                 reason=f"waiting for approval of {step.gate}",
             )
             deadline = record.updated_at + timedelta(seconds=request.approval.timeout_seconds)
-            _park(ports, record, step, deadline=deadline, name=f"approval-{step.gate}")
+            name = f"approval-{step.gate}"
+            park(ports, record, step.kind, token=step.task_token, deadline=deadline, name=name, gate=step.gate)
         case WaitKind.WINDOW:
             record = move(ports, record, MigrationStatus.AWAITING_WINDOW, actor=ACTOR, reason="waiting for the window")
             window = request.window
             deadline = window.not_after if window else record.updated_at + timedelta(seconds=budgets.window)
-            _park(ports, record, step, deadline=deadline, not_before=window.not_before if window else None)
+            not_before = window.not_before if window else None
+            park(ports, record, step.kind, token=step.task_token, deadline=deadline, not_before=not_before)
         case WaitKind.SOAK:
             record = move(ports, record, MigrationStatus.SOAKING, actor=ACTOR, reason="soaking")
             end = record.updated_at + timedelta(seconds=request.soak_seconds)
-            _park(ports, record, step, deadline=end + timedelta(seconds=budgets.boot), not_before=end)
+            park(
+                ports,
+                record,
+                step.kind,
+                token=step.task_token,
+                deadline=end + timedelta(seconds=budgets.boot),
+                not_before=end,
+                instance_id=record.cutover_launch.instance_id if record.cutover_launch else None,
+            )
         case _:
             raise NotVerifiedError(f"{step.kind} is not a wait of signal_handler")
-
-
-def _park(
-    ports: Ports,
-    record: MigrationRecord,
-    step: AwaitSignal,
-    *,
-    deadline: datetime,
-    not_before: datetime | None = None,
-    name: str | None = None,
-) -> None:
-    launch = record.cutover_launch
-    park(
-        ports,
-        Wait(
-            migration_id=record.migration_id,
-            name=name or step.kind,
-            kind=step.kind,
-            scope=ports.scope,
-            source_server_id=server_of(record),
-            parked_at=ports.now(),
-            deadline=deadline,
-            not_before=not_before,
-            token=step.task_token,
-            gate=step.gate,
-            instance_id=launch.instance_id if launch else None,
-        ),
-    )

@@ -112,8 +112,5 @@ def lock_held_by(record: MigrationRecord, *, at: datetime) -> Lock | None:
 
 
 def _is_news(record: MigrationRecord, facts: Facts) -> bool:
-    return any(
-        value is not None and value != getattr(record, name)
-        for name in Facts.model_fields
-        if (value := getattr(facts, name)) is not None
-    )
+    found = ((name, getattr(facts, name)) for name in Facts.model_fields)
+    return any(value is not None and value != getattr(record, name) for name, value in found)

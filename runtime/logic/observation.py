@@ -1,7 +1,7 @@
 """Events wake, Describe calls decide: what a parked step's wait amounts to, judged from one reading of the truth."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runtime.errors import (
@@ -18,10 +18,11 @@ from runtime.errors import (
     WindowMissedError,
 )
 from runtime.logic.journal import REASON_LIMIT
+from runtime.logic.packing import asked
 from runtime.logic.readiness import is_gone, obstacles
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer, Truth
-from runtime.models.record import Decision, Outcome, Progress, Signal, Wait, WaitKind
+from runtime.models.record import Decision, LaunchKind, Outcome, Progress, Wait, WaitKind
 from runtime.models.request import Gate, Phase
 
 
@@ -29,7 +30,6 @@ class _Case(NamedTuple):
     wait: Wait
     server: SourceServer
     truth: Truth
-    signals: Sequence[Signal]
     now: datetime
     budgets: Budgets
 
@@ -37,24 +37,50 @@ class _Case(NamedTuple):
     def is_overdue(self) -> bool:
         return self.now >= self.wait.deadline
 
+    def is_overdue_by(self, patience: timedelta) -> bool:
+        return self.now >= self.wait.deadline + patience
+
     @property
     def instance(self) -> InstanceHealth | None:
         return self.truth.instances.get(self.wait.instance_id or "")
 
 
-def observe(wait: Wait, truth: Truth, signals: Sequence[Signal], *, now: datetime, budgets: Budgets) -> Outcome | None:
+def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Outcome | None:
     """How the wait ends, or None when it goes on. Every wait ends at its deadline (I7)."""
     if wait.outcome is not None:
         return wait.outcome
     if wait.kind is WaitKind.UNDO:
         return _undo(wait, truth, now)
-    cancel = next((s for s in signals if s.decision is Decision.CANCEL), None)
+    cancel = next((s for s in wait.signals if s.decision is Decision.CANCEL), None)
     if cancel is not None:
         return _failed(MigrationCancelledError, f"cancelled by {cancel.by}: {cancel.reason or 'no reason given'}")
+    if wait.kind is WaitKind.LAUNCH:
+        return _launch(wait, truth, now)
     server = truth.servers.get(wait.source_server_id)
     if server is None or is_gone(server):
-        return _failed(SourceServerGoneError, f"{wait.source_server_id} is archived, disconnected or deleted")
-    return _OBSERVERS[wait.kind](_Case(wait, server, truth, signals, now, budgets))
+        return _gone(wait)
+    return _OBSERVERS[wait.kind](_Case(wait, server, truth, now, budgets))
+
+
+def misfit(wait: Wait, server: SourceServer | None) -> Outcome | None:
+    """Why a wait that asks for a launch can never have it; None when it may, now or later."""
+    kind = asked(wait).kind
+    if kind is LaunchKind.TERMINATE:
+        return Outcome(reason="the server left MGN", progress=Progress.AGAIN) if is_gone(server) else None
+    if server is None or is_gone(server):
+        return _gone(wait)
+    return _drift(server, _LAUNCHED_FROM[kind])
+
+
+def is_launchable(wait: Wait, server: SourceServer, budgets: Budgets) -> bool:
+    """Whether MGN would take this server into a job now. Stalls heal and reverts show late: both only wait."""
+    if asked(wait).kind is LaunchKind.TERMINATE:
+        return server.state in _LAUNCHED_FROM.values()
+    return not obstacles(server, max_lag=budgets.max_lag)
+
+
+def _gone(wait: Wait) -> Outcome:
+    return _failed(SourceServerGoneError, f"{wait.source_server_id} is archived, disconnected or deleted")
 
 
 def _passed(reason: str) -> Outcome:
@@ -75,6 +101,8 @@ def _drift(server: SourceServer, expected: LifeCycleState) -> Outcome | None:
 
 
 def _replication(case: _Case) -> Outcome | None:
+    if case.server.state in (LifeCycleState.TESTING, LifeCycleState.CUTTING_OVER, LifeCycleState.CUTOVER):
+        return _drift(case.server, LifeCycleState.READY_FOR_TEST)
     found = obstacles(case.server, max_lag=case.budgets.max_lag)
     ready = case.server.state in (LifeCycleState.READY_FOR_TEST, LifeCycleState.READY_FOR_CUTOVER)
     if ready and not found:
@@ -84,21 +112,28 @@ def _replication(case: _Case) -> Outcome | None:
     return _failed(ReplicationNotReadyError, f"not launchable in time: {case.server.state}; {'; '.join(found)}")
 
 
-def _launch(case: _Case) -> Outcome | None:
-    job = case.truth.jobs.get(case.wait.job_id or "")
-    mine = job.server(case.wait.source_server_id) if job else None
+def _launch(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
+    if wait.job_id is None:
+        return _missed(wait) if now >= wait.deadline else None
+    job = truth.jobs.get(wait.job_id)
+    mine = job.server(wait.source_server_id) if job else None
     if mine and mine.launch_status == "LAUNCHED":
-        return _passed(f"launched by {case.wait.job_id}")
+        return _passed(f"launched by {wait.job_id}")
     if mine and mine.launch_status in ("FAILED", "TERMINATED"):
-        return _failed(
-            LaunchFailedError, f"{case.wait.job_id} ended with launchStatus {mine.launch_status} for this server"
-        )
+        return _failed(LaunchFailedError, f"{wait.job_id} ended with launchStatus {mine.launch_status} for this server")
     if job and not job.is_active:
         seen = f"launchStatus {mine.launch_status}" if mine else "without this server"
-        return _failed(LaunchFailedError, f"{case.wait.job_id} is COMPLETED {seen}: MGN skipped it")
-    if not case.is_overdue:
+        return _failed(LaunchFailedError, f"{wait.job_id} is COMPLETED {seen}: MGN skipped it")
+    if now < wait.deadline:
         return None
-    return _failed(LaunchFailedError, f"{case.wait.job_id} did not launch this server in time")
+    return _failed(LaunchFailedError, f"{wait.job_id} did not launch this server in time")
+
+
+def _missed(wait: Wait) -> Outcome:
+    not_after = asked(wait).not_after
+    if not_after is not None and wait.deadline >= not_after:
+        return _failed(WindowMissedError, f"the window closed at {not_after.isoformat()} before MGN had room")
+    return _failed(LaunchFailedError, f"MGN had no room for this launch until {wait.deadline.isoformat()}")
 
 
 def _boot(case: _Case) -> Outcome | None:
@@ -110,7 +145,11 @@ def _boot(case: _Case) -> Outcome | None:
         return _failed(BootFailedError, f"{case.wait.instance_id} is {instance.state}")
     missing = _not_up(case)
     if not missing:
-        return _passed(f"{case.wait.instance_id} is up")
+        # MGN changes nothing on a server whose job goes on, be it only for the others in it (mgn.md §2.2).
+        job = case.truth.jobs.get(case.wait.job_id or "")
+        job_is_over = job is None or not job.is_active
+        patience = timedelta(seconds=case.budgets.launch)
+        return _passed(f"{case.wait.instance_id} is up") if job_is_over or case.is_overdue_by(patience) else None
     if not case.is_overdue:
         return None
     return _failed(BootFailedError, f"{case.wait.instance_id} did not come up in time: {'; '.join(missing)}")
@@ -136,7 +175,7 @@ def _approval(case: _Case) -> Outcome | None:
     expected = LifeCycleState.CUTTING_OVER if case.wait.gate is Gate.FINALIZE else LifeCycleState.READY_FOR_CUTOVER
     if drift := _drift(case.server, expected):
         return drift
-    decided = next((s for s in case.signals if s.gate is case.wait.gate and s.gate is not None), None)
+    decided = next((s for s in case.wait.signals if s.gate is case.wait.gate and s.gate is not None), None)
     if decided is None:
         expired = _failed(ApprovalExpiredError, f"nobody decided on {case.wait.gate} in time")
         return expired if case.is_overdue else None
@@ -175,15 +214,23 @@ def _soak(case: _Case) -> Outcome | None:
 
 
 def _undo(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
-    job = truth.jobs.get(wait.job_id or "")
-    if job is not None and job.is_active and now < wait.deadline:
-        return None
-    return Outcome(reason=f"{wait.job_id} no longer holds the server", progress=Progress.AGAIN)
+    again = Outcome(reason=f"{wait.job_id or 'no job'} holds the server no more", progress=Progress.AGAIN)
+    if now >= wait.deadline:
+        return again
+    if wait.job_id is not None:
+        job = truth.jobs.get(wait.job_id)
+        return None if job is not None and job.is_active else again
+    # Without a job it waits for one, or for the end of a doubt about a launch.
+    return None if wait.asks_for_launch or wait.migration_id in truth.launching else again
 
+
+_LAUNCHED_FROM = {
+    LaunchKind.TEST: LifeCycleState.READY_FOR_TEST,
+    LaunchKind.CUTOVER: LifeCycleState.READY_FOR_CUTOVER,
+}
 
 _OBSERVERS: dict[WaitKind, Callable[[_Case], Outcome | None]] = {
     WaitKind.REPLICATION: _replication,
-    WaitKind.LAUNCH: _launch,
     WaitKind.BOOT: _boot,
     WaitKind.APPROVAL: _approval,
     WaitKind.WINDOW: _window,

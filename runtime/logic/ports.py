@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from runtime.models.dispatch import Dispatch
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent
 from runtime.models.mgn import (
@@ -40,6 +41,9 @@ class MigrationStore(Protocol):
     ) -> Iterable[MigrationRecord]:
         """Records by index; by `status` alone oldest change first, without any filter all of them."""
 
+    def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
+        """The records of these migrations, read consistently; unknown ids are left out."""
+
     def reject(self, rejection: Rejection) -> bool:
         """Keep a rejection once per message id; False when it was kept before."""
 
@@ -58,11 +62,14 @@ class MigrationStore(Protocol):
     def park(self, wait: Wait) -> Wait:
         """Keep a wait. A step retried with a new token replaces the token and keeps an undelivered outcome."""
 
-    def waits(self, migration_id: str) -> tuple[Wait, ...]:
+    def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
         """The migration's open waits."""
 
     def open_waits(self, scope: str) -> Iterable[Wait]:
-        """Every open wait of an account and Region, nearest deadline first."""
+        """Every open wait of an account and Region, read consistently."""
+
+    def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
+        """Set fields of an undecided wait; False when it was decided, closed or parked again with another token."""
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
         """Set the wait's outcome unless it has one; the wait with the outcome that holds.
@@ -74,11 +81,33 @@ class MigrationStore(Protocol):
     def close(self, wait: Wait) -> None:
         """Drop a delivered wait, unless its step was parked again with another token."""
 
+    def dispatch(self, scope: str) -> Dispatch:
+        """The dispatcher's state of an account and Region, read consistently; a fresh one when there is none."""
+
+    def save_dispatch(self, state: Dispatch) -> Dispatch:
+        """Write the state with the next version; raises RecordChangedError when another dispatcher wrote first."""
+
+    def looked(self, scope: str, at: datetime) -> None:
+        """Remember that everything sent before `at` has been seen."""
+
+    def last_look(self, scope: str) -> datetime | None:
+        """Up to when everything has been seen; None for a scope never looked at."""
+
+    def scopes(self) -> Iterable[str]:
+        """Every account and Region that was ever looked at."""
+
     def signal(self, signal: Signal) -> bool:
         """Keep a signal; False when one of that name came before."""
 
     def signals(self, migration_id: str) -> tuple[Signal, ...]:
         """The signals a migration got, oldest first."""
+
+
+class Wakes(Protocol):
+    """The queue that wakes the dispatcher of an account and Region."""
+
+    def wake(self, scope: str, *, after: float = 0) -> None:
+        """Have the scope looked at, now or after so many seconds."""
 
 
 class MigrationService(Protocol):
@@ -219,6 +248,8 @@ class Ports(Protocol):
     def prober(self) -> Prober: ...
     @property
     def resumer(self) -> Resumer: ...
+    @property
+    def wakes(self) -> Wakes: ...
     @property
     def bus(self) -> EventBus: ...
     @property

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from runtime.errors import DriftError, SourceServerGoneError
-from runtime.logic.admission import load
+from runtime.errors import DriftError
+from runtime.logic.admission import load, read_server
 from runtime.logic.commands import run_command
 from runtime.logic.journal import move, note
 from runtime.logic.ports import Ports
 from runtime.logic.waiting import park
-from runtime.models.mgn import LifeCycleState, SourceServer
-from runtime.models.record import Facts, MigrationRecord, Wait, WaitKind
+from runtime.models.mgn import LifeCycleState
+from runtime.models.record import Facts, WaitKind
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import PrepareSource
@@ -27,21 +27,8 @@ def await_replication(step: PrepareSource, token: str, ports: Ports) -> None:
     """Park until the server is ready for its first launch."""
     record = load(ports, step)
     record = move(ports, record, MigrationStatus.PREPARING, actor=ACTOR, reason="waiting to be launchable")
-    server_id = server_of(record)
     deadline = record.updated_at + timedelta(seconds=ports.budgets.replication)
-    park(
-        ports,
-        Wait(
-            migration_id=record.migration_id,
-            name="replication",
-            kind=WaitKind.REPLICATION,
-            scope=ports.scope,
-            source_server_id=server_id,
-            parked_at=ports.now(),
-            deadline=deadline,
-            token=token,
-        ),
-    )
+    park(ports, record, WaitKind.REPLICATION, token=token, deadline=deadline)
 
 
 def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
@@ -76,18 +63,3 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
         )
     marker = f"{record.migration_id}:{phase}"
     ports.launch_settings.apply(record.request, server.source_server_id, phase, marker, before=record.launch_template)
-
-
-def server_of(record: MigrationRecord) -> str:
-    """The id validation resolved; a migration past validation has one."""
-    if record.source_server_id is None:
-        raise SourceServerGoneError(f"{record.migration_id} has no source server yet")
-    return record.source_server_id
-
-
-def read_server(ports: Ports, record: MigrationRecord) -> SourceServer:
-    """The migration's server as MGN has it now; raises SourceServerGoneError when MGN does not have it."""
-    found = ports.mgn.servers([server_of(record)])
-    if not found:
-        raise SourceServerGoneError(f"{record.source_server_id} is not in MGN any more")
-    return found[0]

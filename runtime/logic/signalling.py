@@ -1,19 +1,13 @@
-"""signal_handler as the door in: events and decisions wake waits; unknown, late and double ones are harmless."""
+"""signal_handler as the door in: decisions are kept for their waits; unknown, late and double ones are harmless."""
 
-from runtime.logic.journal import REASON_LIMIT, move, note
+from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
 from runtime.logic.ports import Ports
-from runtime.logic.waiting import settle
+from runtime.logic.waiting import hand_out_signals
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, Facts, Lock, MigrationRecord, Signal
+from runtime.models.record import Decision, Facts, MigrationRecord, Signal
 from runtime.models.status import MigrationStatus
 
 ACTOR = "signal_handler"
-
-
-def wake_server(ports: Ports, source_server_id: str) -> int:
-    """Something happened to a server: look at the waits of the migration that holds it; how many ended."""
-    lock = ports.store.lock_of(ports.scope, source_server_id)
-    return settle(ports, ports.store.waits(lock.owner)) if lock else 0
 
 
 def take_signal(ports: Ports, sent: MigrationSignal) -> str:
@@ -29,7 +23,9 @@ def take_signal(ports: Ports, sent: MigrationSignal) -> str:
     if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
         return "ignored: approve and reject need a gate, cutover or finalize"
     first = ports.store.signal(signal)
-    settle(ports, ports.store.waits(record.migration_id))
+    hand_out_signals(ports, record)
+    if record.scope is not None:
+        ports.wakes.wake(record.scope)
     return "taken" if first else "ignored: decided before"
 
 
@@ -46,16 +42,10 @@ def execution_ended(ports: Ports, migration_id: str, execution: str, status: str
 
 
 def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
-    if record.status is not MigrationStatus.FROZEN or record.scope is None or record.source_server_id is None:
+    lock = lock_held_by(record, at=signal.at)
+    if record.status is not MigrationStatus.FROZEN or lock is None:
         return f"ignored: the migration is {record.status} and holds no server"
     reason = f"released by {signal.by}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
-    lock = Lock(
-        scope=record.scope,
-        source_server_id=record.source_server_id,
-        owner=record.migration_id,
-        since=signal.at,
-        reason=reason,
-    )
     # First of all, and on every try: a release that died half-way must not leave the server locked for good.
     ports.store.unlock(lock)
     if not ports.store.signal(signal):

@@ -1,4 +1,4 @@
-"""sweep: the one schedule that reads the truth for everything that waits (I10)."""
+"""sweep: the safety net under every event: it wakes the dispatchers and finds what was forgotten (I10)."""
 
 from datetime import timedelta
 from itertools import takewhile
@@ -7,7 +7,6 @@ from typing import NamedTuple
 from runtime.logic.intake import requested
 from runtime.logic.ports import Ports
 from runtime.logic.signalling import execution_ended
-from runtime.logic.waiting import settle
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 
@@ -25,24 +24,20 @@ UNDER_WAY = tuple(
 class SweepReport(NamedTuple):
     """What one sweep saw and did."""
 
-    waiting: int
-    resumed: int
+    scopes: int
     restarted: int
     frozen: int
 
 
 def sweep(ports: Ports) -> SweepReport:
-    """Look at every open wait of this account and Region, and at what was accepted and never began or lost its end."""
+    """Have every account and Region looked at, and find what was accepted and never began or lost its end."""
     forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    waits = tuple(ports.store.open_waits(ports.scope))
-    try:
-        resumed = settle(ports, waits)
-    finally:
-        # A wait that cannot be resumed comes up in every sweep; the rest is looked at all the same.
-        frozen = _freeze_orphans(ports)
-    return SweepReport(len(waits), resumed, len(forgotten), frozen)
+    scopes = {ports.scope, *ports.store.scopes()}
+    for scope in scopes:
+        ports.wakes.wake(scope)
+    return SweepReport(len(scopes), len(forgotten), _freeze_orphans(ports))
 
 
 def _freeze_orphans(ports: Ports) -> int:
@@ -51,7 +46,7 @@ def _freeze_orphans(ports: Ports) -> int:
     orphans = [
         (record, record.execution)
         for record in _silent(ports, status, ORPHAN_GRACE)
-        if record.execution and not ports.store.waits(record.migration_id)
+        if record.execution and not (record.scope and ports.store.waits(record.scope, record.migration_id))
         if not ports.resumer.is_running(record.execution)
     ]
     for record, execution in orphans:

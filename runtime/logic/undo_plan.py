@@ -93,7 +93,7 @@ def launched_instances(record: MigrationRecord, server: SourceServer | None) -> 
 
 def _our_jobs(record: MigrationRecord) -> set[str]:
     launches = (record.test_launch, record.cutover_launch)
-    return {launch.job_id for launch in launches if launch and launch.job_id}
+    return {launch.job_id for launch in launches if launch}
 
 
 def _launch_left(server: SourceServer, ours: set[str]) -> UndoStep | None:
@@ -117,7 +117,7 @@ def _instance_left(
     shown = server.launched_instance
     if shown is None or shown.ec2_instance_id not in alive or shown.job_id not in ours:
         return Freeze(f"{', '.join(alive)} of this migration is running, but MGN no longer shows it as the server's")
-    if record.undo_launch is not None and record.undo_launch.job_id is not None:
+    if record.undo_launch is not None:
         return Freeze(f"MGN job {record.undo_launch.job_id} ended and {shown.ec2_instance_id} is still running")
     return Terminate(shown.ec2_instance_id or "")
 

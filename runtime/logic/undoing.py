@@ -1,12 +1,10 @@
 """rollback_handler: one round of the undo. It acts as far as MGN lets it, then parks until a job ends, or is done."""
 
 from datetime import timedelta
-from functools import partial
 
 from runtime.errors import CheckFailedError, CheckPendingError, SourceServerBusyError, SourceServerStateError
 from runtime.logic.admission import active_jobs_of, load
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
-from runtime.logic.launching import adopt, launch_facts, launch_once
 from runtime.logic.ports import Ports
 from runtime.logic.undo_plan import (
     AwaitJob,
@@ -21,8 +19,7 @@ from runtime.logic.undo_plan import (
     next_step,
 )
 from runtime.logic.waiting import park
-from runtime.models.record import Facts, Launch, MigrationRecord, Outcome, Progress, Wait, WaitKind
-from runtime.models.request import Phase
+from runtime.models.record import Facts, LaunchIntent, LaunchKind, MigrationRecord, Outcome, Progress, WaitKind
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback, UndoGoal
 
@@ -72,7 +69,11 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
         return _finish(ports, record, step)
     if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
         return _freeze(ports, record, f"not undone in {ports.budgets.undo_rounds} rounds")
-    return _undo_until_blocked(ports, _adopt_doubtful(ports, record), step, token, server_id)
+    # The record says by now that nothing more is to be launched; a batch written before that is seen here.
+    if ports.store.dispatch(ports.scope).is_launching(record.migration_id):
+        _await(ports, record, token, "the end of a doubt about its launch")
+        return None
+    return _undo_until_blocked(ports, load(ports, step), step, token, server_id)
 
 
 def _undo_until_blocked(
@@ -86,19 +87,19 @@ def _undo_until_blocked(
             case Freeze(reason=reason):
                 return _freeze(ports, record, reason)
             case AwaitJob(job_id=job_id):
-                _await_job(ports, record, server_id, token, job_id)
+                _await(ports, record, token, job_id, job_id=job_id)
+                return None
+            case Terminate(instance_id=instance_id):
+                intent = LaunchIntent(kind=LaunchKind.TERMINATE, wave=record.request.wave)
+                _await(ports, record, token, f"MGN to terminate {instance_id}", intent=intent)
                 return None
         try:
-            record = _do(ports, record, planned, server_id)
+            _do(ports, planned, server_id)
         except SourceServerBusyError:
             # A job began since we looked: the next look sees it and waits for it.
-            record = load(ports, step)
             continue
         except SourceServerStateError as error:
             return _freeze(ports, record, f"MGN refused to undo: {error}")
-        if isinstance(planned, Terminate) and record.undo_launch and record.undo_launch.job_id:
-            _await_job(ports, record, server_id, token, record.undo_launch.job_id)
-            return None
     return _freeze(ports, record, "MGN does not show what the undo did")
 
 
@@ -113,52 +114,28 @@ def _situation(ports: Ports, record: MigrationRecord, server_id: str) -> Situati
     )
 
 
-def _do(ports: Ports, record: MigrationRecord, planned: UndoStep, server_id: str) -> MigrationRecord:
+def _do(ports: Ports, planned: UndoStep, server_id: str) -> None:
     match planned:
         case Revert(state=state):
             ports.mgn.change_lifecycle(server_id, state)
         case RestoreTemplate(template=template):
             ports.launch_settings.restore(template)
-        case Terminate():
-            launch = record.undo_launch or Launch(launch_id=ports.new_id())
-            record, _ = launch_once(
-                ports,
-                record,
-                launch,
-                start=lambda tags: ports.mgn.terminate([server_id], tags),
-                keep=lambda kept: Facts(undo_launch=kept),
-                actor=ACTOR,
-            )
-    return record
 
 
-def _adopt_doubtful(ports: Ports, record: MigrationRecord) -> MigrationRecord:
-    """Before anything is undone, know every job this migration may have started."""
-    for phase in Phase:
-        launch = record.launch(phase)
-        if launch and launch.attempted_at and launch.job_id is None:
-            record, _ = adopt(ports, record, launch, keep=partial(launch_facts, phase), actor=ACTOR)
-    return record
-
-
-def _await_job(ports: Ports, record: MigrationRecord, server_id: str, token: str, job_id: str) -> None:
+def _await(
+    ports: Ports,
+    record: MigrationRecord,
+    token: str,
+    what: str,
+    *,
+    job_id: str | None = None,
+    intent: LaunchIntent | None = None,
+) -> None:
     # Only rounds that wait for MGN count; a round repeated because AWS throttled it is the same round.
     rounds = (record.undo_rounds or 0) + 1
-    note(ports, record, Facts(undo_rounds=rounds), actor=ACTOR, reason=f"undo round {rounds} waits for {job_id}")
-    park(
-        ports,
-        Wait(
-            migration_id=record.migration_id,
-            name="undo",
-            kind=WaitKind.UNDO,
-            scope=ports.scope,
-            source_server_id=server_id,
-            parked_at=ports.now(),
-            deadline=ports.now() + timedelta(seconds=ports.budgets.undo),
-            token=token,
-            job_id=job_id,
-        ),
-    )
+    record = note(ports, record, Facts(undo_rounds=rounds), actor=ACTOR, reason=f"undo round {rounds} waits for {what}")
+    deadline = ports.now() + timedelta(seconds=ports.budgets.undo)
+    park(ports, record, WaitKind.UNDO, token=token, deadline=deadline, job_id=job_id, intent=intent)
 
 
 def _finish(ports: Ports, record: MigrationRecord, step: Rollback) -> Progress:

@@ -3,15 +3,14 @@
 from datetime import timedelta
 
 from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
-from runtime.logic.admission import load
+from runtime.logic.admission import load, server_of
 from runtime.logic.commands import run_command
 from runtime.logic.journal import move, note
 from runtime.logic.launching import launch_facts
 from runtime.logic.ports import Ports
-from runtime.logic.preparing import server_of
 from runtime.logic.waiting import park
 from runtime.models.mgn import Job
-from runtime.models.record import Launch, MigrationRecord, Wait, WaitKind
+from runtime.models.record import Launch, LaunchKind, MigrationRecord, WaitKind
 from runtime.models.request import Phase, SsmCheck
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import VerifyMigration
@@ -32,23 +31,18 @@ def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
         raise LaunchFailedError(f"{job.job_id} names no instance for {record.source_server_id}")
     launch = launch.model_copy(update={"instance_id": mine.launched_ec2_instance_id})
     reason = f"launched {launch.instance_id}"
-    facts = launch_facts(step.phase, launch)
+    facts = launch_facts(LaunchKind(step.phase), launch)
     record = move(ports, record, _STATUS[step.phase], actor=ACTOR, reason=reason, facts=facts)
     park(
         ports,
-        Wait(
-            migration_id=record.migration_id,
-            name=f"boot-{step.phase}",
-            kind=WaitKind.BOOT,
-            scope=ports.scope,
-            source_server_id=server_of(record),
-            parked_at=ports.now(),
-            deadline=record.updated_at + timedelta(seconds=ports.budgets.boot),
-            token=token,
-            phase=step.phase,
-            job_id=job.job_id,
-            instance_id=launch.instance_id,
-        ),
+        record,
+        WaitKind.BOOT,
+        name=f"boot-{step.phase}",
+        token=token,
+        deadline=record.updated_at + timedelta(seconds=ports.budgets.boot),
+        phase=step.phase,
+        job_id=job.job_id,
+        instance_id=launch.instance_id,
     )
 
 
@@ -66,13 +60,13 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
     reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
-    note(ports, record, launch_facts(step.phase, verified), actor=ACTOR, reason=reason)
+    note(ports, record, launch_facts(LaunchKind(step.phase), verified), actor=ACTOR, reason=reason)
 
 
 def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phase: Phase) -> None:
     if phase is not Phase.CUTOVER:
         return
-    for item in ports.mgn.job_log(launch.job_id or ""):
+    for item in ports.mgn.job_log(launch.job_id):
         if item.event in _STALE_EVENTS and item.source_server_id in (None, record.source_server_id):
             raise StaleDataError(f"{launch.job_id} logged {item.event}: the instance has old data")
 
@@ -112,13 +106,13 @@ def _run_checks(ports: Ports, record: MigrationRecord, launch: Launch) -> Migrat
 
 def _launch(record: MigrationRecord, phase: Phase) -> Launch:
     launch = record.launch(phase)
-    if launch is None or launch.job_id is None:
+    if launch is None:
         raise LaunchFailedError(f"{record.migration_id} has no MGN job for its {phase} launch")
     return launch
 
 
 def _job(ports: Ports, launch: Launch) -> Job:
-    found = ports.mgn.jobs([launch.job_id or ""])
+    found = ports.mgn.jobs([launch.job_id])
     if not found:
         raise LaunchFailedError(f"{launch.job_id} is not in MGN any more")
     return found[0]

@@ -1,59 +1,116 @@
-"""Parking a step and waking it: read the truth once for many waits, decide each, resume each exactly once."""
+"""Parking a step and ending its wait: the truth is read once for many waits, each is resumed exactly once."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
+from runtime.logic.admission import server_of
 from runtime.logic.observation import observe
 from runtime.logic.ports import Ports
+from runtime.models.dispatch import Dispatch
 from runtime.models.mgn import InstanceHealth, Truth
-from runtime.models.record import Wait, WaitKind
+from runtime.models.record import LaunchIntent, MigrationRecord, Outcome, Wait, WaitKind
+from runtime.models.request import Gate, Phase
 
-_NEEDS_INSTANCE = (WaitKind.BOOT, WaitKind.SOAK)
-
-
-def park(ports: Ports, wait: Wait) -> int:
-    """Keep the wait, then look at once: what it waits for, or its signal, may have come first."""
-    return settle(ports, (ports.store.park(wait),))
+_NEEDS_SERVER = frozenset(WaitKind) - {WaitKind.LAUNCH, WaitKind.UNDO}
+_NEEDS_INSTANCE = frozenset({WaitKind.BOOT, WaitKind.SOAK})
 
 
-def settle(ports: Ports, waits: Iterable[Wait]) -> int:
-    """Resume every wait whose end the truth shows; how many that were.
+class Settled(NamedTuple):
+    """What became of the waits that were looked at."""
 
-    One that cannot be resumed does not keep the others waiting: its error is raised after all were looked at.
+    resumed: int
+    open: tuple[Wait, ...]
+    failures: tuple[Exception, ...]
+
+
+def park(
+    ports: Ports,
+    record: MigrationRecord,
+    kind: WaitKind,
+    *,
+    token: str,
+    deadline: datetime,
+    name: str | None = None,
+    phase: Phase | None = None,
+    gate: Gate | None = None,
+    intent: LaunchIntent | None = None,
+    job_id: str | None = None,
+    instance_id: str | None = None,
+    not_before: datetime | None = None,
+) -> None:
+    """Keep the wait of a step and wake the dispatcher: what it waits for, or its signal, may have come first."""
+    wait = Wait(
+        migration_id=record.migration_id,
+        name=name or kind,
+        kind=kind,
+        scope=ports.scope,
+        source_server_id=server_of(record),
+        parked_at=ports.now(),
+        deadline=deadline,
+        token=token,
+        phase=phase,
+        gate=gate,
+        intent=intent,
+        job_id=job_id,
+        instance_id=instance_id,
+        not_before=not_before,
+    )
+    ports.store.park(wait)
+    hand_out_signals(ports, record)
+    ports.wakes.wake(ports.scope)
+
+
+def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
+    """Give every open wait of the migration the signals it got.
+
+    Who parks writes the wait before it reads the signals, who signals writes the signal before it reads the waits: one
+    of the two sees the other's, and a look at a thousand waits reads no signals at all.
     """
-    waits = tuple(waits)
-    truth = read_truth(ports, waits)
-    resumed, failures = 0, []
+    signals = ports.store.signals(record.migration_id)
+    if not signals or record.scope is None:
+        return
+    for wait in ports.store.waits(record.scope, record.migration_id):
+        if wait.signals != signals:
+            ports.store.amend(wait, {"signals": signals})
+
+
+def settle(ports: Ports, waits: Sequence[Wait], state: Dispatch) -> Settled:
+    """Resume every wait whose end the truth shows. One that cannot be resumed does not keep the others waiting."""
+    truth = read_truth(ports, waits, state)
+    resumed, still_open, failures = 0, [], []
     for wait in waits:
+        outcome = observe(wait, truth, now=ports.now(), budgets=ports.budgets)
+        if outcome is None:
+            still_open.append(wait)
+            continue
         try:
-            resumed += _settle_one(ports, wait, truth)
+            conclude(ports, wait, outcome)
+            resumed += 1
         except Exception as error:
             failures.append(error)
-    if failures:
-        raise failures[0]
-    return resumed
+    return Settled(resumed, tuple(still_open), tuple(failures))
 
 
-def read_truth(ports: Ports, waits: Sequence[Wait]) -> Truth:
+def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
+    """End a wait."""
+    # The outcome is kept before the token is used: if we die in between, the next look delivers the same outcome.
+    decided = ports.store.decide(wait, outcome)
+    ports.resumer.resume(decided.token, decided.outcome or outcome)
+    ports.store.close(decided)
+
+
+def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
     """One batched reading of MGN, EC2 and SSM for all these waits."""
     open_waits = [wait for wait in waits if wait.outcome is None]
-    servers = sorted({wait.source_server_id for wait in open_waits if wait.kind is not WaitKind.UNDO})
+    servers = sorted({wait.source_server_id for wait in open_waits if wait.kind in _NEEDS_SERVER})
     jobs = sorted({wait.job_id for wait in open_waits if wait.job_id})
     instances = sorted({wait.instance_id for wait in open_waits if wait.instance_id and wait.kind in _NEEDS_INSTANCE})
     health: dict[str, InstanceHealth] = ports.instances.health(instances) if instances else {}
+    in_flight = state.in_flight.members if state.in_flight else ()
     return Truth(
         servers={server.source_server_id: server for server in ports.mgn.servers(servers)} if servers else {},
         jobs={job.job_id: job for job in ports.mgn.jobs(jobs)} if jobs else {},
         instances=health,
+        launching=frozenset(member.migration_id for member in in_flight),
     )
-
-
-def _settle_one(ports: Ports, wait: Wait, truth: Truth) -> bool:
-    signals = ports.store.signals(wait.migration_id) if wait.outcome is None else ()
-    outcome = observe(wait, truth, signals, now=ports.now(), budgets=ports.budgets)
-    if outcome is None:
-        return False
-    # The outcome is kept before the token is used: if we die in between, the sweep delivers the same outcome again.
-    decided = ports.store.decide(wait, outcome)
-    ports.resumer.resume(decided.token, decided.outcome or outcome)
-    ports.store.close(decided)
-    return True

@@ -20,11 +20,18 @@ class Budgets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
+    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
+    launch_gather: Annotated[float, Field(ge=0)] = Field(
+        default=1.0, description="How long a launch waits for others to share its job while MGN has room for 20 jobs."
+    )
     launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
     boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")
     window: Seconds = Field(default=86_400, description="Until the server is launchable again when no window is named.")
     undo: Seconds = Field(default=2 * 3_600, description="One job the undo waits for.")
     undo_rounds: Annotated[int, Field(ge=1, le=20)] = Field(default=6, description="Rounds before the undo freezes.")
+    look: Annotated[float, Field(gt=0)] = Field(
+        default=2.0, description="Between two looks at what no event tells: boots, and jobs that keep others waiting."
+    )
     launch_doubt: Seconds = Field(default=60, description="How long a lost launch answer is looked for.")
     max_lag: Seconds = Field(default=600, description="Replication lag above which no launch starts.")
     min_window: Annotated[int, Field(ge=0)] = Field(default=1_800, description="Shorter cutover windows are refused.")
@@ -62,9 +69,10 @@ class IngressEnvironment(HandlerEnvironment):
 
 
 class StepEnvironment(HandlerEnvironment):
-    """Handlers that run as a step of the state machine, and the sweep."""
+    """Handlers that run as a step of the state machine, and the dispatcher."""
 
     budgets: Budgets = Budgets()
+    wake_queue: Name
 
 
 class SweepEnvironment(StepEnvironment):

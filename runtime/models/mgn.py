@@ -5,6 +5,7 @@ models take a wire dict, keep what is known and ignore the rest.
 """
 
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -166,6 +167,7 @@ class Job(MgnView):
     initiated_by: str = ""
     status: str = ""
     creation_date_time: str | None = None
+    end_date_time: str | None = None
     participating_servers: tuple[ParticipatingServer, ...] = ()
     tags: dict[str, str] = {}
 
@@ -173,9 +175,20 @@ class Job(MgnView):
     def is_active(self) -> bool:
         return self.status != "COMPLETED"
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the job took; None while it runs."""
+        if not self.creation_date_time or not self.end_date_time:
+            return None
+        return (_moment(self.end_date_time) - _moment(self.creation_date_time)).total_seconds()
+
     def server(self, source_server_id: str) -> ParticipatingServer | None:
         """This job's word on one server; None when the server is not in it."""
         return next((s for s in self.participating_servers if s.source_server_id == source_server_id), None)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 class JobLogEntry(MgnView):
@@ -237,3 +250,5 @@ class Truth(MgnView):
     servers: dict[str, SourceServer] = {}
     jobs: dict[str, Job] = {}
     instances: dict[str, InstanceHealth] = {}
+    launching: frozenset[str] = frozenset()
+    """Migrations whose launch call may have been made without its job being known."""

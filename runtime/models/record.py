@@ -12,13 +12,10 @@ from runtime.models.status import MigrationStatus
 
 
 class Launch(Payload):
-    """One launch of one phase. `launch_id` tags the MGN job and is written before the call (I3)."""
+    """One launch of one server. `launch_id` tags the MGN job, which may hold other migrations' servers too."""
 
     launch_id: str
-    attempted_at: Moment | None = Field(
-        default=None, description="When the call was last sent with its answer unknown."
-    )
-    job_id: str | None = None
+    job_id: str
     instance_id: str | None = None
     verified: bool = False
 
@@ -99,6 +96,27 @@ class WaitKind(StrEnum):
     UNDO = "undo"
 
 
+class LaunchKind(StrEnum):
+    """The MGN calls that start a job."""
+
+    TEST = "test"
+    CUTOVER = "cutover"
+    TERMINATE = "terminate"
+
+    @property
+    def phase(self) -> Phase:
+        """The phase a launch belongs to; raises ValueError for a terminate."""
+        return Phase(self.value)
+
+
+class LaunchIntent(Payload):
+    """What a wait asks the dispatcher for. MGN's job quotas are shared, so no step starts a job by itself."""
+
+    kind: LaunchKind
+    wave: str
+    not_after: Moment | None = Field(default=None, description="The end of the cutover window.")
+
+
 class Progress(StrEnum):
     """How one round of the undo ended."""
 
@@ -113,25 +131,6 @@ class Outcome(Payload):
     error: str | None = None
     reason: Reason = ""
     progress: Progress | None = Field(default=None, description="Of an undo round.")
-
-
-class Wait(Payload):
-    """A parked step: who waits, for what, until when. The task token counts as a secret."""
-
-    migration_id: MigrationId
-    name: str
-    kind: WaitKind
-    scope: str
-    source_server_id: str
-    parked_at: Moment
-    deadline: Moment
-    token: str = Field(repr=False)
-    phase: Phase | None = None
-    gate: Gate | None = None
-    job_id: str | None = None
-    instance_id: str | None = None
-    not_before: Moment | None = None
-    outcome: Outcome | None = None
 
 
 class Decision(StrEnum):
@@ -157,6 +156,37 @@ class Signal(Payload):
     def name(self) -> str:
         """Approve and reject of one gate share a name, so the first of them wins."""
         return f"{self.decision}" if self.gate is None else f"gate-{self.gate}"
+
+
+class Wait(Payload):
+    """A parked step: who waits, for what, until when. The task token counts as a secret."""
+
+    migration_id: MigrationId
+    name: str
+    kind: WaitKind
+    scope: str
+    source_server_id: str
+    parked_at: Moment
+    deadline: Moment
+    token: str = Field(repr=False)
+    phase: Phase | None = None
+    gate: Gate | None = None
+    intent: LaunchIntent | None = None
+    job_id: str | None = None
+    instance_id: str | None = None
+    not_before: Moment | None = None
+    signals: tuple[Signal, ...] = ()
+    outcome: Outcome | None = None
+
+    def after(self, earlier: "Wait") -> "Wait":
+        """This wait in the place of the one its step parked before it died: what became of that one still counts."""
+        kept = {"outcome": earlier.outcome, "job_id": self.job_id or earlier.job_id}
+        return self.model_copy(update={name: value for name, value in kept.items() if value is not None})
+
+    @property
+    def asks_for_launch(self) -> bool:
+        """The dispatcher still owes this wait an MGN job."""
+        return self.intent is not None and self.job_id is None and self.outcome is None
 
 
 class Lock(Payload):

@@ -19,7 +19,6 @@ class Index(StrEnum):
     WAVE_STATUS = "wave-status"
     APPLICATION_STATUS = "application-status"
     STATUS_TIME = "status-time"
-    OPEN_WAITS = "open-waits"
 
 
 class IndexKeys(NamedTuple):
@@ -33,6 +32,5 @@ INDEXES: dict[Index, IndexKeys] = {
     Index.WAVE_STATUS: IndexKeys("wave", "status"),
     Index.APPLICATION_STATUS: IndexKeys("application", "status"),
     Index.STATUS_TIME: IndexKeys("status", "updatedAt"),
-    Index.OPEN_WAITS: IndexKeys("openScope", "deadline"),
 }
-"""Migration records carry the keys of the first three, waits without a delivered outcome those of the last."""
+"""Migration records carry the keys of all three."""

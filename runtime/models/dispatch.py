@@ -1,0 +1,49 @@
+"""What the dispatcher keeps for each account and Region."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from runtime.models.base import Moment, Payload
+from runtime.models.record import LaunchKind
+from runtime.models.request import MigrationId
+
+
+class Member(Payload):
+    """One server of a batch, and the wait that asked for it."""
+
+    migration_id: MigrationId
+    wait: str
+    source_server_id: str
+
+
+class Batch(Payload):
+    """One call that starts an MGN job. It is written before the call, and the job carries its launch id (I3)."""
+
+    launch_id: str
+    kind: LaunchKind
+    members: tuple[Member, ...]
+    attempted_at: Moment
+    job_id: str | None = Field(default=None, description="Absent while the call's answer is unknown.")
+
+
+class StartedJob(Payload):
+    """A job of ours that DescribeJobs may not show yet."""
+
+    job_id: str
+    servers: int
+    started_at: Moment
+
+
+class Dispatch(Payload):
+    """The dispatcher's state. A batch in flight keeps every other launch of the account and Region waiting."""
+
+    scope: str
+    version: Annotated[int, Field(ge=0)] = 0
+    in_flight: Batch | None = None
+    recent: tuple[StartedJob, ...] = ()
+    job_seconds: float | None = Field(default=None, description="How long launch jobs take, lately; for estimates.")
+
+    def is_launching(self, migration_id: str) -> bool:
+        """Whether a call for this migration may have been made whose job its record does not show yet."""
+        return self.in_flight is not None and any(m.migration_id == migration_id for m in self.in_flight.members)
