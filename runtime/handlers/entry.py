@@ -35,6 +35,7 @@ def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
         scope=scope,
         event_bus=getattr(settings, "event_bus", ""),
         budgets=getattr(settings, "budgets", None),
+        targets=getattr(settings, "targets", None),
     )
 
 

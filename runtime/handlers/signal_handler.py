@@ -29,7 +29,8 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 def _receive(envelope: EventEnvelope, ports: Ports) -> str:
     if envelope.source == "aws.mgn":
-        return f"woke {sum(wake_server(ports, server) for server in envelope.source_servers)} waits"
+        there = ports.at(envelope.scope or ports.scope)
+        return f"woke {sum(wake_server(there, server) for server in envelope.source_servers)} waits"
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)
         return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)

@@ -31,7 +31,7 @@ _STATUS = {Phase.TEST: MigrationStatus.TEST_LAUNCHING, Phase.CUTOVER: MigrationS
 
 def trigger(step: TriggerMigration, ports: Ports) -> None:
     """Start the launch of a phase and park until MGN tells this server's launchStatus."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     launch = record.launch(step.phase) or Launch(launch_id=ports.new_id())
     reason = f"asking MGN for a {step.phase} launch"
     facts = launch_facts(step.phase, launch)

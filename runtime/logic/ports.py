@@ -225,7 +225,17 @@ class Ports(Protocol):
     def budgets(self) -> Budgets: ...
     @property
     def scope(self) -> str:
-        """Account and Region the migrations run in, as `account#region`."""
+        """Account and Region that mgn, launch_settings, network, instances and commands speak to: `account#region`."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every account and Region migrations may run in; the pipeline's own is the first."""
+
+    def at(self, scope: str) -> "Ports":
+        """These ports in another account and Region. Store, bus, resumer, prober, budgets and clock are the same.
+
+        It calls nobody. Where the role may not be assumed, the first use raises TargetAccountError.
+        """
 
     def now(self) -> datetime: ...
     def new_id(self) -> str:

@@ -32,11 +32,11 @@ class SweepReport(NamedTuple):
 
 
 def sweep(ports: Ports) -> SweepReport:
-    """Look at every open wait of this account and Region, and at what was accepted and never began or lost its end."""
+    """Look at every open wait of all accounts and Regions, and at what was accepted and never began or lost its end."""
     forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    waits = tuple(ports.store.open_waits(ports.scope))
+    waits = tuple(wait for scope in ports.scopes for wait in ports.store.open_waits(scope))
     try:
         resumed = settle(ports, waits)
     finally:

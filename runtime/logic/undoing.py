@@ -41,7 +41,7 @@ def undo(step: Rollback, token: str, ports: Ports) -> None:
 
 def freeze(step: Rollback, ports: Ports) -> Progress:
     """The last resort when the undo itself fails: keep everything and call a person."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.status.is_terminal:
         return _progress_of(record)
     return _freeze(ports, record, f"the undo failed: {failure_reason(step.failure)}")
@@ -60,7 +60,7 @@ def failure_reason(failure: Failure | None) -> str:
 
 
 def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.status.is_terminal:
         return _progress_of(record)
     if step.goal is UndoGoal.ROLLED_BACK:
@@ -92,7 +92,7 @@ def _undo_until_blocked(
             record = _do(ports, record, planned, server_id)
         except SourceServerBusyError:
             # A job began since we looked: the next look sees it and waits for it.
-            record = load(ports, step)
+            record, _ = load(ports, step)
             continue
         except SourceServerStateError as error:
             return _freeze(ports, record, f"MGN refused to undo: {error}")

@@ -1,11 +1,15 @@
 """Parking a step and waking it: read the truth once for many waits, decide each, resume each exactly once."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
+from runtime.errors import TargetAccountError
+from runtime.logic.journal import REASON_LIMIT
 from runtime.logic.observation import observe
 from runtime.logic.ports import Ports
 from runtime.models.mgn import InstanceHealth, Truth
-from runtime.models.record import Wait, WaitKind
+from runtime.models.record import Outcome, Wait, WaitKind
 
 _NEEDS_INSTANCE = (WaitKind.BOOT, WaitKind.SOAK)
 
@@ -18,16 +22,27 @@ def park(ports: Ports, wait: Wait) -> int:
 def settle(ports: Ports, waits: Iterable[Wait]) -> int:
     """Resume every wait whose end the truth shows; how many that were.
 
-    One that cannot be resumed does not keep the others waiting: its error is raised after all were looked at.
+    One that cannot be resumed, or an account that cannot be read, does not keep the others waiting: its error is
+    raised after all were looked at.
     """
-    waits = tuple(waits)
-    truth = read_truth(ports, waits)
-    resumed, failures = 0, []
-    for wait in waits:
+    resumed = 0
+    failures: list[Exception] = []
+    for scope, found in groupby(sorted(waits, key=attrgetter("scope")), key=attrgetter("scope")):
+        there = tuple(found)
+        truth: Truth | TargetAccountError
         try:
-            resumed += _settle_one(ports, wait, truth)
+            truth = read_truth(ports.at(scope), there)
+        except TargetAccountError as error:
+            truth = error
+            failures.append(error)
         except Exception as error:
             failures.append(error)
+            continue
+        for wait in there:
+            try:
+                resumed += _settle_one(ports, wait, truth)
+            except Exception as error:
+                failures.append(error)
     if failures:
         raise failures[0]
     return resumed
@@ -47,9 +62,14 @@ def read_truth(ports: Ports, waits: Sequence[Wait]) -> Truth:
     )
 
 
-def _settle_one(ports: Ports, wait: Wait, truth: Truth) -> bool:
-    signals = ports.store.signals(wait.migration_id) if wait.outcome is None else ()
-    outcome = observe(wait, truth, signals, now=ports.now(), budgets=ports.budgets)
+def _settle_one(ports: Ports, wait: Wait, truth: Truth | TargetAccountError) -> bool:
+    if isinstance(truth, TargetAccountError):
+        # Nobody can look, which a person may mend in time; the wait ends with it at its deadline (I7).
+        refused = Outcome(error=type(truth).__name__, reason=str(truth)[:REASON_LIMIT])
+        outcome = wait.outcome or (refused if ports.now() >= wait.deadline else None)
+    else:
+        signals = ports.store.signals(wait.migration_id) if wait.outcome is None else ()
+        outcome = observe(wait, truth, signals, now=ports.now(), budgets=ports.budgets)
     if outcome is None:
         return False
     # The outcome is kept before the token is used: if we die in between, the sweep delivers the same outcome again.
