@@ -10,6 +10,7 @@ MigrationError
 │   ├── CheckPendingError           an application check has not passed yet
 │   └── RecordChangedError          another writer moved the record first
 ├── MgnNotInitializedError          InitializeService was never run in this Region
+├── TargetAccountError              a target account does not let the pipeline in
 ├── SourceServerBusyError           the server is in a job already
 ├── SourceServerStateError          MGN refuses the call in the server's state
 ├── SourceServerGoneError           archived, disconnected or deleted while we worked
@@ -68,6 +69,10 @@ class RecordChangedError(TransientError):
 
 class MgnNotInitializedError(MigrationError):
     """MGN's InitializeService was never run in this account and Region."""
+
+
+class TargetAccountError(MigrationError):
+    """The role of a target account may not be assumed, or the deployment knows no such target."""
 
 
 class SourceServerBusyError(MigrationError):

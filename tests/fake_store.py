@@ -135,9 +135,6 @@ class InMemoryStore:
     def last_look(self, scope: str) -> datetime | None:
         return self.looks.get(scope)
 
-    def scopes(self) -> Iterable[str]:
-        return iter(sorted(self.looks))
-
     def signal(self, signal: Signal) -> bool:
         with self._one_at_a_time:
             return self.received.setdefault(signal.migration_id, {}).setdefault(signal.name, signal) is signal

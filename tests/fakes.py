@@ -1,6 +1,7 @@
 """In-memory versions of every port, each with what it was told open to look at."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -247,7 +248,14 @@ class FakeReceiver:
 class FakePorts:
     """All the ports of `runtime.logic.ports.Ports`, sharing one clock."""
 
-    def __init__(self, mgn: FakeMgn | None = None, *, budgets: Budgets | None = None, scope: str = SCOPE) -> None:
+    def __init__(
+        self,
+        mgn: FakeMgn | None = None,
+        *,
+        budgets: Budgets | None = None,
+        scope: str = SCOPE,
+        targets: tuple[str, ...] = (),
+    ) -> None:
         self.clock = SetClock()
         self.ids = CountedIds()
         self.store = InMemoryStore()
@@ -261,6 +269,15 @@ class FakePorts:
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
         self.scope = scope
+        self.scopes = (scope, *targets)
+        self._made = {scope: self}
+
+    def at(self, scope: str) -> "FakePorts":
+        if scope not in self._made:
+            there = self._made[scope] = copy(self)
+            there.scope, there.mgn, there.launch_settings = scope, FakeMgn(), FakeLaunchSettings()
+            there.network, there.instances, there.commands = FakeNetwork(), FakeInstances(), FakeCommands()
+        return self._made[scope]
 
     def now(self) -> datetime:
         return self.clock()
@@ -271,4 +288,5 @@ class FakePorts:
     def advance(self, seconds: float) -> None:
         """Let time pass for the pipeline and for MGN."""
         self.clock.advance(seconds)
-        self.mgn.now = self.clock.now
+        for there in self._made.values():
+            there.mgn.now = self.clock.now

@@ -1,9 +1,11 @@
 """The boto3 clients, each made once per execution environment and none before it is needed."""
 
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_events import EventBridgeClient
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
 
 USER_AGENT = "mgn-migration-orchestrator"
 
@@ -23,40 +26,52 @@ ONCE_READ_TIMEOUT = 25
 ATTEMPTS = 5
 
 
+@dataclass(frozen=True)
+class Target:
+    """Another account or Region, entered by its role."""
+
+    account: str
+    region: str
+    role_name: str
+    external_id: str = field(repr=False)
+
+
 @overload
 def client(name: Literal["dynamodb"]) -> "DynamoDBClient": ...
 @overload
-def client(name: Literal["ec2"]) -> "EC2Client": ...
+def client(name: Literal["ec2"], target: Target | None = None) -> "EC2Client": ...
 @overload
 def client(name: Literal["events"]) -> "EventBridgeClient": ...
 @overload
-def client(name: Literal["mgn"]) -> "MgnClient": ...
+def client(name: Literal["mgn"], target: Target | None = None) -> "MgnClient": ...
 @overload
 def client(name: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
 def client(name: Literal["sqs"]) -> "SQSClient": ...
 @overload
-def client(name: Literal["ssm"]) -> "SSMClient": ...
+def client(name: Literal["ssm"], target: Target | None = None) -> "SSMClient": ...
 @overload
 def client(name: Literal["stepfunctions"]) -> "SFNClient": ...
+@overload
+def client(name: Literal["sts"]) -> "STSClient": ...
 
 
-def client(name: Any) -> Any:
+def client(name: Any, target: Target | None = None) -> Any:
     """The client of one service; repeats throttled and failed calls with backoff."""
-    return _client(name, ATTEMPTS, READ_TIMEOUT)
+    return _client(name, ATTEMPTS, READ_TIMEOUT, target)
 
 
-def once_client(name: Literal["mgn"]) -> "MgnClient":
+def once_client(name: Literal["mgn"], target: Target | None = None) -> "MgnClient":
     """The client for calls without a client token: it sends each call once.
 
     botocore would repeat a call after a timeout or a 5xx answer, and a repeated StartTest launches twice (I3).
     """
-    made: MgnClient = _client(name, 1, ONCE_READ_TIMEOUT)
+    made: MgnClient = _client(name, 1, ONCE_READ_TIMEOUT, target)
     return made
 
 
 @cache
-def _client(name: Any, attempts: int, read_timeout: int) -> Any:
+def _client(name: Any, attempts: int, read_timeout: int, target: Target | None) -> Any:
     # Imported here: functions that fail their environment check, and tests of pure logic, never pay for boto3.
     import boto3
     from botocore.config import Config
@@ -67,4 +82,17 @@ def _client(name: Any, attempts: int, read_timeout: int) -> Any:
         retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_extra=USER_AGENT,
     )
-    return boto3.client(name, config=config)
+    return (boto3 if target is None else _session(target)).client(name, config=config)
+
+
+@cache
+def _session(target: Target) -> "Session":
+    import boto3
+    import botocore.session
+    from botocore.credentials import CredentialResolver
+
+    from runtime.adapters.target_role import TargetRole
+
+    session = botocore.session.Session()
+    session.register_component("credential_provider", CredentialResolver([TargetRole(client("sts"), target)]))
+    return boto3.Session(botocore_session=session, region_name=target.region)

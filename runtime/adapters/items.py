@@ -7,7 +7,7 @@
 | signal    | MIGRATION#<id>          | SIGNAL#<name> |                                                       |
 | wait      | SCOPE#<scope>           | WAIT#<id>#<name> |                                                    |
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
-| last look | SCOPES                  | <scope>       |                                                       |
+| last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
@@ -32,7 +32,7 @@ LOCK = "LOCK"
 WAIT_PREFIX = "WAIT#"
 SIGNAL_PREFIX = "SIGNAL#"
 DISPATCH = "DISPATCH"
-SCOPES = "SCOPES"
+LAST_LOOK = "LAST_LOOK"
 SEQUENCE = "sequence"
 VERSION = "version"
 OWNER = "owner"
@@ -95,7 +95,7 @@ def dispatch_item(state: Dispatch) -> "Item":
 
 
 def look_item(scope: str, at: datetime) -> "Item":
-    return {**key(SCOPES, scope), DOCUMENT: {"S": at.isoformat()}}
+    return {**key(scope_key(scope), LAST_LOOK), DOCUMENT: {"S": at.isoformat()}}
 
 
 def signal_item(signal: Signal) -> "Item":

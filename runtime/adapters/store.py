@@ -147,11 +147,8 @@ class DynamoDbMigrationStore:
         self._table.put(items.look_item(scope, at), {})
 
     def last_look(self, scope: str) -> datetime | None:
-        item = self._table.get(items.key(items.SCOPES, scope))
+        item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
         return datetime.fromisoformat(items.document(item)) if item else None
-
-    def scopes(self) -> Iterable[str]:
-        return (item[SORT_KEY]["S"] for item in self._table.partition(items.SCOPES))
 
     def signal(self, signal: Signal) -> bool:
         return self._table.put(items.signal_item(signal), ABSENT)

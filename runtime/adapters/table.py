@@ -87,16 +87,15 @@ class StateTable:
             else:
                 raise ThrottledError(f"BatchGetItem left {len(left)} items out")
 
-    def partition(self, partition: str, sort_prefix: str | None = None) -> "Iterator[Item]":
+    def partition(self, partition: str, sort_prefix: str) -> "Iterator[Item]":
         """The items of one partition, by sort key."""
-        with_prefix = sort_prefix is not None
         return self._query(
             {
                 "TableName": self.name,
                 "ConsistentRead": True,
-                "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)" if with_prefix else "#p = :p",
-                "ExpressionAttributeNames": {"#p": PARTITION_KEY} | ({"#s": SORT_KEY} if with_prefix else {}),
-                "ExpressionAttributeValues": {":p": {"S": partition}} | ({":s": {"S": sort_prefix}} if with_prefix else {}),
+                "KeyConditionExpression": "#p = :p AND begins_with(#s, :s)",
+                "ExpressionAttributeNames": {"#p": PARTITION_KEY, "#s": SORT_KEY},
+                "ExpressionAttributeValues": {":p": {"S": partition}, ":s": {"S": sort_prefix}},
             }
         )
 

@@ -36,6 +36,7 @@ def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
         event_bus=getattr(settings, "event_bus", ""),
         wake_queue=getattr(settings, "wake_queue", ""),
         budgets=getattr(settings, "budgets", None),
+        targets=getattr(settings, "targets", None),
     )
 
 

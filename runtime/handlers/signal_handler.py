@@ -30,7 +30,7 @@ def handler(event: Event, context: LambdaContext) -> Event:
 def _receive(envelope: EventEnvelope, ports: Ports) -> str:
     if envelope.source == "aws.mgn":
         # An event only wakes: what happened is read from MGN, for everything that waits at once (I10).
-        ports.wakes.wake(ports.scope)
+        ports.wakes.wake(envelope.scope or ports.scope)
         return "woke the dispatcher"
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)

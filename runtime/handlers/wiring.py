@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from uuid import uuid4
 
-from runtime.adapters.clients import client, once_client
+from runtime.adapters.clients import Target, client, once_client
+from runtime.errors import TargetAccountError
 from runtime.logic.ports import (
     Commands,
     EventBus,
@@ -13,11 +14,12 @@ from runtime.logic.ports import (
     MigrationService,
     MigrationStore,
     Network,
+    Ports,
     Prober,
     Resumer,
     Wakes,
 )
-from runtime.models.environment import Budgets
+from runtime.models.environment import Budgets, Targets
 
 # Adapters are imported inside the properties: a function pays at cold start only for the ones it uses.
 
@@ -25,12 +27,52 @@ from runtime.models.environment import Budgets
 class AwsPorts:
     """The ports of one account and Region on AWS."""
 
-    def __init__(self, *, state_table: str, scope: str, event_bus: str = "", wake_queue: str = "", budgets: Budgets | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        state_table: str,
+        scope: str,
+        event_bus: str = "",
+        wake_queue: str = "",
+        budgets: Budgets | None = None,
+        targets: Targets | None = None,
+        home: "AwsPorts | None" = None,
+    ) -> None:
+        """`home` are the ports of the account and Region the function runs in, when these are others."""
         self._state_table = state_table
         self._event_bus = event_bus
         self._wake_queue = wake_queue
+        self._targets = targets
+        self._home = home or self
+        self._elsewhere: dict[str, AwsPorts] = {}
         self.scope = scope
+        self.scopes: tuple[str, ...] = (self._home.scope, *(targets.scopes if targets else ()))
         self.budgets = budgets or Budgets()
+
+    def at(self, scope: str) -> Ports:
+        home = self._home
+        if scope == home.scope:
+            return home
+        if scope not in home._elsewhere:
+            home._elsewhere[scope] = AwsPorts(
+                state_table=self._state_table,
+                scope=scope,
+                event_bus=self._event_bus,
+                wake_queue=self._wake_queue,
+                budgets=self.budgets,
+                targets=self._targets,
+                home=home,
+            )
+        return home._elsewhere[scope]
+
+    @cached_property
+    def _target(self) -> Target | None:
+        if self._home is self:
+            return None
+        account, _, region = self.scope.partition("#")
+        if self._targets is None:
+            raise TargetAccountError(f"targetAccount: no role is known for {account} {region}: no target is set")
+        return Target(account, region, self._targets.role_name, self._targets.external_id)
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -48,31 +90,31 @@ class AwsPorts:
     def mgn(self) -> MigrationService:
         from runtime.adapters.mgn import MgnMigrationService
 
-        return MgnMigrationService(client("mgn"), once_client("mgn"))
+        return MgnMigrationService(client("mgn", self._target), once_client("mgn", self._target))
 
     @cached_property
     def launch_settings(self) -> LaunchSettings:
         from runtime.adapters.launch_settings import Ec2LaunchSettings
 
-        return Ec2LaunchSettings(client("mgn"), client("ec2"))
+        return Ec2LaunchSettings(client("mgn", self._target), client("ec2", self._target))
 
     @cached_property
     def network(self) -> Network:
         from runtime.adapters.network import Ec2Network
 
-        return Ec2Network(client("ec2"))
+        return Ec2Network(client("ec2", self._target))
 
     @cached_property
     def instances(self) -> Instances:
         from runtime.adapters.instances import Ec2Instances
 
-        return Ec2Instances(client("ec2"), client("ssm"))
+        return Ec2Instances(client("ec2", self._target), client("ssm", self._target))
 
     @cached_property
     def commands(self) -> Commands:
         from runtime.adapters.commands import SsmCommands
 
-        return SsmCommands(client("ssm"))
+        return SsmCommands(client("ssm", self._target))
 
     @cached_property
     def prober(self) -> Prober:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from runtime.errors import MgnNotInitializedError, RecordChangedError, SourceServerGoneError
+from runtime.errors import MgnNotInitializedError, RecordChangedError, SourceServerGoneError, TargetAccountError
 from runtime.logic.journal import move, note
 from runtime.logic.ports import Ports
 from runtime.logic.readiness import matching_servers
@@ -10,7 +10,9 @@ from runtime.logic.validation import (
     broken_launch_rules,
     broken_ownership_rules,
     broken_server_rules,
+    broken_target_rules,
     broken_window_rules,
+    uninitialized,
 )
 from runtime.models.mgn import Job, NetworkFacts, SourceServer
 from runtime.models.record import Facts, Lock, MigrationRecord
@@ -23,12 +25,15 @@ JOB_HORIZON = timedelta(days=1)
 """MGN jobs end within hours; older ones are not looked at when asking who works on a server."""
 
 
-def load(ports: Ports, step: Step) -> MigrationRecord:
-    """The record of a step's migration; raises RecordChangedError while the table does not show it."""
+def load(ports: Ports, step: Step) -> tuple[MigrationRecord, Ports]:
+    """The record of a step's migration, and the ports in its account and Region.
+
+    Raises RecordChangedError while the table does not show the record.
+    """
     record = ports.store.record(step.migration_id)
     if record is None:
         raise RecordChangedError(f"no migration {step.migration_id} in the state table yet")
-    return record
+    return record, ports.at(record.scope or ports.scope)
 
 
 def server_of(record: MigrationRecord) -> str:
@@ -48,11 +53,12 @@ def read_server(ports: Ports, record: MigrationRecord) -> SourceServer:
 
 def validate(step: ValidateInput, ports: Ports) -> Plan:
     """Claim and check; the plan says whether this execution goes on."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.execution not in (None, step.execution):
         # EventBridge delivers at least once and cannot name executions: the second one ends here.
         return Plan(verdict=Verdict.DUPLICATE)
     if record.status is MigrationStatus.RECEIVED:
+        ports = ports.at(_scope_of(record.request, ports.scope))
         facts = Facts(execution=step.execution, scope=ports.scope)
         record = move(ports, record, MigrationStatus.VALIDATING, actor=ACTOR, reason="claimed", facts=facts)
     if record.status is MigrationStatus.REJECTED:
@@ -83,10 +89,15 @@ def active_jobs_of(ports: Ports, source_server_id: str) -> tuple[Job, ...]:
 def _check(ports: Ports, record: MigrationRecord) -> Plan:
     request = record.request
     broken = list(broken_window_rules(request, now=ports.now(), budgets=ports.budgets))
-    broken += broken_launch_rules(request, _network_facts(ports, request))
+    target_rules = broken_target_rules(ports.scope, ports.scopes)
+    if target_rules:
+        return _reject(ports, record, [*broken, *target_rules])
     try:
+        broken += broken_launch_rules(request, _network_facts(ports, request))
         matches = _matches(ports, request)
     except MgnNotInitializedError as error:
+        return _reject(ports, record, [*broken, uninitialized(ports.scope, error)])
+    except TargetAccountError as error:
         return _reject(ports, record, [*broken, str(error)])
     server_rules = broken_server_rules(request, matches)
     if server_rules:
@@ -108,6 +119,11 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
     facts = Facts(source_server_id=server.source_server_id, lifecycle_before=server.state)
     note(ports, record, facts, actor=ACTOR, reason=f"resolved to {server.source_server_id}, {server.state}")
     return plan(request)
+
+
+def _scope_of(request: MigrationRequest, home: str) -> str:
+    account, _, region = home.partition("#")
+    return f"{request.target_account or account}#{request.target_region or region}"
 
 
 def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lock | None = None) -> Plan:

@@ -7,6 +7,7 @@ is none (I3).
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from runtime.errors import (
     SourceServerBusyError,
     SourceServerGoneError,
     SourceServerStateError,
+    TargetAccountError,
     ThrottledError,
 )
 from runtime.logic.admission import JOB_HORIZON
@@ -58,11 +60,14 @@ def look(ports: Ports) -> Look:
 
     Raises RecordChangedError when another look is launching, and otherwise the first error once all else is done.
     """
-    state = _finish(ports, ports.store.dispatch(ports.scope))
+    state = ports.store.dispatch(ports.scope)
+    # An account that may not be entered any more fails below, where its waits can still end at their deadlines.
+    with suppress(TargetAccountError):
+        state = _finish(ports, state)
     settled = settle(ports, tuple(ports.store.open_waits(ports.scope)), state)
     asking = in_order(wait for wait in settled.open if wait.asks_for_launch)
     launched, pauses = 0, []
-    if asking and state.in_flight is None:
+    if asking and state.in_flight is None and not _is_closed(settled.failures):
         launched, pause = _launch(ports, state, asking)
         pauses += [pause] if pause is not None else []
     # No event tells of a boot, nor of a job whose call was lost.
@@ -71,6 +76,10 @@ def look(ports: Ports) -> Look:
     if settled.failures:
         raise settled.failures[0]
     return Look(len(settled.open) + settled.resumed, settled.resumed, launched, min(pauses, default=None))
+
+
+def _is_closed(failures: Iterable[Exception]) -> bool:
+    return any(isinstance(failure, TargetAccountError) for failure in failures)
 
 
 def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | None]:

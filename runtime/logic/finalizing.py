@@ -15,7 +15,7 @@ ACTOR = "finalize_cutover"
 
 def finalize(step: FinalizeCutover, ports: Ports) -> None:
     """Re-check, then FinalizeCutover; a lost answer is resolved by reading. Raises NotVerifiedError, saying why."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.status is MigrationStatus.COMPLETED:
         return
     server = read_server(ports, record)

@@ -16,7 +16,7 @@ ACTOR = "signal_handler"
 
 def await_signal(step: AwaitSignal, ports: Ports) -> None:
     """Park an approval, the window or the soak; each is bounded from the moment its status began."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     request, budgets = record.request, ports.budgets
     match step.kind:
         case WaitKind.APPROVAL:

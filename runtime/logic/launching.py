@@ -21,7 +21,7 @@ LAUNCHING_STATUS = {
 
 def trigger(step: TriggerMigration, ports: Ports) -> None:
     """Park the intent to launch a phase."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     kind = LaunchKind(step.phase)
     reason = f"waiting for room to launch the {step.phase}"
     record = move(ports, record, LAUNCHING_STATUS[kind], actor=ACTOR, reason=reason)

@@ -93,9 +93,6 @@ class MigrationStore(Protocol):
     def last_look(self, scope: str) -> datetime | None:
         """Up to when everything has been seen; None for a scope never looked at."""
 
-    def scopes(self) -> Iterable[str]:
-        """Every account and Region that was ever looked at."""
-
     def signal(self, signal: Signal) -> bool:
         """Keep a signal; False when one of that name came before."""
 
@@ -256,7 +253,17 @@ class Ports(Protocol):
     def budgets(self) -> Budgets: ...
     @property
     def scope(self) -> str:
-        """Account and Region the migrations run in, as `account#region`."""
+        """Account and Region that mgn, launch_settings, network, instances and commands speak to: `account#region`."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """Every account and Region migrations may run in; the pipeline's own is the first."""
+
+    def at(self, scope: str) -> "Ports":
+        """These ports in another account and Region. Store, bus, resumer, prober, budgets and clock are the same.
+
+        It calls nobody. Where the role may not be assumed, the first use raises TargetAccountError.
+        """
 
     def now(self) -> datetime: ...
     def new_id(self) -> str:

@@ -25,7 +25,7 @@ _FROM = {
 
 def await_replication(step: PrepareSource, token: str, ports: Ports) -> None:
     """Park until the server is ready for its first launch."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     record = move(ports, record, MigrationStatus.PREPARING, actor=ACTOR, reason="waiting to be launchable")
     deadline = record.updated_at + timedelta(seconds=ports.budgets.replication)
     park(ports, record, WaitKind.REPLICATION, token=token, deadline=deadline)
@@ -37,7 +37,7 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
     Raises CheckPendingError while the command runs, CheckFailedError when it fails, DriftError when MGN's lifecycle
     does not allow the phase.
     """
-    record = load(ports, step)
+    record, ports = load(ports, step)
     command = record.request.pre_migration_command
     if command is not None:
         record = run_command(

@@ -34,10 +34,9 @@ def sweep(ports: Ports) -> SweepReport:
     forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    scopes = {ports.scope, *ports.store.scopes()}
-    for scope in scopes:
+    for scope in ports.scopes:
         ports.wakes.wake(scope)
-    return SweepReport(len(scopes), len(forgotten), _freeze_orphans(ports))
+    return SweepReport(len(ports.scopes), len(forgotten), _freeze_orphans(ports))
 
 
 def _freeze_orphans(ports: Ports) -> int:

@@ -38,7 +38,7 @@ def undo(step: Rollback, token: str, ports: Ports) -> None:
 
 def freeze(step: Rollback, ports: Ports) -> Progress:
     """The last resort when the undo itself fails: keep everything and call a person."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.status.is_terminal:
         return _progress_of(record)
     return _freeze(ports, record, f"the undo failed: {failure_reason(step.failure)}")
@@ -57,7 +57,7 @@ def failure_reason(failure: Failure | None) -> str:
 
 
 def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
-    record = load(ports, step)
+    record, ports = load(ports, step)
     if record.status.is_terminal:
         return _progress_of(record)
     if step.goal is UndoGoal.ROLLED_BACK:
@@ -73,7 +73,8 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
     if ports.store.dispatch(ports.scope).is_launching(record.migration_id):
         _await(ports, record, token, "the end of a doubt about its launch")
         return None
-    return _undo_until_blocked(ports, load(ports, step), step, token, server_id)
+    record, _ = load(ports, step)
+    return _undo_until_blocked(ports, record, step, token, server_id)
 
 
 def _undo_until_blocked(

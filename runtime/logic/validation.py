@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from runtime.errors import MgnNotInitializedError
 from runtime.logic.readiness import is_gone
 from runtime.models.environment import Budgets
 from runtime.models.mgn import Job, LifeCycleState, NetworkFacts, SourceServer
@@ -14,6 +15,24 @@ FARTHEST_WINDOW = timedelta(days=270)
 """Executions last a year at most, and the wait for a window 300 days."""
 
 _HOPELESS_REPLICATION = ("STOPPED", "DISCONNECTED", "PAUSED")
+
+
+def broken_target_rules(scope: str, scopes: Sequence[str]) -> tuple[str, ...]:
+    """What is wrong with the account and Region a request names."""
+    if scope in scopes:
+        return ()
+    account, _, region = scope.partition("#")
+    known = ", ".join(other.replace("#", " ") for other in scopes)
+    return (
+        f"targetAccount, targetRegion: {account} {region} is no target of this deployment (targets are {known}); "
+        "correct the request, or have it added to the stage's targets",
+    )
+
+
+def uninitialized(scope: str, error: MgnNotInitializedError) -> str:
+    """The rule a Region without MGN breaks."""
+    account, _, region = scope.partition("#")
+    return f"targetRegion: MGN is not initialized in {region} of account {account}; initialize it there ({error})"
 
 
 def broken_server_rules(request: MigrationRequest, matches: Sequence[SourceServer]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ _STALE_EVENTS = ("USING_PREVIOUS_SNAPSHOT", "SNAPSHOT_FAIL")
 
 def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
     """Park until this job's instance has booted, passes its status checks and is online in SSM."""
-    record = load(ports, step)
+    record, ports = load(ports, step)
     launch = _launch(record, step.phase)
     job = _job(ports, launch)
     mine = job.server(server_of(record))
@@ -51,7 +51,7 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
 
     Raises StaleDataError and CheckFailedError for good, CheckPendingError for what may still pass.
     """
-    record = load(ports, step)
+    record, ports = load(ports, step)
     launch = _launch(record, step.phase)
     if launch.verified:
         return

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from runtime.errors import TargetAccountError
 from runtime.logic.admission import server_of
+from runtime.logic.journal import REASON_LIMIT
 from runtime.logic.observation import observe
 from runtime.logic.ports import Ports
 from runtime.models.dispatch import Dispatch
@@ -77,10 +79,19 @@ def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
 
 def settle(ports: Ports, waits: Sequence[Wait], state: Dispatch) -> Settled:
     """Resume every wait whose end the truth shows. One that cannot be resumed does not keep the others waiting."""
-    truth = read_truth(ports, waits, state)
-    resumed, still_open, failures = 0, [], []
+    resumed = 0
+    still_open: list[Wait] = []
+    failures: list[Exception] = []
+    truth: Truth | None = None
+    try:
+        truth = read_truth(ports, waits, state)
+    except TargetAccountError as error:
+        failures.append(error)
     for wait in waits:
-        outcome = observe(wait, truth, now=ports.now(), budgets=ports.budgets)
+        if truth is not None:
+            outcome = observe(wait, truth, now=ports.now(), budgets=ports.budgets)
+        else:
+            outcome = _unseen(wait, failures[0], ports.now())
         if outcome is None:
             still_open.append(wait)
             continue
@@ -90,6 +101,12 @@ def settle(ports: Ports, waits: Sequence[Wait], state: Dispatch) -> Settled:
         except Exception as error:
             failures.append(error)
     return Settled(resumed, tuple(still_open), tuple(failures))
+
+
+def _unseen(wait: Wait, error: Exception, now: datetime) -> Outcome | None:
+    # Nobody can look, which a person may mend in time; the wait ends with it at its deadline (I7).
+    refused = Outcome(error=type(error).__name__, reason=str(error)[:REASON_LIMIT])
+    return wait.outcome or (refused if now >= wait.deadline else None)
 
 
 def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:

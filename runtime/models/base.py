@@ -17,6 +17,9 @@ def _in_utc(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A point in time with a time zone, kept in UTC."""
 
+AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$")]
+
 Label = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
 """A short name chosen by people."""
 

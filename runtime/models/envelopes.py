@@ -21,6 +21,13 @@ class EventEnvelope(Envelope):
     detail_type: str = Field(alias="detail-type")
     resources: tuple[str, ...] = ()
     detail: dict[str, object] = {}
+    account: str = ""
+    region: str = ""
+
+    @property
+    def scope(self) -> str | None:
+        """Account and Region the event comes from; targets forward theirs as they are."""
+        return f"{self.account}#{self.region}" if self.account and self.region else None
 
     @property
     def source_servers(self) -> tuple[str, ...]:

@@ -39,6 +39,17 @@ class Budgets(BaseModel):
     retention_days: Annotated[int, Field(ge=1)] = Field(default=90, description="Finished migrations are kept so long.")
 
 
+class Targets(BaseModel):
+    """Accounts and Regions migrations may run in besides the one the functions run in, and how to get in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    role_name: Name = Field(description="Each target has a role of this name followed by - and its Region.")
+    # Not a secret in AWS's words, but nothing for a log either.
+    external_id: Name = Field(repr=False, description="What the roles ask for before they let anyone in.")
+    scopes: tuple[Name, ...] = Field(description="The targets, as account#region.")
+
+
 class HandlerEnvironment(BaseModel):
     """What every function needs."""
 
@@ -49,7 +60,7 @@ class HandlerEnvironment(BaseModel):
 
     def to_variables(self) -> dict[str, str]:
         """The Lambda environment variables: upper-case names, JSON for anything that is not a string."""
-        fields = self.model_dump(mode="json")
+        fields = self.model_dump(mode="json", exclude_none=True)
         return {key.upper(): value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
 
     @classmethod
@@ -73,6 +84,7 @@ class StepEnvironment(HandlerEnvironment):
 
     budgets: Budgets = Budgets()
     wake_queue: Name
+    targets: Targets | None = None
 
 
 class SweepEnvironment(StepEnvironment):

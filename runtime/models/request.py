@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from runtime.models.base import Label, Moment, Payload
+from runtime.models.base import AccountId, Label, Moment, Payload, Region
 
 MAX_REQUEST_BYTES = 65_536
 """Below every hop: SQS 1 MiB, EventBridge entry and Step Functions 256 KiB, DynamoDB item 400 KB (kept twice)."""
@@ -157,6 +157,12 @@ class MigrationRequest(Payload):
     )
 
     source_server_id: SourceServerId | None = Field(default=None, description="MGN source server id, when known.")
+    target_account: AccountId | None = Field(
+        default=None, description="AWS account MGN works in; else the one the pipeline runs in."
+    )
+    target_region: Region | None = Field(
+        default=None, description="AWS Region MGN works in; else the one the pipeline runs in."
+    )
     correlation_id: CorrelationId | None = Field(default=None, description="Carried through; generated when absent.")
     callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = Field(
         default=None, description="Each status change is POSTed here."

@@ -9,7 +9,18 @@ from pydantic import ValidationError
 from runtime.handlers import prepare_source, signal_handler, sweep
 from runtime.models.status import MigrationStatus
 from simulator.memory_effects import MemoryBus
-from tests.builders import SERVER_ID
+from tests.builders import (
+    JOB_ID,
+    SERVER_ID,
+    TARGET_ACCOUNT,
+    TARGET_REGION,
+    TARGET_SCOPE,
+    a_job,
+    a_lock,
+    a_server,
+    a_wait,
+)
+from tests.fakes import FakePorts
 from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, Cloud
 from tests.integration.journey import bring_to, record_of, submitted, validated
 
@@ -53,6 +64,26 @@ def test_i10_mgn_event_delivered_twice_and_late_resumes_once(cloud: Cloud) -> No
     cloud.simulator.advance(86_400)
     assert signal(cloud, mgn_event()) == "woke 0 waits"
     assert [token for token in cloud.tokens() if token == "launch-test"] == ["launch-test"]
+
+
+def test_mgn_event_of_another_account_or_region_wakes_nothing_of_ours(cloud: Cloud) -> None:
+    bring_to("test-launched", cloud)
+    cloud.simulator.finish_jobs()
+    assert signal(cloud, mgn_event() | {"account": "222233334444"}) == "woke 0 waits"
+    assert signal(cloud, mgn_event() | {"region": "eu-west-1"}) == "woke 0 waits"
+    assert signal(cloud, mgn_event()) == "woke 1 waits"
+
+
+def test_mgn_event_wakes_the_server_of_its_own_account(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = FakePorts(targets=(TARGET_SCOPE,))
+    there = ports.at(TARGET_SCOPE)
+    there.mgn.add(a_server(state="TESTING"))
+    there.mgn.started.append(a_job(launch_status="LAUNCHED"))
+    ports.store.lock(a_lock(scope=TARGET_SCOPE))
+    ports.store.park(a_wait(scope=TARGET_SCOPE, job_id=JOB_ID))
+    monkeypatch.setattr(signal_handler, "aws_ports", lambda *_: ports)
+    event = mgn_event() | {"account": TARGET_ACCOUNT, "region": TARGET_REGION}
+    assert signal(cloud, event) == "woke 1 waits"
 
 
 def test_event_that_mgn_really_sends_wakes_the_wait(cloud: Cloud) -> None:

@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from runtime.adapters.mgn import MgnMigrationService
 from runtime.logic.intake import accept
+from runtime.logic.ports import Ports
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
 from runtime.models.mgn import InstanceHealth
@@ -91,6 +92,12 @@ class World:
         self.later(sweep_seconds, self._sweep_again)
 
     # the ports that are not fakes of their own
+
+    scopes: tuple[str, ...] = (scope,)
+
+    def at(self, scope: str) -> Ports:
+        assert scope == self.scope
+        return self
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.simulator.clock.now(), UTC)

@@ -4,7 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.errors import MgnNotInitializedError, RecordChangedError, ServiceUnavailableError
+from runtime.errors import (
+    MgnNotInitializedError,
+    RecordChangedError,
+    ServiceUnavailableError,
+    TargetAccountError,
+)
 from runtime.logic.admission import validate
 from runtime.logic.intake import accept
 from runtime.models.mgn import NetworkFacts
@@ -17,6 +22,9 @@ from tests.builders import (
     OTHER_SERVER_ID,
     SCOPE,
     SERVER_ID,
+    TARGET_ACCOUNT,
+    TARGET_REGION,
+    TARGET_SCOPE,
     a_job,
     a_lock,
     a_request,
@@ -189,3 +197,69 @@ def test_i2_of_two_migrations_of_one_server_one_is_rejected() -> None:
     assert plans == [Verdict.ACCEPTED, Verdict.REJECTED]
     second: MigrationRecord = the_record(ports, "mig-2")
     assert "belongs to migration mig-1" in second.reason
+
+
+def two_accounts() -> FakePorts:
+    """The same server id in the pipeline's own account and Region and in a target."""
+    ports = FakePorts(FakeMgn(a_server()), targets=(TARGET_SCOPE,))
+    ports.at(TARGET_SCOPE).mgn.add(a_server())
+    return ports
+
+
+def test_request_for_a_target_is_checked_and_locked_there() -> None:
+    ports = two_accounts()
+    accepted(ports, target_account=TARGET_ACCOUNT, target_region=TARGET_REGION)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert the_record(ports).scope == TARGET_SCOPE
+    assert ports.mgn.calls == []
+    assert list(ports.store.locks) == [(TARGET_SCOPE, SERVER_ID)]
+
+
+@pytest.mark.parametrize(
+    ("named", "scope"),
+    [
+        ({}, SCOPE),
+        ({"target_account": "111122223333", "target_region": "us-east-1"}, SCOPE),
+        ({"target_region": "eu-west-1"}, "111122223333#eu-west-1"),
+        ({"target_account": TARGET_ACCOUNT}, f"{TARGET_ACCOUNT}#us-east-1"),
+    ],
+)
+def test_absent_account_or_region_is_the_pipelines_own(named: dict[str, str], scope: str) -> None:
+    ports = FakePorts(FakeMgn(a_server()), targets=(scope,))
+    accepted(ports, **named)
+    run(ports)
+    assert the_record(ports).scope == scope
+
+
+def test_account_that_is_no_target_is_rejected_with_the_other_rules_and_never_called() -> None:
+    ports = a_world()
+    window = {"not_before": "2026-01-01T00:00:00Z", "not_after": "2026-01-02T00:00:00Z"}
+    accepted(ports, target_account=TARGET_ACCOUNT, window=window)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert "window:" in the_record(ports).reason
+    assert f"{TARGET_ACCOUNT} us-east-1 is no target of this deployment" in the_record(ports).reason
+    assert ports.at(f"{TARGET_ACCOUNT}#us-east-1").mgn.calls == []
+
+
+def test_account_that_refuses_its_role_is_rejected_with_what_to_do() -> None:
+    ports = two_accounts()
+    refusal = TargetAccountError("targetAccount: 222233334444 refuses its role")
+    ports.at(TARGET_SCOPE).mgn.failures["active_servers"] = [refusal]
+    accepted(ports, target_account=TARGET_ACCOUNT, target_region=TARGET_REGION, instance_type="m5.metal")
+    assert run(ports).verdict is Verdict.REJECTED
+    assert "refuses its role" in the_record(ports).reason
+
+
+def test_region_without_mgn_is_named() -> None:
+    ports = two_accounts()
+    ports.at(TARGET_SCOPE).mgn.failures["active_servers"] = [MgnNotInitializedError("Uninitialized")]
+    accepted(ports, target_account=TARGET_ACCOUNT, target_region=TARGET_REGION)
+    run(ports)
+    assert "targetRegion: MGN is not initialized in eu-west-1 of account 222233334444" in the_record(ports).reason
+
+
+def test_i2_server_id_locked_in_one_account_is_free_in_another() -> None:
+    ports = two_accounts()
+    ports.store.lock(a_lock(owner="mig-2"))
+    accepted(ports, target_account=TARGET_ACCOUNT, target_region=TARGET_REGION)
+    assert run(ports).verdict is Verdict.ACCEPTED

@@ -13,12 +13,18 @@ from runtime.models.environment import (
     PublishEnvironment,
     StepEnvironment,
     SweepEnvironment,
+    Targets,
 )
 
 EVERY: list[HandlerEnvironment] = [
     IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
     StepEnvironment(stage="dev", state_table="table", budgets=Budgets(boot=60, requires_ssm=False)),
-    SweepEnvironment(stage="dev", state_table="table", event_bus="bus"),
+    SweepEnvironment(
+        stage="dev",
+        state_table="table",
+        event_bus="bus",
+        targets=Targets(role_name="migration", external_id="shibboleth", scopes=("222233334444#eu-west-1",)),
+    ),
     PublishEnvironment(stage="dev", state_table="table", event_bus="bus"),
     CallbackEnvironment(
         stage="dev",
@@ -62,3 +68,7 @@ def test_i7_no_budget_is_endless_or_zero(field: str) -> None:
     wrong: Any = {field: 0}
     with pytest.raises(ValidationError, match=field):
         Budgets(**wrong)
+
+
+def test_variable_of_an_absent_setting_is_left_out() -> None:
+    assert "TARGETS" not in EVERY[1].to_variables()

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from runtime.adapters.clients import Target
+from runtime.models.environment import Targets
 from runtime.models.steps import (
     AwaitSignal,
     PrepareSource,
@@ -46,4 +48,12 @@ def test_i11_error_of_a_broken_step_does_not_show_its_token(model: type[Step], f
 def test_i11_error_of_a_broken_request_does_not_show_its_tags() -> None:
     with pytest.raises(ValidationError) as caught:
         a_request(tags={"password": SECRET * 20}, mode="test", test=False)
+    assert "hush" not in str(caught.value)
+
+
+def test_i11_external_id_of_the_targets_is_not_shown() -> None:
+    targets = Targets(role_name="migration", external_id=SECRET, scopes=("222233334444#eu-west-1",))
+    assert "hush" not in f"{targets!r} {targets} {Target('222233334444', 'eu-west-1', 'migration', SECRET)!r}"
+    with pytest.raises(ValidationError) as caught:
+        Targets.model_validate({"role_name": "migration", "external_id": [SECRET], "scopes": ()})
     assert "hush" not in str(caught.value)

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from runtime.errors import ServiceUnavailableError
+from runtime.errors import ServiceUnavailableError, TargetAccountError
 from runtime.logic.sweeping import sweep
 from runtime.models.record import Outcome
 from runtime.models.status import MigrationStatus
-from tests.builders import NOON, a_wait
-from tests.fakes import FakePorts, FakeResumer
+from tests.builders import JOB_ID, NOON, TARGET_SCOPE, a_job, a_server, a_wait
+from tests.fakes import FakeMgn, FakePorts, FakeResumer
 from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record
 
 
@@ -42,6 +42,42 @@ def test_waits_of_another_account_or_region_are_not_looked_at() -> None:
     ports = bring_to("test-launching")
     ports.store.park(a_wait(migration_id="mig-2", scope="444455556666#eu-west-1"))
     assert sweep(ports).waiting == 1
+
+
+def two_accounts() -> FakePorts:
+    """One launch waits in each of two accounts, under the same server and job id; both have ended."""
+    ports = FakePorts(FakeMgn(a_server()), targets=(TARGET_SCOPE,))
+    ports.at(TARGET_SCOPE).mgn.add(a_server())
+    for migration_id, there, end in (("mig-1", ports, "LAUNCHED"), ("mig-2", ports.at(TARGET_SCOPE), "FAILED")):
+        there.mgn.started.append(a_job(launch_status=end))
+        ports.store.park(a_wait(migration_id=migration_id, scope=there.scope, job_id=JOB_ID, token=migration_id))
+    return ports
+
+
+def test_each_account_is_judged_by_its_own_mgn() -> None:
+    ports = two_accounts()
+    assert sweep(ports) == (2, 2, 0, 0)
+    assert {token: outcome.error for token, outcome in ports.resumer.resumed.items()} == {
+        "mig-1": None,
+        "mig-2": "LaunchFailedError",
+    }
+
+
+def test_account_that_refuses_its_role_holds_up_no_other() -> None:
+    ports = two_accounts()
+    ports.at(TARGET_SCOPE).mgn.failures["servers"] = [TargetAccountError("refused")]
+    with pytest.raises(TargetAccountError):
+        sweep(ports)
+    assert list(ports.resumer.resumed) == ["mig-1"]
+
+
+def test_i7_wait_in_an_account_that_refuses_its_role_ends_at_its_deadline() -> None:
+    ports = two_accounts()
+    ports.at(TARGET_SCOPE).mgn.failures["servers"] = [TargetAccountError("refused")]
+    ports.advance(2 * 3_600)
+    with pytest.raises(TargetAccountError):
+        sweep(ports)
+    assert ports.resumer.resumed["mig-2"].error == "TargetAccountError"
 
 
 class _Poisoned(FakeResumer):

@@ -9,6 +9,7 @@ from runtime.logic.validation import (
     broken_launch_rules,
     broken_ownership_rules,
     broken_server_rules,
+    broken_target_rules,
     broken_window_rules,
 )
 from runtime.models.environment import Budgets
@@ -18,9 +19,11 @@ from tests.builders import (
     JOB_ID,
     NOON,
     OTHER_SERVER_ID,
+    SCOPE,
     SECURITY_GROUP_ID,
     SERVER_ID,
     SUBNET_ID,
+    TARGET_SCOPE,
     a_job,
     a_lock,
     a_request,
@@ -140,3 +143,14 @@ def test_window_long_enough_is_accepted(starts: float, ends: float) -> None:
 
 def test_request_without_a_window_breaks_no_window_rule() -> None:
     assert broken_window_rules(a_request(), now=NOON, budgets=Budgets()) == ()
+
+
+def test_account_and_region_must_be_home_or_a_target() -> None:
+    assert (
+        broken_target_rules(SCOPE, (SCOPE, TARGET_SCOPE))
+        == broken_target_rules(TARGET_SCOPE, (SCOPE, TARGET_SCOPE))
+        == ()
+    )
+    (rule,) = broken_target_rules("222233334444#eu-north-1", (SCOPE, TARGET_SCOPE))
+    assert rule.startswith("targetAccount, targetRegion: 222233334444 eu-north-1 is no target of this deployment")
+    assert "222233334444 eu-west-1" in rule

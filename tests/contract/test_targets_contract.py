@@ -1,0 +1,145 @@
+"""Ports of another account and Region: fakes and AWS alike; and how a target's role is assumed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+from moto import mock_aws
+
+from runtime.adapters import clients
+from runtime.adapters.clients import Target
+from runtime.adapters.network import Ec2Network
+from runtime.errors import MigrationError, ServiceUnavailableError, TargetAccountError, ThrottledError
+from runtime.handlers.wiring import AwsPorts
+from runtime.logic.ports import Ports
+from runtime.models.environment import Targets
+from tests.builders import SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE
+from tests.fakes import FakePorts
+
+TARGET = Target(TARGET_ACCOUNT, TARGET_REGION, "migration-dev", "shibboleth")
+ROLE_ARN = f"arn:aws:iam::{TARGET_ACCOUNT}:role/migration-dev-{TARGET_REGION}"
+OF_A_TARGET = ("mgn", "launch_settings", "network", "instances", "commands")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_clients() -> Iterator[None]:
+    made = (clients._client, clients._session)
+    for cached in made:
+        cached.cache_clear()
+    yield
+    for cached in made:
+        cached.cache_clear()
+
+
+@pytest.fixture(params=["fake", "aws"])
+def ports(request: pytest.FixtureRequest) -> Ports:
+    if request.param == "fake":
+        return FakePorts(targets=(TARGET_SCOPE,))
+    targets = Targets(role_name="migration-dev", external_id="shibboleth", scopes=(TARGET_SCOPE,))
+    return AwsPorts(state_table="table", scope=SCOPE, targets=targets)
+
+
+def test_ports_at_home_are_themselves(ports: Ports) -> None:
+    assert ports.at(SCOPE) is ports
+    assert ports.at(TARGET_SCOPE).at(SCOPE) is ports
+    assert ports.at(TARGET_SCOPE).at(TARGET_SCOPE) is ports.at(TARGET_SCOPE)
+
+
+def test_ports_elsewhere_know_where_they_are_and_where_else_migrations_run(ports: Ports) -> None:
+    there = ports.at(TARGET_SCOPE)
+    assert (ports.scope, there.scope) == (SCOPE, TARGET_SCOPE)
+    assert ports.scopes == there.scopes == (SCOPE, TARGET_SCOPE)
+
+
+def test_ports_elsewhere_are_made_once(ports: Ports) -> None:
+    assert ports.at(TARGET_SCOPE) is ports.at(TARGET_SCOPE)
+
+
+@pytest.mark.parametrize("name", OF_A_TARGET)
+def test_what_speaks_to_the_account_is_another_there(ports: Ports, name: str) -> None:
+    assert getattr(ports, name) is not getattr(ports.at(TARGET_SCOPE), name)
+
+
+def test_going_to_a_target_that_is_no_more_calls_nobody(ports: Ports) -> None:
+    assert ports.at("333344445555#eu-west-1").scope == "333344445555#eu-west-1"
+
+
+def test_pipeline_without_targets_has_no_way_into_another_account() -> None:
+    there = AwsPorts(state_table="table", scope=SCOPE).at(TARGET_SCOPE)
+    with pytest.raises(
+        TargetAccountError, match=f"targetAccount: no role is known for {TARGET_ACCOUNT} {TARGET_REGION}"
+    ):
+        _ = there.mgn
+
+
+def test_client_of_a_target_works_in_its_region_and_is_made_once() -> None:
+    made = clients.client("ec2", TARGET)
+    assert made.meta.region_name == TARGET_REGION
+    assert made is clients.client("ec2", TARGET)
+    assert made is not clients.client("ec2")
+    assert clients.once_client("mgn", TARGET).meta.config.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]
+
+
+def test_calls_of_a_target_reach_its_account() -> None:
+    with mock_aws():
+        subnet = clients.client("ec2", TARGET).describe_subnets()["Subnets"][0]
+        assert subnet["OwnerId"] == TARGET_ACCOUNT
+        assert subnet["AvailabilityZone"].startswith(TARGET_REGION)
+
+
+def assume_role_answers(code: str, status: int) -> Stubber:
+    """The next AssumeRole, which must be the target's, fails so."""
+    stubber = Stubber(clients.client("sts"))
+    expected = {"RoleArn": ROLE_ARN, "RoleSessionName": "mgn-migration-orchestrator", "ExternalId": "shibboleth"}
+    stubber.add_client_error("assume_role", code, "no", status, expected_params=expected)
+    stubber.activate()
+    return stubber
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("AccessDenied", 403, TargetAccountError),
+        ("RegionDisabledException", 403, TargetAccountError),
+        ("Throttling", 400, ThrottledError),
+        ("ServiceUnavailable", 503, ServiceUnavailableError),
+    ],
+)
+def test_refusal_of_the_role_is_told_from_what_heals_by_waiting(
+    code: str, status: int, error: type[MigrationError]
+) -> None:
+    network = Ec2Network(clients.client("ec2", TARGET))
+    stubber = assume_role_answers(code, status)
+    with pytest.raises(error) as caught:
+        network.facts(["subnet-1"], [], [])
+    stubber.assert_no_pending_responses()
+    assert "shibboleth" not in str(caught.value)
+
+
+def test_refusal_names_the_account_the_role_and_what_to_do() -> None:
+    network = Ec2Network(clients.client("ec2", TARGET))
+    assume_role_answers("AccessDenied", 403)
+    with pytest.raises(
+        TargetAccountError, match="targetAccount: 222233334444 refuses its role migration-dev-eu-west-1"
+    ):
+        network.facts(["subnet-1"], [], [])
+
+
+def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
+    credentials: Any = {
+        "AccessKeyId": "A" * 16,
+        "SecretAccessKey": "secret",
+        "SessionToken": "token",
+        "Expiration": datetime(2999, 1, 1, tzinfo=UTC),
+    }
+    stubber = Stubber(clients.client("sts"))
+    stubber.add_response(
+        "assume_role", {"Credentials": credentials}, {"RoleArn": ANY, "RoleSessionName": ANY, "ExternalId": ANY}
+    )
+    stubber.activate()
+    for _ in range(2):
+        frozen = clients._session(TARGET).get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+        assert frozen.access_key == "A" * 16
+    stubber.assert_no_pending_responses()
