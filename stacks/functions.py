@@ -9,6 +9,7 @@ from constructs import Construct
 
 from migration_constructs import (
     PERMISSIONS,
+    EncryptedQueue,
     HandlerFunction,
     MigrationBus,
     Network,
@@ -26,7 +27,7 @@ from runtime.models.environment import (
     SweepEnvironment,
 )
 from runtime.models.table import Index
-from stacks.messaging import CALLBACK_TIMEOUT
+from stacks.messaging import CALLBACK_TIMEOUT, DISPATCH_TIMEOUT
 from stacks.settings import NetworkSettings, StageSettings
 
 STEP_TIMEOUTS = {
@@ -39,6 +40,9 @@ STEP_TIMEOUTS = {
     "signal_handler": Duration.seconds(60),
 }
 """The handlers the state machine calls."""
+
+PARKING = ("prepare_source", "trigger_migration", "verify_migration", "rollback_handler", "signal_handler")
+"""Those of them that park and wake the dispatcher."""
 
 PUBLISH_TIMEOUT = Duration.seconds(30)
 # Longer than the sweep's period is fine: a late sweep delays the next one, it never meets it.
@@ -57,6 +61,7 @@ class PipelineFunctions(Construct):
         key: kms.IKey,
         state: StateTable,
         bus: MigrationBus,
+        wakes: EncryptedQueue,
         undelivered: sqs.IQueue,
     ) -> None:
         super().__init__(scope, id_)
@@ -73,7 +78,9 @@ class PipelineFunctions(Construct):
             ),
             Duration.seconds(settings.ingress.timeout_seconds),
         )
-        step_environment = StepEnvironment(stage=stage, state_table=table, budgets=settings.budgets)
+        step_environment = StepEnvironment(
+            stage=stage, state_table=table, budgets=settings.budgets, wake_queue=wakes.queue.queue_url
+        )
         self.steps = {
             module: self._function(
                 module, step_environment, timeout, on_failure=undelivered if module == "signal_handler" else None
@@ -83,12 +90,18 @@ class PipelineFunctions(Construct):
         self.signal = self.steps["signal_handler"]
         self.sweep = self._function(
             "sweep",
-            SweepEnvironment(stage=stage, state_table=table, event_bus=event_bus, budgets=settings.budgets),
+            SweepEnvironment(
+                stage=stage,
+                state_table=table,
+                event_bus=event_bus,
+                budgets=settings.budgets,
+                wake_queue=wakes.queue.queue_url,
+            ),
             SWEEP_TIMEOUT,
             on_failure=undelivered,
             retry_attempts=0,
-            reserved_concurrency=1 if settings.sweep_is_exclusive else None,
         )
+        self.dispatch = self._function("dispatch_launches", step_environment, DISPATCH_TIMEOUT)
         self.publish = self._function(
             "publish_events", PublishEnvironment(stage=stage, state_table=table, event_bus=event_bus), PUBLISH_TIMEOUT
         )
@@ -103,7 +116,7 @@ class PipelineFunctions(Construct):
             ),
             CALLBACK_TIMEOUT,
         )
-        self._grant(state, bus)
+        self._grant(state, bus, wakes)
 
     def _function(
         self,
@@ -113,7 +126,6 @@ class PipelineFunctions(Construct):
         *,
         on_failure: sqs.IQueue | None = None,
         retry_attempts: int | None = None,
-        reserved_concurrency: int | None = None,
     ) -> HandlerFunction:
         return HandlerFunction(
             self,
@@ -125,17 +137,20 @@ class PipelineFunctions(Construct):
             timeout=timeout,
             on_failure=on_failure,
             retry_attempts=retry_attempts,
-            reserved_concurrency=reserved_concurrency,
         )
 
-    def _grant(self, state: StateTable, bus: MigrationBus) -> None:
-        for writer in (self.ingress, *self.steps.values(), self.sweep):
+    def _grant(self, state: StateTable, bus: MigrationBus, wakes: EncryptedQueue) -> None:
+        for writer in (self.ingress, *self.steps.values(), self.sweep, self.dispatch):
             state.grant_read_write(writer.function)
         for reader in (self.publish, self.callback):
             state.grant_read(reader.function)
         for publisher in (self.ingress, self.sweep, self.publish):
             bus.event_bus.grant_put_events_to(publisher.function)
-        state.grant_query(self.sweep.function, Index.OPEN_WAITS, Index.STATUS_TIME)
+        state.grant_query(self.sweep.function, Index.STATUS_TIME)
+        for module in PARKING:
+            wakes.queue.grant_send_messages(self.steps[module].function)
+        for waker in (self.sweep, self.dispatch):
+            wakes.queue.grant_send_messages(waker.function)
         self.signing_secret.grant_read(self.callback.function)
 
 

@@ -11,10 +11,12 @@ from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusCh
 from stacks.settings import StageSettings
 
 CALLBACK_TIMEOUT = Duration.seconds(120)
+# Shorter than `launch_doubt`: a dispatcher whose batch is given up must be dead by then.
+DISPATCH_TIMEOUT = Duration.seconds(60)
 
 
 class MessagingStack(Stack):
-    """The bus, the queue of requests and the queue of callbacks."""
+    """The bus and the queues of requests, callbacks and wakes."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
         super().__init__(scope, stack_name(settings.stage, "Messaging"))
@@ -26,6 +28,9 @@ class MessagingStack(Stack):
         )
         self.callbacks = EncryptedQueue(
             self, "Callbacks", key=key, consumer_timeout=CALLBACK_TIMEOUT, removal_policy=settings.removal
+        )
+        self.wakes = EncryptedQueue(
+            self, "Wakes", key=key, consumer_timeout=DISPATCH_TIMEOUT, removal_policy=settings.removal
         )
         # Requests arrive on the queue as producers send them, callbacks as events.
         detail = events.RuleTargetInput.from_event_path("$.detail")

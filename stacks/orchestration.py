@@ -26,6 +26,8 @@ UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 # A request or a decision must arrive; EventBridge's own longest.
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
 CALLBACK_BATCH = 5
+# Two looks at one account and Region do no harm, they only read twice; SQS's own least is two.
+DISPATCHERS = 2
 JOURNAL_BATCH = 25
 JOURNAL_ATTEMPTS = 10
 
@@ -53,6 +55,7 @@ class OrchestrationStack(Stack):
             key=key,
             state=state,
             bus=messaging.bus,
+            wakes=messaging.wakes,
             undelivered=messaging.bus.undelivered,
         )
         self.migration = MigrationStateMachine(
@@ -89,6 +92,10 @@ class OrchestrationStack(Stack):
             sources.SqsEventSource(
                 self.messaging.callbacks.queue, batch_size=CALLBACK_BATCH, report_batch_item_failures=True
             )
+        )
+
+        self.functions.dispatch.function.add_event_source(
+            sources.SqsEventSource(self.messaging.wakes.queue, max_concurrency=DISPATCHERS)
         )
 
     def _publish_journal(self, state: StateTable) -> None:

@@ -62,10 +62,7 @@ class StageSettings(Settings):
     deletion_protection: bool = Field(default=False, description="The state table refuses to be deleted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Of all functions.")
     log_retention_days: Literal[1, 7, 14, 30, 90, 180, 365, 731] = Field(description="Of all log groups.")
-    sweep_minutes: Annotated[int, Field(ge=1)] = Field(default=1, description="Between two sweeps of the open waits.")
-    sweep_is_exclusive: bool = Field(
-        default=True, description="Reserve one concurrent execution for the sweep; counts against the account's limit."
-    )
+    sweep_minutes: Annotated[int, Field(ge=1)] = Field(default=1, description="Between two sweeps.")
     budgets: Budgets = Field(default=Budgets(), description="How long each wait may last.")
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")

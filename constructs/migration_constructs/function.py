@@ -69,7 +69,6 @@ class HandlerFunction(Construct):
         permissions: Sequence[Permission] = (),
         timeout: Duration,
         memory_size: int = 512,
-        reserved_concurrency: int | None = None,
         on_failure: sqs.IQueue | None = None,
         retry_attempts: int | None = None,
     ) -> None:
@@ -99,7 +98,6 @@ class HandlerFunction(Construct):
             log_group=log_group,
             memory_size=memory_size,
             on_failure=destinations.SqsDestination(on_failure) if on_failure else None,
-            reserved_concurrent_executions=reserved_concurrency,
             retry_attempts=retry_attempts,
             role=self.role,
             security_groups=platform.network.security_groups if platform.network else None,

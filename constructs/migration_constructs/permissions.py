@@ -176,10 +176,8 @@ PERMISSIONS: dict[str, tuple[Permission, ...]] = {
     "validate_input": (READ_MGN, READ_NETWORK),
     "prepare_source": (
         READ_MGN,
-        READ_INSTANCES,
         READ_LAUNCH_CONFIGURATION,
         READ_LAUNCH_TEMPLATES,
-        RESUME_STEPS,
         CHANGE_LIFECYCLE,
         Permission(("mgn:UpdateLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS),
         Permission(
@@ -190,8 +188,8 @@ PERMISSIONS: dict[str, tuple[Permission, ...]] = {
         ),
         *RUN_COMMANDS,
     ),
-    "trigger_migration": (READ_MGN, READ_INSTANCES, RESUME_STEPS, *LAUNCH),
-    "verify_migration": (READ_MGN, READ_JOB_LOG, READ_INSTANCES, RESUME_STEPS, *RUN_COMMANDS),
+    "trigger_migration": (),
+    "verify_migration": (READ_MGN, READ_JOB_LOG, READ_INSTANCES, *RUN_COMMANDS),
     "finalize_cutover": (
         READ_MGN,
         READ_INSTANCES,
@@ -205,10 +203,10 @@ PERMISSIONS: dict[str, tuple[Permission, ...]] = {
         RESUME_STEPS,
         CHANGE_LIFECYCLE,
         Permission(("ec2:ModifyLaunchTemplate",), LAUNCH_TEMPLATES, RUN_TIME_IDS, MANAGED_BY_MGN),
-        *TERMINATE,
     ),
-    "signal_handler": (READ_MGN, READ_INSTANCES, RESUME_STEPS),
-    "sweep": (READ_MGN, READ_INSTANCES, RESUME_STEPS),
+    "signal_handler": (),
+    "sweep": (),
+    "dispatch_launches": (READ_MGN, READ_INSTANCES, RESUME_STEPS, *LAUNCH, *TERMINATE),
     "publish_events": (),
     "callback_handler": (),
 }

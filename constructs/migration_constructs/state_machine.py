@@ -175,14 +175,14 @@ class _Definition:
             f"Launch{name}",
             "trigger_migration",
             TriggerMigration,
-            at_most=Duration.seconds(self.budgets.launch),
+            at_most=Duration.seconds(self.budgets.launch_queue + self.budgets.launch),
             phase=phase,
         )
         boot = tasks.wait(
             f"Boot{name}",
             "verify_migration",
             VerifyMigration,
-            at_most=Duration.seconds(self.budgets.boot),
+            at_most=Duration.seconds(self.budgets.boot + self.budgets.launch),
             phase=phase,
         )
         check = tasks.call(f"Check{name}", "verify_migration", VerifyMigration, checks=True, phase=phase)
@@ -205,7 +205,8 @@ class _Definition:
             id_,
             "rollback_handler",
             Rollback,
-            at_most=Duration.seconds(self.budgets.undo),
+            # A terminate waits for room in MGN and then for its job.
+            at_most=Duration.seconds(2 * self.budgets.undo),
             result=picked("$", Outcome, "progress"),
             result_path="$.undo",
             goal=goal,

@@ -8,7 +8,7 @@ from constructs import Construct
 
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
 
-READ = ("dynamodb:GetItem", "dynamodb:Query")
+READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # DynamoDB authorises TransactWriteItems by the actions of its items.
 WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 

@@ -81,7 +81,7 @@ class StateTable:
                         RequestItems={self.name: {"Keys": left, "ConsistentRead": True}}
                     )
                 yield from answer["Responses"].get(self.name, ())
-                left = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
+                left = answer["UnprocessedKeys"][self.name]["Keys"] if answer["UnprocessedKeys"] else ()
                 if not left:
                     break
             else:

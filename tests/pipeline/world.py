@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
+from math import ceil
 from typing import Any, cast
 from unittest import mock
 
@@ -37,6 +38,9 @@ from tests.unit.infrastructure.synthesis import definition, functions
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 EVENT_LATENCY = 0.5
+WAKE_LATENCY = 0.1
+RECEIVE_AGAIN = 360
+"""The visibility timeout of the wake queue."""
 HANDLERS = (
     "validate_input",
     "prepare_source",
@@ -45,6 +49,7 @@ HANDLERS = (
     "finalize_cutover",
     "rollback_handler",
     "signal_handler",
+    "dispatch_launches",
 )
 
 
@@ -77,7 +82,7 @@ class World:
         self.mgn = _mgn(self.simulator)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
-        self.resumer = self.bus = self.instances = self
+        self.resumer = self.bus = self.instances = self.wakes = self
         self.executions: dict[str, Execution] = {}
         self.invoked: dict[str, int] = {}
         self.delivers_events: Callable[[Json], int] = lambda event: 1
@@ -109,6 +114,11 @@ class World:
         compute = self.simulator.compute
         assert isinstance(compute, MemoryCompute)
         return {id_: _health(id_, compute) for id_ in ids}
+
+    def wake(self, scope: str, *, after: float = 0) -> None:
+        sent = int(self.simulator.clock.now() * 1_000)
+        event = {"Records": [{"body": scope, "attributes": {"SentTimestamp": str(sent)}}]}
+        self.later(ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", event))
 
     def is_running(self, execution: str) -> bool:
         return self.executions[execution].status == "RUNNING"
@@ -212,6 +222,13 @@ class World:
         except (CrashError, Exception) as error:
             self.invoked[f"sweep failed: {type(error).__name__}"] = 1
 
+    def _receive(self, name: str, event: Json, receives: int = 3) -> None:
+        try:
+            self._call(name, event)
+        except TaskFailedError:
+            if receives > 1:
+                self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
+
     def _tolerant(self, name: str, event: Json) -> None:
         # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.
         for _ in range(3):
@@ -223,7 +240,7 @@ class World:
 
     @contextmanager
     def _wired(self) -> Iterator[None]:
-        modules = ("entry", "signal_handler", "sweep")
+        modules = ("entry", "signal_handler", "sweep", "dispatch_launches")
         with mock.patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"}):
             patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
             for patch in patches:
