@@ -9,9 +9,11 @@ from constructs import Construct
 
 from migration_constructs import (
     PERMISSIONS,
+    READ_MGN,
     HandlerFunction,
     MigrationBus,
     Network,
+    Permission,
     Platform,
     StateTable,
     acknowledge,
@@ -27,7 +29,7 @@ from runtime.models.environment import (
 )
 from runtime.models.table import Index
 from stacks.messaging import CALLBACK_TIMEOUT
-from stacks.settings import NetworkSettings, StageSettings
+from stacks.settings import NetworkSettings, StageSettings, TargetSettings
 
 STEP_TIMEOUTS = {
     "validate_input": Duration.seconds(30),
@@ -62,6 +64,8 @@ class PipelineFunctions(Construct):
         super().__init__(scope, id_)
         self.platform = _platform(self, settings, key)
         self.signing_secret = _signing_secret(self, key)
+        self._enter_targets = _enter(settings.targets) if settings.targets else ()
+        targets = settings.targets.for_functions if settings.targets else None
         stage, table, event_bus = settings.stage, state.table.table_name, bus.event_bus.event_bus_name
         self.ingress = self._function(
             "ingress_handler",
@@ -73,7 +77,7 @@ class PipelineFunctions(Construct):
             ),
             Duration.seconds(settings.ingress.timeout_seconds),
         )
-        step_environment = StepEnvironment(stage=stage, state_table=table, budgets=settings.budgets)
+        step_environment = StepEnvironment(stage=stage, state_table=table, budgets=settings.budgets, targets=targets)
         self.steps = {
             module: self._function(
                 module, step_environment, timeout, on_failure=undelivered if module == "signal_handler" else None
@@ -83,7 +87,9 @@ class PipelineFunctions(Construct):
         self.signal = self.steps["signal_handler"]
         self.sweep = self._function(
             "sweep",
-            SweepEnvironment(stage=stage, state_table=table, event_bus=event_bus, budgets=settings.budgets),
+            SweepEnvironment(
+                stage=stage, state_table=table, event_bus=event_bus, budgets=settings.budgets, targets=targets
+            ),
             SWEEP_TIMEOUT,
             on_failure=undelivered,
             retry_attempts=0,
@@ -115,13 +121,14 @@ class PipelineFunctions(Construct):
         retry_attempts: int | None = None,
         reserved_concurrency: int | None = None,
     ) -> HandlerFunction:
+        permissions = PERMISSIONS[module]
         return HandlerFunction(
             self,
             "".join(word.capitalize() for word in module.split("_")),
             module=module,
             environment=environment,
             platform=self.platform,
-            permissions=PERMISSIONS[module],
+            permissions=(*permissions, *self._enter_targets) if READ_MGN in permissions else permissions,
             timeout=timeout,
             on_failure=on_failure,
             retry_attempts=retry_attempts,
@@ -137,6 +144,11 @@ class PipelineFunctions(Construct):
             bus.event_bus.grant_put_events_to(publisher.function)
         state.grant_query(self.sweep.function, Index.OPEN_WAITS, Index.STATUS_TIME)
         self.signing_secret.grant_read(self.callback.function)
+
+
+def _enter(targets: TargetSettings) -> tuple[Permission, ...]:
+    roles = (f"arn:{{partition}}:iam::{account}:role/{targets.role_in(region)}" for account, region in targets.places)
+    return (Permission(("sts:AssumeRole",), tuple(roles), ""),)
 
 
 def _platform(scope: Construct, settings: StageSettings, key: kms.IKey) -> Platform:
