@@ -18,7 +18,6 @@ from simulator.serving import listen
 from simulator.serving import serve as serve_http
 
 
-
 def _block(title: str, *lines: str) -> str:
     return "\n".join([f"[bold]{title}[/]", *lines])
 

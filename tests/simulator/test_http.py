@@ -11,7 +11,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
-from simulator import Simulator
+from simulator import Scenario, Simulator
+from simulator.page import page_html
+from simulator.scenario import ServerSpec
 
 
 @pytest.fixture
@@ -124,15 +126,83 @@ def test_wrong_control_request_says_what_is_wrong(
     assert text in answer["message"]
 
 
-def test_page_shows_servers_jobs_and_events(mgn_url: str, mgn: Any, mgn_simulator: Simulator) -> None:
+@pytest.fixture
+def page(mgn_url: str) -> Any:
+    def look(query: str = "") -> str:
+        with urlopen(f"{mgn_url}/{query}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    return look
+
+
+def test_page_shows_servers_jobs_and_events(page: Any, mgn: Any, mgn_simulator: Simulator) -> None:
     mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers), tags={"<b>": "secret"})
-    with urlopen(mgn_url, timeout=5) as answer:
-        page = answer.read().decode()
-    assert "web-01" in page
-    assert "3 PENDING" in page
-    assert "TESTING" in page
-    assert "secret" not in page
-    assert "<b>" not in page
+    shown = page()
+    for text in (
+        "web-01",
+        "3 pending",
+        "<b>3</b>testing",
+        "1 of 20 active, 3 of 200 servers",
+        "StartTest · web-01, web-02, web-03",
+    ):
+        assert text in shown
+    assert "secret" not in shown
+    assert "&lt;b&gt;" in shown
+
+
+def test_page_shows_how_far_each_server_of_a_job_is(page: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn_simulator.inject({"kind": "launch", "at": "snapshot", "servers": ["web-01"]})
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers))
+    mgn_simulator.advance(150)
+    assert "1 failed, 2 conversion" in page()
+    mgn_simulator.finish_jobs()
+    assert "2 launched, 1 failed" in page()
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("?find=WEB-02", ["web-02"]),
+        ("?find=nothing", []),
+        ("?state=TESTING", ["web-01"]),
+        ("?state=IN_A_JOB&find=web-03", []),
+        ("?page=9", ["web-01", "web-02", "web-03"]),
+        ("?page=-1&colour=red", ["web-01", "web-02", "web-03"]),
+    ],
+)
+def test_page_shows_the_servers_asked_for(
+    page: Any, mgn: Any, mgn_simulator: Simulator, query: str, names: list[str]
+) -> None:
+    mgn.start_test(sourceServerIDs=[mgn_simulator.server("web-01").server_id])
+    table = page(query).partition("<tbody")[2].partition("</tbody>")[0]
+    assert [name for name in ("web-01", "web-02", "web-03") if f">{name}<" in table] == names
+
+
+def test_page_of_many_servers_shows_fifty_and_the_way_to_the_next() -> None:
+    shown = page_html(Simulator(Scenario(servers=(ServerSpec(name="host", count=120),))), {"page": "2"})
+    assert shown.count("<tr><td") == 50
+    assert "120 servers, page 2 of 3" in shown
+    assert 'href="/?page=3"' in shown
+
+
+def test_page_of_nothing_says_so() -> None:
+    shown = page_html(Simulator(Scenario()))
+    for text in ("The scenario has no servers.", "No job yet.", "Nothing has happened yet."):
+        assert text in shown
+
+
+def test_page_leaves_out_reading_calls_and_keeps_refusals(page: Any, mgn: Any) -> None:
+    mgn.describe_jobs()
+    with pytest.raises(mgn.exceptions.ValidationException):
+        mgn.describe_job_log_items(jobID=f"mgnjob-{'0' * 17}")
+    shown = page()
+    assert "DescribeJobs" not in shown
+    assert "DescribeJobLogItems · " in shown
+
+
+def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
+    assert "http://" not in page()
+    assert "https://" not in page()
 
 
 def test_too_large_a_body_is_refused(mgn_url: str) -> None:

@@ -9,7 +9,6 @@ from simulator.generator import generate_yaml
 from simulator.scenario import ScenarioError, ServerSpec, parse_scenario, ready_scenarios
 
 
-
 @pytest.mark.parametrize("name", ready_scenarios())
 def test_ready_scenario_loads_by_its_name_and_runs(name: str) -> None:
     simulator = Simulator(load_scenario(name))
