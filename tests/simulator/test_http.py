@@ -7,6 +7,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
@@ -44,6 +45,22 @@ def test_stock_client_works_over_a_socket(mgn: Any, mgn_simulator: Simulator) ->
     job = mgn.start_test(sourceServerIDs=servers, tags={"run": "1"})["job"]["jobID"]
     mgn_simulator.finish_jobs()
     assert mgn.describe_jobs(filters={"jobIDs": [job]})["items"][0]["status"] == "COMPLETED"
+
+
+def test_command_line_clients_way_of_paging_works(mgn_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The AWS CLI is botocore with an endpoint from the environment and paginators resumed from a token.
+    for name, value in {
+        "AWS_ENDPOINT_URL_MGN": mgn_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = botocore.session.Session().create_client("mgn")
+    paginator = client.get_paginator("describe_source_servers")
+    first = paginator.paginate(PaginationConfig={"PageSize": 1, "MaxItems": 2}).build_full_result()
+    rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]}).build_full_result()
+    assert [len(part["items"]) for part in (first, rest)] == [2, 1]
 
 
 def test_percent_encoded_arn_survives_the_socket(mgn: Any) -> None:
