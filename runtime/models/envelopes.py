@@ -92,8 +92,16 @@ class QueuedWake(Envelope):
 
     @property
     def sent_at(self) -> datetime:
-        """By SQS's own clock."""
-        return datetime.fromtimestamp(int(self.attributes["SentTimestamp"]) / 1000, UTC)
+        """When it was sent."""
+        return self._moment("SentTimestamp")
+
+    @property
+    def received_at(self) -> datetime:
+        """When it was first received, by the same clock that says when others were sent."""
+        return self._moment("ApproximateFirstReceiveTimestamp")
+
+    def _moment(self, attribute: str) -> datetime:
+        return datetime.fromtimestamp(int(self.attributes[attribute]) / 1_000, UTC)
 
 
 class QueuedWakes(Envelope):

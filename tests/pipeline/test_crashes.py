@@ -66,8 +66,8 @@ def test_no_single_fault_launches_twice_or_leaves_anything_stuck(
 ) -> None:
     points = 0
     for nth in count(1):
-        # Few sweeps, because thousands of runs pay for them; the events come all the same.
-        world = a_world(*scenario, sweep_seconds=400)
+        # Few looks, because thousands of runs pay for them; the events come all the same.
+        world = a_world(*scenario, sweep_seconds=400, look=300)
         world.submit(*requests(world))
         saboteur = Saboteur(world, nth, error, after=after)
         world.run()

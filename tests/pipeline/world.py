@@ -26,6 +26,7 @@ from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal,
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
 from runtime.models.request import MigrationRequest
+from runtime.observability import logger
 from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
@@ -116,9 +117,16 @@ class World:
         return {id_: _health(id_, compute) for id_ in ids}
 
     def wake(self, scope: str, *, after: float = 0) -> None:
-        sent = int(self.simulator.clock.now() * 1_000)
-        event = {"Records": [{"body": scope, "attributes": {"SentTimestamp": str(sent)}}]}
-        self.later(ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", event))
+        sent = self._milliseconds()
+
+        def receive() -> None:
+            times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
+            self._receive("dispatch_launches", {"Records": [{"body": scope, "attributes": times}]})
+
+        self.later(ceil(after) + WAKE_LATENCY, receive)
+
+    def _milliseconds(self) -> str:
+        return str(int(self.simulator.clock.now() * 1_000))
 
     def is_running(self, execution: str) -> bool:
         return self.executions[execution].status == "RUNNING"
@@ -245,11 +253,15 @@ class World:
             patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
             for patch in patches:
                 patch.start()
+            # A thousand migrations write a hundred thousand lines.
+            level = logger.log_level
+            logger.setLevel("CRITICAL")
             try:
                 yield
             finally:
                 for patch in patches:
                     patch.stop()
+                logger.setLevel(level)
 
 
 class _Context:
