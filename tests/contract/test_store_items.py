@@ -127,14 +127,14 @@ def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
     monkeypatch.setattr(store._table, "get", decided_after_reading)
     parked = store.park(a_wait(token="second"))
     assert (parked.token, parked.outcome) == ("second", Outcome(reason="launched"))
-    assert store.waits("mig-1") == (parked,)
+    assert store.waits(SCOPE, "mig-1") == (parked,)
 
 
 def test_pages_are_followed(store: DynamoDbMigrationStore) -> None:
     # DynamoDB answers a megabyte at a time.
     for number in range(30):
         store.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
-    assert len(store.waits("mig-1")) == 30
+    assert len(store.waits(SCOPE, "mig-1")) == 30
     assert len(list(store.open_waits(SCOPE))) == 30
 
 

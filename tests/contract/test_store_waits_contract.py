@@ -14,7 +14,7 @@ DONE = Outcome(reason="launched")
 class TestWaits:
     def test_parked_wait_is_open(self, store: MigrationStore) -> None:
         assert store.park(a_wait()) == a_wait()
-        assert store.waits("mig-1") == (a_wait(),)
+        assert store.waits(SCOPE, "mig-1") == (a_wait(),)
         assert list(store.open_waits(SCOPE)) == [a_wait()]
         assert list(store.open_waits("111122223333#eu-west-1")) == []
 
@@ -26,34 +26,34 @@ class TestWaits:
     def test_retried_step_replaces_the_token(self, store: MigrationStore) -> None:
         store.park(a_wait(token="first"))
         assert store.park(a_wait(token="second")).token == "second"
-        assert [wait.token for wait in store.waits("mig-1")] == ["second"]
+        assert [wait.token for wait in store.waits(SCOPE, "mig-1")] == ["second"]
         assert [wait.token for wait in store.open_waits(SCOPE)] == ["second"]
 
     def test_retried_step_keeps_an_undelivered_outcome(self, store: MigrationStore) -> None:
         store.decide(store.park(a_wait(token="first")), DONE)
         parked = store.park(a_wait(token="second"))
         assert (parked.token, parked.outcome) == ("second", DONE)
-        assert store.waits("mig-1") == (parked,)
+        assert store.waits(SCOPE, "mig-1") == (parked,)
 
     def test_first_outcome_wins(self, store: MigrationStore) -> None:
         wait = store.park(a_wait())
         assert store.decide(wait, DONE).outcome == DONE
         assert store.decide(wait, Outcome(error="LaunchFailedError")).outcome == DONE
-        assert store.waits("mig-1")[0].outcome == DONE
+        assert store.waits(SCOPE, "mig-1")[0].outcome == DONE
 
     def test_ten_deciders_agree_on_one_outcome(self, store: MigrationStore) -> None:
         wait = store.park(a_wait())
         outcomes = [Outcome(reason=f"decider {n}") for n in range(10)]
         decided = at_once([lambda outcome=outcome: store.decide(wait, outcome) for outcome in outcomes])  # type: ignore[misc]
         assert {each.outcome for each in decided if not isinstance(each, Exception)} == {
-            store.waits("mig-1")[0].outcome
+            store.waits(SCOPE, "mig-1")[0].outcome
         }
 
     def test_decided_wait_stays_open_until_it_is_closed(self, store: MigrationStore) -> None:
         decided = store.decide(store.park(a_wait()), DONE)
         assert list(store.open_waits(SCOPE)) == [decided]
         store.close(decided)
-        assert store.waits("mig-1") == ()
+        assert store.waits(SCOPE, "mig-1") == ()
         assert list(store.open_waits(SCOPE)) == []
 
     def test_closing_with_an_older_reading_works_and_twice_is_harmless(self, store: MigrationStore) -> None:
@@ -61,13 +61,13 @@ class TestWaits:
         store.decide(wait, DONE)
         store.close(wait)
         store.close(wait)
-        assert store.waits("mig-1") == ()
+        assert store.waits(SCOPE, "mig-1") == ()
 
     def test_wait_parked_again_survives_the_close_of_the_old_one(self, store: MigrationStore) -> None:
         old = store.park(a_wait(token="first"))
         new = store.park(a_wait(token="second"))
         store.close(old)
-        assert store.waits("mig-1") == (new,)
+        assert store.waits(SCOPE, "mig-1") == (new,)
 
     def test_late_decision_of_an_older_reading_does_not_touch_the_wait_parked_since(
         self, store: MigrationStore
@@ -77,20 +77,20 @@ class TestWaits:
         new = store.park(a_wait(token="second"))
         answer = store.decide(old, Outcome(error="LaunchFailedError"))
         assert answer.token == "first"
-        assert store.waits("mig-1") == (new,)
+        assert store.waits(SCOPE, "mig-1") == (new,)
 
     def test_deciding_a_closed_wait_brings_nothing_back(self, store: MigrationStore) -> None:
         wait = store.park(a_wait())
         store.close(store.decide(wait, DONE))
         assert store.decide(wait, DONE).outcome == DONE
-        assert store.waits("mig-1") == ()
+        assert store.waits(SCOPE, "mig-1") == ()
 
     def test_waits_of_other_names_and_migrations_stand_apart(self, store: MigrationStore) -> None:
         waits = [a_wait("boot-test"), a_wait("launch-test"), a_wait("boot-test", "mig-2")]
         for wait in waits:
             store.park(wait)
-        assert store.waits("mig-1") == tuple(waits[:2])
-        assert store.waits("mig-2") == (waits[2],)
+        assert store.waits(SCOPE, "mig-1") == tuple(waits[:2])
+        assert store.waits(SCOPE, "mig-2") == (waits[2],)
 
 
 class TestSignals:

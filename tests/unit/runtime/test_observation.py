@@ -29,7 +29,7 @@ def seen(
         jobs={job.job_id: job} if job else {},
         instances={health.instance_id: health} if health else {},
     )
-    return observe(wait, truth, (), now=now, budgets=Budgets(**budgets))
+    return observe(wait, truth, now=now, budgets=Budgets(**budgets))
 
 
 def error(outcome: Outcome | None) -> str | None:
