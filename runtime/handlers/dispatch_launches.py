@@ -22,8 +22,16 @@ def handler(event: Event, context: LambdaContext) -> Event:
     newest: dict[str, datetime] = {}
     for wake in QueuedWakes.model_validate(event).records:
         newest[wake.scope] = max(wake.sent_at, newest.get(wake.scope, wake.sent_at))
+    failures: list[Exception] = []
     for scope, sent_at in newest.items():
-        _look(ports.at(scope), sent_at)
+        try:
+            _look(ports.at(scope), sent_at)
+        except Exception as error:
+            # An account that lets nobody in must not keep the others of the batch waiting.
+            logger.exception("look failed", extra={"scope": scope})
+            failures.append(error)
+    if failures:
+        raise failures[0]
     return {}
 
 

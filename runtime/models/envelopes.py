@@ -19,7 +19,6 @@ class EventEnvelope(Envelope):
 
     source: str
     detail_type: str = Field(alias="detail-type")
-    resources: tuple[str, ...] = ()
     detail: dict[str, object] = {}
     account: str = ""
     region: str = ""
@@ -28,11 +27,6 @@ class EventEnvelope(Envelope):
     def scope(self) -> str | None:
         """Account and Region the event comes from; targets forward theirs as they are."""
         return f"{self.account}#{self.region}" if self.account and self.region else None
-
-    @property
-    def source_servers(self) -> tuple[str, ...]:
-        """The MGN source servers the event is about."""
-        return tuple(arn.rsplit("/", 1)[1] for arn in self.resources if ":source-server/" in arn)
 
 
 def _parsed(text: object) -> object:
