@@ -18,9 +18,7 @@ from runtime.models.environment import (
 
 EVERY: list[HandlerEnvironment] = [
     IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
-    StepEnvironment(
-        stage="dev", state_table="table", wake_queue="queue", budgets=Budgets(boot=60, requires_ssm=False)
-    ),
+    StepEnvironment(stage="dev", state_table="table", wake_queue="queue", budgets=Budgets(boot=60, requires_ssm=False)),
     SweepEnvironment(
         stage="dev",
         state_table="table",
