@@ -1,7 +1,6 @@
 """Parking and settling: each token is used once, whatever comes twice, late or in between (I10)."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from runtime.logic.signalling import take_signal
 from runtime.logic.waiting import Settled, hand_out_signals, park, settle
 from runtime.models.dispatch import Batch, Dispatch, Member
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, LaunchKind, MigrationRecord, Outcome, Signal, Wait, WaitKind
+from runtime.models.record import Decision, LaunchKind, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from tests.builders import (
@@ -305,16 +304,12 @@ def test_throttled_reading_decides_nothing() -> None:
     assert ports.resumer.resumed == {}
 
 
-def a_migration(**changes: Any) -> MigrationRecord:
-    return a_record(scope=SCOPE, source_server_id=SERVER_ID, **changes)
-
-
 def test_cancel_that_reached_a_wait_takes_its_launch_back() -> None:
     ports = waiting_world()
     ports.store.park(a_wait(intent={"kind": "test", "wave": "1"}))
     (asking,) = waits_of(ports)
     ports.store.signal(a_signal(Decision.CANCEL))
-    hand_out_signals(ports, a_migration())
+    hand_out_signals(ports, the_record(ports))
     (cancelled,) = waits_of(ports)
     assert (asking.asks_for_launch, cancelled.asks_for_launch) == (True, False)
 
