@@ -6,7 +6,6 @@ MigrationError
 ├── TransientError                  heals by waiting; the state machine retries it
 │   ├── ThrottledError              AWS asked for fewer calls
 │   ├── ServiceUnavailableError     AWS answered 5xx or not at all
-│   ├── LaunchInDoubtError          a launch call may or may not have been accepted
 │   ├── CheckPendingError           an application check has not passed yet
 │   └── RecordChangedError          another writer moved the record first
 ├── MgnNotInitializedError          InitializeService was never run in this Region
@@ -53,10 +52,6 @@ class ThrottledError(TransientError):
 
 class ServiceUnavailableError(TransientError):
     """AWS answered 5xx, or not at all; the call may have had its effect."""
-
-
-class LaunchInDoubtError(TransientError):
-    """A launch call was made and its answer lost; only MGN can tell, and not yet."""
 
 
 class CheckPendingError(TransientError):

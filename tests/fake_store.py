@@ -16,7 +16,7 @@ class InMemoryStore:
     def __init__(self) -> None:
         self.records: dict[str, MigrationRecord] = {}
         self.journals: dict[str, list[JournalEntry]] = {}
-        self.parked: dict[str, dict[str, Wait]] = {}
+        self.parked: dict[tuple[str, str, str], Wait] = {}
         self.received: dict[str, dict[str, Signal]] = {}
         self.locks: dict[tuple[str, str], Lock] = {}
         self.rejected: dict[str, Rejection] = {}
@@ -83,40 +83,37 @@ class InMemoryStore:
         with self._one_at_a_time:
             stored = self._stored(wait)
             parked = wait.after(stored) if stored else wait
-            self.parked.setdefault(wait.migration_id, {})[wait.name] = parked
+            self.parked[_key(wait)] = parked
             return parked
 
     def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
-        found = sorted(self.parked.get(migration_id, {}).items())
-        return tuple(wait for _, wait in found if wait.scope == scope)
+        return tuple(wait for wait in self.open_waits(scope) if wait.migration_id == migration_id)
 
     def open_waits(self, scope: str) -> Iterable[Wait]:
-        return iter([wait for migration_id in sorted(self.parked) for wait in self.waits(scope, migration_id)])
+        return iter([wait for _, wait in sorted(self.parked.items()) if wait.scope == scope])
 
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
         with self._one_at_a_time:
             stored = self._stored(wait)
             if stored is None or stored.token != wait.token or stored.outcome is not None:
                 return False
-            self.parked[wait.migration_id][wait.name] = stored.model_copy(update=changes)
+            self.parked[_key(wait)] = stored.model_copy(update=changes)
             return True
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            decided = wait.model_copy(update={"outcome": outcome})
             if stored is None or stored.token != wait.token:
-                return decided
-            if stored.outcome is not None:
-                return stored
-            self.parked[wait.migration_id][wait.name] = decided
-            return decided
+                return wait.model_copy(update={"outcome": outcome})
+            if stored.outcome is None:
+                self.parked[_key(wait)] = stored = stored.model_copy(update={"outcome": outcome})
+            return stored
 
     def close(self, wait: Wait) -> None:
         with self._one_at_a_time:
             stored = self._stored(wait)
             if stored is not None and stored.token == wait.token:
-                del self.parked[wait.migration_id][wait.name]
+                del self.parked[_key(wait)]
 
     def dispatch(self, scope: str) -> Dispatch:
         return self.dispatchers.get(scope, Dispatch(scope=scope))
@@ -143,4 +140,8 @@ class InMemoryStore:
         return tuple(sorted(self.received.get(migration_id, {}).values(), key=lambda signal: signal.at))
 
     def _stored(self, wait: Wait) -> Wait | None:
-        return self.parked.get(wait.migration_id, {}).get(wait.name)
+        return self.parked.get(_key(wait))
+
+
+def _key(wait: Wait) -> tuple[str, str, str]:
+    return wait.scope, wait.migration_id, wait.name

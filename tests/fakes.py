@@ -27,6 +27,7 @@ __all__ = [
     "FakeProber",
     "FakeReceiver",
     "FakeResumer",
+    "FakeWakes",
     "InMemoryStore",
     "SetClock",
 ]
@@ -216,6 +217,16 @@ class FakeResumer:
 
 
 @dataclass
+class FakeWakes:
+    """Wakes: remembers who was to be woken, and after how long."""
+
+    sent: list[tuple[str, float]] = field(default_factory=list)
+
+    def wake(self, scope: str, *, after: float = 0) -> None:
+        self.sent.append((scope, after))
+
+
+@dataclass
 class FakeBus:
     """EventBus: refuses the next `refusals` calls."""
 
@@ -266,6 +277,7 @@ class FakePorts:
         self.commands = FakeCommands()
         self.prober = FakeProber()
         self.resumer = FakeResumer()
+        self.wakes = FakeWakes()
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
         self.scope = scope

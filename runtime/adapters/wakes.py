@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
+LONGEST_DELAY = 900
+"""SQS's; a scope looked at early is looked at again."""
+
+
 class WakeQueue:
     """One SQS queue; a message is the name of an account and Region."""
 
@@ -17,5 +21,6 @@ class WakeQueue:
         self._queue_url = queue_url
 
     def wake(self, scope: str, *, after: float = 0) -> None:
+        delay = min(ceil(after), LONGEST_DELAY)
         with aws_faults():
-            self._client.send_message(QueueUrl=self._queue_url, MessageBody=scope, DelaySeconds=ceil(after))
+            self._client.send_message(QueueUrl=self._queue_url, MessageBody=scope, DelaySeconds=delay)

@@ -87,7 +87,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
     recent = tuple(ports.mgn.jobs_since(ports.now() - JOB_HORIZON))
     active = [job for job in recent if job.is_active]
     state = state.model_copy(update={"job_seconds": typical_seconds(recent) or state.job_seconds})
-    left = room(active, state.recent, now=ports.now())
+    left = room(recent, state.recent, now=ports.now())
     ready = _idle(asking, active)
     launched, gather = 0, ports.budgets.launch_gather
     while batch := next_batch(ready, left, now=ports.now(), gather=gather):
@@ -163,15 +163,22 @@ def _still_owed(ports: Ports, group: Group) -> list[tuple[Wait, MigrationRecord]
         wait, record = waits.get((known.migration_id, known.name)), records.get(known.migration_id)
         if wait is None or record is None or not wait.asks_for_launch:
             continue
-        launch = launch_of(record, _kind(wait))
-        if launch is not None:
-            # Its step ran again and parked a wait that does not know the job yet.
-            _give_job(ports, wait, launch.job_id)
-        elif record.status is LAUNCHING_STATUS.get(_kind(wait), record.status) and not record.status.is_terminal:
+        if _has_job(ports, wait, record):
+            continue
+        if record.status is LAUNCHING_STATUS.get(_kind(wait), record.status) and not record.status.is_terminal:
             owed.append((wait, record))
         else:
             ports.store.close(wait)
     return owed
+
+
+def _has_job(ports: Ports, wait: Wait, record: MigrationRecord | None) -> bool:
+    """Whether the launch was started before. A step that ran again may have parked a wait that does not know it."""
+    launch = launch_of(record, _kind(wait)) if record else None
+    if launch is None:
+        return False
+    _give_job(ports, wait, launch.job_id)
+    return True
 
 
 def _finish(ports: Ports, state: Dispatch) -> Dispatch:
@@ -238,7 +245,8 @@ def _fit(ports: Ports, batch: Group) -> list[Wait]:
         server = servers.get(wait.source_server_id)
         outcome = misfit(wait, server)
         if outcome is not None:
-            conclude(ports, wait, outcome)
+            if not _has_job(ports, wait, ports.store.record(wait.migration_id)):
+                conclude(ports, wait, outcome)
         elif server is not None and is_launchable(wait, server, ports.budgets):
             fit.append(wait)
     return fit

@@ -26,15 +26,19 @@ def trigger(step: TriggerMigration, ports: Ports) -> None:
     reason = f"waiting for room to launch the {step.phase}"
     record = move(ports, record, LAUNCHING_STATUS[kind], actor=ACTOR, reason=reason)
     window = record.request.window if kind is LaunchKind.CUTOVER else None
-    limit = record.updated_at + timedelta(seconds=ports.budgets.launch_queue)
     known = launch_of(record, kind)
+    if known is not None:
+        deadline = record.updated_at + timedelta(seconds=ports.budgets.launch)
+    else:
+        queued = record.updated_at + timedelta(seconds=ports.budgets.launch_queue)
+        deadline = min(queued, window.not_after) if window else queued
     park(
         ports,
         record,
         WaitKind.LAUNCH,
         name=f"launch-{step.phase}",
         token=step.task_token,
-        deadline=min(limit, window.not_after) if window else limit,
+        deadline=deadline,
         phase=step.phase,
         intent=LaunchIntent(kind=kind, wave=record.request.wave, not_after=window.not_after if window else None),
         job_id=known.job_id if known else None,

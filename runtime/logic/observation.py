@@ -51,8 +51,7 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
         return wait.outcome
     if wait.kind is WaitKind.UNDO:
         return _undo(wait, truth, now)
-    cancel = next((s for s in wait.signals if s.decision is Decision.CANCEL), None)
-    if cancel is not None:
+    if cancel := wait.cancel:
         return _failed(MigrationCancelledError, f"cancelled by {cancel.by}: {cancel.reason or 'no reason given'}")
     if wait.kind is WaitKind.LAUNCH:
         return _launch(wait, truth, now)

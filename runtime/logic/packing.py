@@ -37,36 +37,38 @@ class Room(NamedTuple):
         return self.jobs < 1 or self.servers < 1
 
 
-def room(active: Sequence[Job], recent: Iterable[StartedJob], *, now: datetime) -> Room:
+def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -> Room:
     """What is left beside all active jobs, whoever started them, and ours that MGN does not show yet."""
-    shown = {job.job_id for job in active}
-    unseen = [job for job in recent if job.job_id not in shown and now - job.started_at < VISIBLE_AFTER]
+    active = [job for job in jobs if job.is_active]
+    shown = {job.job_id for job in jobs}
+    unseen = [job for job in started if job.job_id not in shown and now - job.started_at < VISIBLE_AFTER]
     servers = sum(len(job.participating_servers) for job in active) + sum(job.servers for job in unseen)
     return Room(ACTIVE_JOBS - len(active) - len(unseen), SERVERS_IN_ACTIVE_JOBS - servers)
 
 
 def in_order(waiting: Iterable[Wait]) -> list[Wait]:
     """Undo first, then the window that closes first; between equals each wave in turn, and first come first served."""
-    turns: Counter[tuple[LaunchKind, str]] = Counter()
+    turns: Counter[LaunchIntent] = Counter()
     ranked = []
     for wait in sorted(waiting, key=lambda wait: (wait.parked_at, wait.migration_id)):
         intent = asked(wait)
-        turn = turns[intent.kind, intent.wave]
-        turns[intent.kind, intent.wave] += 1
+        turn = turns[intent]
+        turns[intent] += 1
         ranked.append(((_RANK[intent.kind], intent.not_after or _NEVER, turn, wait.parked_at), wait))
     return [wait for _, wait in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:
-    """The launches of one call, most urgent first; empty when there is no room or all still gather company."""
-    if left.is_full:
+    """The launches of one call, from those that wait in order; empty when there is no room or all gather company.
+
+    As soon as any may leave, the most urgent kind does: a test never takes the place an undo gathers company for.
+    """
+    if left.is_full or not waiting:
         return ()
-    for kind in dict.fromkeys(asked(wait).kind for wait in waiting):
-        alike = [wait for wait in waiting if asked(wait).kind is kind]
-        batch = tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
-        if len(batch) == left.servers or min(due(wait, left, gather=gather) for wait in alike) <= now:
-            return batch
-    return ()
+    if len(waiting) < left.servers and min(due(wait, left, gather=gather) for wait in waiting) > now:
+        return ()
+    alike = [wait for wait in waiting if asked(wait).kind is asked(waiting[0]).kind]
+    return tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
 
 
 def due(wait: Wait, left: Room, *, gather: float) -> datetime:

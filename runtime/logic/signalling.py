@@ -23,6 +23,9 @@ def take_signal(ports: Ports, sent: MigrationSignal) -> str:
     if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
         return "ignored: approve and reject need a gate, cutover or finalize"
     first = ports.store.signal(signal)
+    # Only read now, because a step that parked meanwhile has not seen the signal.
+    if record.scope is None:
+        record = ports.store.record(sent.migration_id) or record
     hand_out_signals(ports, record)
     if record.scope is not None:
         ports.wakes.wake(record.scope)

@@ -31,11 +31,11 @@ class SweepReport(NamedTuple):
 
 def sweep(ports: Ports) -> SweepReport:
     """Have every account and Region looked at, and find what was accepted and never began or lost its end."""
+    for scope in ports.scopes:
+        ports.wakes.wake(scope)
     forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    for scope in ports.scopes:
-        ports.wakes.wake(scope)
     return SweepReport(len(ports.scopes), len(forgotten), _freeze_orphans(ports))
 
 

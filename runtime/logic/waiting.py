@@ -11,7 +11,7 @@ from runtime.logic.observation import observe
 from runtime.logic.ports import Ports
 from runtime.models.dispatch import Dispatch
 from runtime.models.mgn import InstanceHealth, Truth
-from runtime.models.record import LaunchIntent, MigrationRecord, Outcome, Wait, WaitKind
+from runtime.models.record import LaunchIntent, MigrationRecord, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate, Phase
 
 _NEEDS_SERVER = frozenset(WaitKind) - {WaitKind.LAUNCH, WaitKind.UNDO}
@@ -69,12 +69,13 @@ def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
     Who parks writes the wait before it reads the signals, who signals writes the signal before it reads the waits: one
     of the two sees the other's, and a look at a thousand waits reads no signals at all.
     """
-    signals = ports.store.signals(record.migration_id)
-    if not signals or record.scope is None:
-        return
-    for wait in ports.store.waits(record.scope, record.migration_id):
-        if wait.signals != signals:
-            ports.store.amend(wait, {"signals": signals})
+    handed: tuple[Signal, ...] = ()
+    # Read again after they were handed out: another signal may have come, and its bearer written before us.
+    while record.scope is not None and (signals := ports.store.signals(record.migration_id)) != handed:
+        for wait in ports.store.waits(record.scope, record.migration_id):
+            if wait.signals != signals:
+                ports.store.amend(wait, {"signals": signals})
+        handed = signals
 
 
 def settle(ports: Ports, waits: Sequence[Wait], state: Dispatch) -> Settled:

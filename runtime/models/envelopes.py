@@ -1,7 +1,6 @@
 """The envelopes in which AWS hands events over, reduced to what is read."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,7 +18,6 @@ class EventEnvelope(Envelope):
 
     source: str
     detail_type: str = Field(alias="detail-type")
-    resources: tuple[str, ...] = ()
     detail: dict[str, object] = {}
     account: str = ""
     region: str = ""
@@ -28,11 +26,6 @@ class EventEnvelope(Envelope):
     def scope(self) -> str | None:
         """Account and Region the event comes from; targets forward theirs as they are."""
         return f"{self.account}#{self.region}" if self.account and self.region else None
-
-    @property
-    def source_servers(self) -> tuple[str, ...]:
-        """The MGN source servers the event is about."""
-        return tuple(arn.rsplit("/", 1)[1] for arn in self.resources if ":source-server/" in arn)
 
 
 def _parsed(text: object) -> object:
@@ -77,34 +70,3 @@ class StreamRecord(Envelope):
     @property
     def document(self) -> str:
         return self.dynamodb.new_image.document["S"]
-
-
-class QueuedWake(Envelope):
-    """One record of the wake queue."""
-
-    body: str
-    attributes: dict[str, str]
-
-    @property
-    def scope(self) -> str:
-        """The account and Region to look at."""
-        return self.body
-
-    @property
-    def sent_at(self) -> datetime:
-        """When it was sent."""
-        return self._moment("SentTimestamp")
-
-    @property
-    def received_at(self) -> datetime:
-        """When it was first received, by the same clock that says when others were sent."""
-        return self._moment("ApproximateFirstReceiveTimestamp")
-
-    def _moment(self, attribute: str) -> datetime:
-        return datetime.fromtimestamp(int(self.attributes[attribute]) / 1_000, UTC)
-
-
-class QueuedWakes(Envelope):
-    """A batch of the wake queue."""
-
-    records: tuple[QueuedWake, ...] = Field(alias="Records")

@@ -180,13 +180,22 @@ class Wait(Payload):
 
     def after(self, earlier: "Wait") -> "Wait":
         """This wait in the place of the one its step parked before it died: what became of that one still counts."""
-        kept = {"outcome": earlier.outcome, "job_id": self.job_id or earlier.job_id}
-        return self.model_copy(update={name: value for name, value in kept.items() if value is not None})
+        kept: dict[str, object] = {"outcome": earlier.outcome} if earlier.outcome else {}
+        if self.job_id is None and earlier.job_id is not None:
+            kept |= {"job_id": earlier.job_id, "deadline": earlier.deadline}
+        return self.model_copy(update=kept)
+
+    @property
+    def cancel(self) -> Signal | None:
+        """The decision that ends this wait whatever else holds; an undo that runs is not cancelled (I6)."""
+        if self.kind is WaitKind.UNDO:
+            return None
+        return next((signal for signal in self.signals if signal.decision is Decision.CANCEL), None)
 
     @property
     def asks_for_launch(self) -> bool:
         """The dispatcher still owes this wait an MGN job."""
-        return self.intent is not None and self.job_id is None and self.outcome is None
+        return self.intent is not None and self.job_id is None and self.outcome is None and self.cancel is None
 
 
 class Lock(Payload):

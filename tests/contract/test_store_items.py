@@ -11,9 +11,13 @@ from moto import mock_aws
 
 from runtime.adapters import items
 from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.table import KEYS_PER_READ
+from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
 from runtime.models.record import (
     Facts,
     JournalEntry,
+    LaunchIntent,
+    LaunchKind,
     Lock,
     MigrationRecord,
     Outcome,
@@ -23,7 +27,7 @@ from runtime.models.record import (
 )
 from runtime.models.status import MigrationStatus
 from runtime.models.table import INDEXES, Index
-from tests.builders import NOON, SCOPE, a_lock, a_record, a_rejection, a_signal, a_wait, an_entry
+from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, a_lock, a_record, a_rejection, a_signal, a_wait, an_entry
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
 if TYPE_CHECKING:
@@ -70,11 +74,15 @@ def test_every_item_has_its_key_and_only_its_index_attributes(
     store.signal(a_signal())
     store.lock(a_lock())
     store.reject(a_rejection())
+    store.save_dispatch(Dispatch(scope=SCOPE))
+    store.looked(SCOPE, NOON)
     names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
     assert names == {
         ("MIGRATION#mig-1", "RECORD"): {"wave", "application", "status", "updatedAt", "sequence"},
         ("MIGRATION#mig-1", "JOURNAL#000001"): set(),
-        ("MIGRATION#mig-1", "WAIT#launch-test"): {"openScope", "deadline"},
+        (f"SCOPE#{SCOPE}", "WAIT#mig-1#launch-test"): set(),
+        (f"SCOPE#{SCOPE}", "DISPATCH"): {"version"},
+        (f"SCOPE#{SCOPE}", "LAST_LOOK"): set(),
         ("MIGRATION#mig-1", "SIGNAL#approve"): {"expiresAt"},
         (f"SERVER#{SCOPE}#s-11111111111111111", "LOCK"): {"owner"},
         ("REJECTION#message-1", "RECORD"): {"status", "updatedAt", "expiresAt"},
@@ -127,22 +135,48 @@ def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
     monkeypatch.setattr(store._table, "get", decided_after_reading)
     parked = store.park(a_wait(token="second"))
     assert (parked.token, parked.outcome) == ("second", Outcome(reason="launched"))
-    assert store.waits("mig-1") == (parked,)
+    assert store.waits(SCOPE, "mig-1") == (parked,)
+
+
+def test_job_that_comes_while_a_step_is_parked_again_is_kept(
+    store: DynamoDbMigrationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = store.park(a_wait(token="first"))
+    read = store._table.get
+
+    def amended_after_reading(key: Any) -> Any:
+        monkeypatch.undo()
+        found = read(key)
+        store.amend(first, {"job_id": JOB_ID})
+        return found
+
+    monkeypatch.setattr(store._table, "get", amended_after_reading)
+    parked = store.park(a_wait(token="second"))
+    assert (parked.token, parked.job_id) == ("second", JOB_ID)
+    assert store.waits(SCOPE, "mig-1") == (parked,)
+
+
+def test_more_records_than_one_read_takes(store: DynamoDbMigrationStore) -> None:
+    names = [f"mig-{number}" for number in range(KEYS_PER_READ + 5)]
+    for name in names:
+        store.append(a_record(name), an_entry(a_record(name)))
+    assert store.records_of(names).keys() == set(names)
 
 
 def test_pages_are_followed(store: DynamoDbMigrationStore) -> None:
     # DynamoDB answers a megabyte at a time.
     for number in range(30):
         store.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
-    assert len(store.waits("mig-1")) == 30
+    assert len(store.waits(SCOPE, "mig-1")) == 30
     assert len(list(store.open_waits(SCOPE))) == 30
 
 
+MODELS = [Facts, Outcome, Wait, Dispatch, Signal, Lock, Rejection, JournalEntry, MigrationRecord]
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
 TEXTS = st.text(max_size=40)
 
 
-@pytest.mark.parametrize("model", [Facts, Outcome, Wait, Signal, Lock, Rejection, JournalEntry, MigrationRecord])
+@pytest.mark.parametrize("model", MODELS)
 def test_models_come_back_as_they_went_in(model: type[Any]) -> None:
     @settings(max_examples=40, deadline=None)
     @given(st.data())
@@ -169,13 +203,35 @@ def instances(model: type[Any]) -> st.SearchStrategy[Any]:
         ),
         Outcome: OUTCOMES,
         Wait: st.builds(
-            lambda moment, delay, token, outcome: a_wait(
-                parked_at=moment, deadline=moment + delay, token=token, outcome=outcome
+            lambda moment, delay, token, outcome, intent, reasons: a_wait(
+                parked_at=moment,
+                deadline=moment + delay,
+                token=token,
+                outcome=outcome,
+                intent=intent,
+                signals=tuple(a_signal(at=moment, reason=reason) for reason in reasons),
             ),
             MOMENTS,
             st.timedeltas(timedelta(0), timedelta(days=30)),
             TEXTS,
             st.none() | OUTCOMES,
+            st.none()
+            | st.builds(
+                lambda kind, wave, end: LaunchIntent(kind=kind, wave=wave, not_after=end),
+                KINDS,
+                TEXTS,
+                st.none() | MOMENTS,
+            ),
+            st.lists(TEXTS, max_size=2),
+        ),
+        Dispatch: st.builds(
+            lambda version, batch, jobs, seconds: Dispatch(
+                scope=SCOPE, version=version, in_flight=batch, recent=tuple(jobs), job_seconds=seconds
+            ),
+            st.integers(0, 2**40),
+            st.none() | BATCHES,
+            st.lists(JOBS, max_size=3),
+            st.none() | st.floats(0, 10**6),
         ),
         Signal: st.builds(lambda at, reason: a_signal(at=at, reason=reason), MOMENTS, TEXTS),
         Lock: st.builds(lambda since, reason: a_lock(since=since, reason=reason), MOMENTS, TEXTS),
@@ -191,11 +247,28 @@ def instances(model: type[Any]) -> st.SearchStrategy[Any]:
     return known[model]
 
 
+KINDS = st.sampled_from(LaunchKind)
+JOBS = st.builds(
+    lambda job_id, servers, at: StartedJob(job_id=job_id, servers=servers, started_at=at),
+    TEXTS,
+    st.integers(1, 200),
+    MOMENTS,
+)
+MEMBERS = TEXTS.map(lambda name: Member(migration_id="mig-1", wait=name, source_server_id=SERVER_ID))
+BATCHES = st.builds(
+    lambda kind, members, at, job_id: Batch(
+        launch_id="launch-1", kind=kind, members=tuple(members), attempted_at=at, job_id=job_id
+    ),
+    KINDS,
+    st.lists(MEMBERS, max_size=3),
+    MOMENTS,
+    st.none() | TEXTS,
+)
 OUTCOMES = st.builds(Outcome, error=st.none() | TEXTS, reason=TEXTS)
 
 
 @given(st.lists(MOMENTS, min_size=2, max_size=6))
 def test_moments_sort_as_text_as_they_do_in_time(moments: list[datetime]) -> None:
-    name = INDEXES[Index.OPEN_WAITS].sort
-    texts = {moment: items.wait_item(a_wait(deadline=moment))[name]["S"] for moment in moments}
+    name = INDEXES[Index.STATUS_TIME].sort
+    texts = {moment: items.record_item(a_record(updated_at=moment))[name]["S"] for moment in moments}
     assert sorted(moments) == sorted(moments, key=lambda moment: texts[moment])

@@ -1,16 +1,18 @@
 """What the store makes of DynamoDB's refusals, and that it gives up rather than fight on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from runtime.adapters import items
 from runtime.adapters.store import ROUNDS, DynamoDbMigrationStore
+from runtime.adapters.table import READ_ATTEMPTS
 from runtime.errors import RecordChangedError, ServiceUnavailableError, ThrottledError
 from runtime.models.record import Outcome
-from tests.builders import a_lock, a_record, a_wait, an_entry
+from tests.builders import SCOPE, a_lock, a_record, a_wait, an_entry
 from tests.contract.aws import aws
 
 RECORD = a_record(sequence=2)
@@ -81,17 +83,64 @@ def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbMigrationS
         store.unlock(a_lock())
 
 
-def test_migrations_are_read_consistently(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
-    for read in ("record", "journal", "waits", "signals"):
-        call = "get_item" if read == "record" else "query"
-        seen: list[Any] = []
-        dynamodb.add_response(call, {} if read == "record" else {"Items": []})
-        event = f"provide-client-params.dynamodb.{call.title().replace('_', '')}"
-        watch = lambda params, seen=seen, **_: seen.append(params["ConsistentRead"])  # noqa: E731
-        aws("dynamodb").meta.events.register(event, watch)
-        getattr(store, read)("mig-1")
-        aws("dynamodb").meta.events.unregister(event, watch)
-        assert seen == [True]
+READS: dict[str, tuple[str, Callable[[DynamoDbMigrationStore], object]]] = {
+    "record": ("get_item", lambda store: store.record("mig-1")),
+    "records_of": ("batch_get_item", lambda store: store.records_of(["mig-1"])),
+    "journal": ("query", lambda store: store.journal("mig-1")),
+    "waits": ("query", lambda store: store.waits(SCOPE, "mig-1")),
+    "open_waits": ("query", lambda store: list(store.open_waits(SCOPE))),
+    "signals": ("query", lambda store: store.signals("mig-1")),
+    "dispatch": ("get_item", lambda store: store.dispatch(SCOPE)),
+    "last_look": ("get_item", lambda store: store.last_look(SCOPE)),
+}
+EMPTY: dict[str, dict[str, Any]] = {
+    "get_item": {},
+    "query": {"Items": []},
+    "batch_get_item": {"Responses": {}, "UnprocessedKeys": {}},
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_decisions_rest_on_is_read_consistently(
+    dynamodb: Stubber, store: DynamoDbMigrationStore, name: str
+) -> None:
+    call, read = READS[name]
+    seen: list[Any] = []
+    dynamodb.add_response(call, EMPTY[call])
+    event = f"provide-client-params.dynamodb.{call.title().replace('_', '')}"
+
+    def watch(params: Any, **_: Any) -> None:
+        asked = params["RequestItems"]["migrations"] if call == "batch_get_item" else params
+        seen.append(asked["ConsistentRead"])
+
+    aws("dynamodb").meta.events.register(event, watch)
+    read(store)
+    aws("dynamodb").meta.events.unregister(event, watch)
+    assert seen == [True]
+
+
+def left_out(*names: str) -> dict[str, Any]:
+    keys = [items.key(items.migration_key(name), items.RECORD) for name in names]
+    return {"migrations": {"Keys": keys, "ConsistentRead": True}}
+
+
+def answer(*found: str, left: dict[str, Any]) -> dict[str, Any]:
+    stored = [items.record_item(a_record(name)) for name in found]
+    return {"Responses": {"migrations": stored}, "UnprocessedKeys": left}
+
+
+def test_records_dynamodb_left_out_are_asked_for_again(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+    first, second = left_out("mig-1", "mig-2"), left_out("mig-2")
+    dynamodb.add_response("batch_get_item", answer("mig-1", left=second), {"RequestItems": first})
+    dynamodb.add_response("batch_get_item", answer("mig-2", left={}), {"RequestItems": second})
+    assert store.records_of(["mig-1", "mig-2", "mig-1"]).keys() == {"mig-1", "mig-2"}
+
+
+def test_records_dynamodb_keeps_leaving_out_are_throttling(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+    for _ in range(READ_ATTEMPTS):
+        dynamodb.add_response("batch_get_item", answer(left=left_out("mig-1")))
+    with pytest.raises(ThrottledError, match="left 1 items out"):
+        store.records_of(["mig-1"])
 
 
 class Contended:
@@ -106,6 +155,32 @@ class Contended:
     def put(self, *_: Any) -> bool:
         self.writes += 1
         return False
+
+
+class Rewritten(Contended):
+    """A table on which somebody else rewrites the wait before every write."""
+
+    def get(self, _: Any) -> Any:
+        return items.wait_item(a_wait(instance_id=f"i-{self.writes}"))
+
+    def delete(self, *_: Any) -> bool:
+        return self.put()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.amend(a_wait(), {"job_id": "mgnjob-1"}),
+        lambda store: store.decide(a_wait(), Outcome()),
+        lambda store: store.close(a_wait()),
+    ],
+)
+def test_change_of_a_wait_that_always_loses_gives_up(store: DynamoDbMigrationStore, write: Any) -> None:
+    table: Any = Rewritten()
+    store._table = table
+    with pytest.raises(RecordChangedError, match="keep writing the wait launch-test"):
+        write(store)
+    assert table.writes == ROUNDS
 
 
 @pytest.mark.parametrize("write", [lambda store: store.park(a_wait()), lambda store: store.lock(a_lock())])

@@ -48,7 +48,7 @@ class BusyAccount(World):
 
     def _step(self) -> None:
         super()._step()
-        asking = sum(wait.asks_for_launch for waits in self.store.parked.values() for wait in waits.values())
+        asking = sum(wait.asks_for_launch for wait in self.store.parked.values())
         self.waiting.append((self.simulator.clock.now(), asking))
 
     def usage(self) -> list[tuple[float, int, int]]:

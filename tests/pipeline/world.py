@@ -121,7 +121,8 @@ class World:
 
         def receive() -> None:
             times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
-            self._receive("dispatch_launches", {"Records": [{"body": scope, "attributes": times}]})
+            record = {"messageId": "wake", "body": scope, "attributes": times}
+            self._receive("dispatch_launches", {"Records": [record]})
 
         self.later(ceil(after) + WAKE_LATENCY, receive)
 
@@ -232,10 +233,11 @@ class World:
 
     def _receive(self, name: str, event: Json, receives: int = 3) -> None:
         try:
-            self._call(name, event)
+            failed = self._call(name, event)["batchItemFailures"]
         except TaskFailedError:
-            if receives > 1:
-                self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
+            failed = event["Records"]
+        if failed and receives > 1:
+            self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
 
     def _tolerant(self, name: str, event: Json) -> None:
         # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.

@@ -48,9 +48,13 @@ class _Watched:
 
 def watch(ports: FakePorts, crashes: Crashes) -> None:
     """Put every call that reads or changes the world under watch."""
-    store = ("record", "append", "park", "decide", "close", "signals", "lock", "unlock")
+    store = (
+        *("record", "records_of", "append", "park", "waits", "open_waits", "amend", "decide", "close"),
+        *("signals", "lock", "unlock", "dispatch", "save_dispatch"),
+    )
     mgn = ("servers", "jobs", "jobs_since", "start_launch", "terminate", "change_lifecycle", "finalize")
     ports.store = crashes.around(ports.store, store)
     ports.mgn = crashes.around(ports.mgn, mgn)
     ports.resumer = crashes.around(ports.resumer, ("resume",))
+    ports.wakes = crashes.around(ports.wakes, ("wake",))
     ports.launch_settings = crashes.around(ports.launch_settings, ("restore", "current"))

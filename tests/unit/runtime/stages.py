@@ -4,16 +4,16 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from runtime.logic.admission import validate
+from runtime.logic.dispatching import look
 from runtime.logic.gates import await_signal
 from runtime.logic.intake import accept
 from runtime.logic.launching import trigger
 from runtime.logic.preparing import await_replication, prepare_launch
 from runtime.logic.undoing import undo
 from runtime.logic.verifying import await_boot, check_instance
-from runtime.logic.waiting import settle
 from runtime.models.environment import Budgets
 from runtime.models.mgn import SourceServer
-from runtime.models.record import MigrationRecord, Progress, WaitKind
+from runtime.models.record import MigrationRecord, Progress, Wait, WaitKind
 from runtime.models.request import Phase
 from runtime.models.steps import (
     AwaitSignal,
@@ -36,8 +36,8 @@ AStep = TypeVar("AStep", bound=Step)
 
 
 def a_world(server: SourceServer | None = None, budgets: Budgets | None = None) -> FakePorts:
-    """Ports with one server in MGN."""
-    return FakePorts(FakeMgn(server or a_server()), budgets=budgets)
+    """Ports with one server in MGN, whose launches wait for no company."""
+    return FakePorts(FakeMgn(server or a_server()), budgets=budgets or Budgets(launch_gather=0))
 
 
 def a_step(model: type[AStep], /, **fields: Any) -> AStep:
@@ -60,9 +60,8 @@ def accepted(ports: FakePorts, **request: Any) -> MigrationRecord:
     return accept(wanted, correlation_id=correlation_id, at=ports.now(), store=ports.store, bus=ports.bus)
 
 
-def wake(ports: FakePorts) -> int:
-    """What the sweep does for this migration."""
-    return settle(ports, ports.store.waits(MIGRATION_ID))
+def waits_of(ports: FakePorts, migration_id: str = MIGRATION_ID) -> tuple[Wait, ...]:
+    return ports.store.waits(ports.scope, migration_id)
 
 
 def finish_jobs(ports: FakePorts, launch_status: str = "LAUNCHED") -> None:
@@ -83,6 +82,7 @@ def _validated(ports: FakePorts) -> None:
 
 def _replicating(ports: FakePorts) -> None:
     await_replication(a_step(PrepareSource, task_token="replication"), "replication", ports)
+    look(ports)
 
 
 def _prepared(phase: Phase) -> Callable[[FakePorts], None]:
@@ -91,19 +91,28 @@ def _prepared(phase: Phase) -> Callable[[FakePorts], None]:
 
 def _windowed(ports: FakePorts) -> None:
     await_signal(a_step(AwaitSignal, kind=WaitKind.WINDOW, task_token="window"), ports)
+    look(ports)
 
 
 def _launching(phase: Phase) -> Callable[[FakePorts], None]:
-    return lambda ports: trigger(a_step(TriggerMigration, phase=phase, task_token=f"launch-{phase}"), ports)
+    def act(ports: FakePorts) -> None:
+        trigger(a_step(TriggerMigration, phase=phase, task_token=f"launch-{phase}"), ports)
+        look(ports)
+
+    return act
 
 
 def _launched(ports: FakePorts) -> None:
     finish_jobs(ports)
-    wake(ports)
+    look(ports)
 
 
 def _booting(phase: Phase) -> Callable[[FakePorts], None]:
-    return lambda ports: await_boot(a_step(VerifyMigration, phase=phase), f"boot-{phase}", ports)
+    def act(ports: FakePorts) -> None:
+        await_boot(a_step(VerifyMigration, phase=phase), f"boot-{phase}", ports)
+        look(ports)
+
+    return act
 
 
 def _verified(phase: Phase) -> Callable[[FakePorts], None]:
@@ -148,8 +157,11 @@ def undo_until_done(
     for number in range(20):
         token = f"undo-{number}"
         undo(a_step(Rollback, goal=goal, failure=failure), token, ports)
+        look(ports)
+        # Longer than a launch stays in doubt.
+        ports.advance(61)
         finish_jobs(ports)
-        wake(ports)
+        look(ports)
         progress = ports.resumer.resumed[token].progress
         if progress is not None and progress is not Progress.AGAIN:
             return progress
@@ -162,4 +174,4 @@ def assert_as_before(ports: FakePorts, state: str = "READY_FOR_TEST") -> None:
     assert not [health for health in ports.instances.known.values() if not health.is_gone]
     assert ports.launch_settings.defaults[SERVER_ID] == 1
     assert ports.store.lock_of(SCOPE, SERVER_ID) is None
-    assert "undo" not in [wait.name for wait in ports.store.waits("mig-1")]
+    assert "undo" not in [wait.name for wait in waits_of(ports)]

@@ -18,11 +18,12 @@ from runtime.models.environment import (
 
 EVERY: list[HandlerEnvironment] = [
     IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
-    StepEnvironment(stage="dev", state_table="table", budgets=Budgets(boot=60, requires_ssm=False)),
+    StepEnvironment(stage="dev", state_table="table", wake_queue="queue", budgets=Budgets(boot=60, requires_ssm=False)),
     SweepEnvironment(
         stage="dev",
         state_table="table",
         event_bus="bus",
+        wake_queue="queue",
         targets=Targets(role_name="migration", external_id="shibboleth", scopes=("222233334444#eu-west-1",)),
     ),
     PublishEnvironment(stage="dev", state_table="table", event_bus="bus"),

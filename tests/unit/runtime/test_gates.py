@@ -6,21 +6,29 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotVerifiedError
+from runtime.logic.dispatching import look
 from runtime.logic.gates import await_signal
 from runtime.models.record import Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
-from tests.builders import NOON
+from tests.builders import NOON, SCOPE
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import a_step, bring_to, the_record, wake
+from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 
 WINDOW = {"not_before": NOON + timedelta(hours=3), "not_after": NOON + timedelta(hours=6)}
 
 
 def parked(ports: FakePorts, kind: WaitKind, gate: Gate | None = None, token: str = "token") -> Wait:
     await_signal(a_step(AwaitSignal, kind=kind, gate=gate, task_token=token), ports)
-    return next(wait for wait in ports.store.waits("mig-1") if wait.token == token)
+    return next(wait for wait in waits_of(ports) if wait.token == token)
+
+
+def test_parking_wakes_the_dispatcher_of_the_migrations_account_and_region() -> None:
+    ports = bring_to("cutover-prepared", test=False)
+    ports.wakes.sent.clear()
+    parked(ports, WaitKind.WINDOW)
+    assert ports.wakes.sent == [(SCOPE, 0)]
 
 
 def test_approval_waits_as_long_as_the_request_says() -> None:
@@ -29,7 +37,7 @@ def test_approval_waits_as_long_as_the_request_says() -> None:
     assert (wait.name, wait.gate, wait.deadline) == ("approval-cutover", Gate.CUTOVER, NOON + timedelta(seconds=600))
     assert the_record(ports).status is MigrationStatus.AWAITING_APPROVAL
     ports.advance(600)
-    wake(ports)
+    look(ports)
     assert ports.resumer.resumed["token"].error == "ApprovalExpiredError"
 
 
@@ -37,9 +45,9 @@ def test_window_is_parked_from_not_before_to_not_after() -> None:
     ports = bring_to("cutover-prepared", test=False, window=WINDOW)
     wait = parked(ports, WaitKind.WINDOW)
     assert (wait.not_before, wait.deadline) == (WINDOW["not_before"], WINDOW["not_after"])
-    assert wake(ports) == 0
+    assert look(ports).resumed == 0
     ports.advance(3 * 3_600)
-    assert wake(ports) == 1
+    assert look(ports).resumed == 1
 
 
 def test_migration_without_a_window_goes_on_as_soon_as_it_is_launchable() -> None:
@@ -56,7 +64,7 @@ def test_soak_watches_the_cutover_instance_and_has_an_end() -> None:
     assert (wait.instance_id, wait.not_before) == (launch.instance_id, NOON + timedelta(seconds=900))
     assert wait.deadline == NOON + timedelta(seconds=900 + 3_600)
     ports.advance(900)
-    assert wake(ports) == 1
+    assert look(ports).resumed == 1
 
 
 @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.APPROVAL])

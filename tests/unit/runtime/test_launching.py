@@ -1,25 +1,24 @@
-"""trigger_migration: exactly one launch without a client token (I3)."""
+"""trigger_migration: ask the dispatcher for a launch, and exactly one follows (I3)."""
+
+from datetime import timedelta
 
 import pytest
 
-from runtime.errors import (
-    LaunchInDoubtError,
-    ServiceUnavailableError,
-    SourceServerBusyError,
-    SourceServerStateError,
-    ThrottledError,
-)
-from runtime.logic.launching import CORRELATION_TAG, LAUNCH_TAG, MIGRATION_TAG, trigger
+from runtime.logic.dispatching import look
+from runtime.logic.launching import launch_facts, launch_of, trigger
 from runtime.models.mgn import Job
-from runtime.models.record import Launch
+from runtime.models.record import Facts, Launch, LaunchIntent, LaunchKind
 from runtime.models.request import Phase
+from runtime.models.status import MigrationStatus
 from runtime.models.steps import TriggerMigration
-from tests.builders import a_job
+from tests.builders import JOB_ID, NOON, SCOPE, a_record
 from tests.fakes import FakePorts
 from tests.unit.runtime.crashes import CrashError, Crashes, watch
-from tests.unit.runtime.stages import a_step, bring_to, the_record
+from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 
 STEP = a_step(TriggerMigration, phase=Phase.CUTOVER, task_token="cutover-token")
+WINDOW = {"not_before": NOON - timedelta(hours=1), "not_after": NOON + timedelta(hours=6)}
+QUEUE, JOB = timedelta(days=3), timedelta(hours=2)
 
 
 @pytest.fixture
@@ -41,133 +40,112 @@ def the_launch(ports: FakePorts) -> Launch:
     return launch
 
 
-def test_launch_parks_its_token_and_tags_its_job(ready: FakePorts) -> None:
+def test_launch_parks_what_it_wants_and_starts_nothing_itself(ready: FakePorts) -> None:
+    ready.wakes.sent.clear()
     run(ready)
-    (job,) = launches(ready)
-    (wait,) = ready.store.waits("mig-1")
-    assert (wait.job_id, wait.token, wait.name) == (job.job_id, "cutover-token", "launch-cutover")
-    assert job.tags == {
-        LAUNCH_TAG: the_launch(ready).launch_id,
-        CORRELATION_TAG: "cor-mig-1",
-        MIGRATION_TAG: "mig-1",
-    }
+    (wait,) = waits_of(ready)
+    assert (wait.name, wait.token, wait.phase, wait.job_id) == ("launch-cutover", "cutover-token", Phase.CUTOVER, None)
+    assert wait.intent == LaunchIntent(kind=LaunchKind.CUTOVER, wave="1")
+    assert wait.asks_for_launch
+    assert launches(ready) == []
+    assert ready.wakes.sent == [(SCOPE, 0)]
+    assert the_record(ready).status is MigrationStatus.CUTOVER_LAUNCHING
 
 
-def test_i3_intent_is_journaled_before_the_call(ready: FakePorts) -> None:
-    ready.mgn.failures["start_launch"] = [ServiceUnavailableError("no answer")]
-    with pytest.raises(ServiceUnavailableError):
-        run(ready)
-    assert the_launch(ready).attempted_at == ready.now()
-    assert the_launch(ready).job_id is None
+def test_cutover_waits_for_room_until_its_window_closes() -> None:
+    ports = bring_to("windowed", test=False, window=WINDOW)
+    run(ports)
+    (wait,) = waits_of(ports)
+    assert wait.intent is not None
+    assert wait.deadline == wait.intent.not_after == WINDOW["not_after"]
 
 
-def test_lost_answer_of_start_cutover_is_resolved_by_adopting_the_tagged_job(ready: FakePorts) -> None:
-    ready.mgn.lost["start_launch"] = [ServiceUnavailableError("answer lost")]
-    with pytest.raises(ServiceUnavailableError):
-        run(ready)
+def test_window_far_away_does_not_prolong_the_wait_for_room() -> None:
+    ports = bring_to("windowed", test=False, window={**WINDOW, "not_after": NOON + timedelta(days=9)})
+    run(ports)
+    assert waits_of(ports)[0].deadline == NOON + QUEUE
+
+
+def test_test_launch_knows_no_window() -> None:
+    ports = bring_to("test-prepared", window=WINDOW)
+    trigger(a_step(TriggerMigration, phase=Phase.TEST, task_token="token"), ports)
+    (wait,) = waits_of(ports)
+    assert wait.intent is not None
+    assert (wait.intent.not_after, wait.deadline) == (None, NOON + QUEUE)
+
+
+def test_step_retried_later_does_not_prolong_its_wait(ready: FakePorts) -> None:
     run(ready)
-    (job,) = launches(ready)
-    assert the_launch(ready).job_id == job.job_id
-    assert ready.mgn.calls.count("start_launch") == 1
-
-
-def test_i3_no_job_within_the_doubt_time_is_doubt_and_no_second_call(ready: FakePorts) -> None:
-    ready.mgn.failures["start_launch"] = [ServiceUnavailableError("no answer")]
-    with pytest.raises(ServiceUnavailableError):
-        run(ready)
-    for _ in range(5):
-        ready.advance(11)
-        with pytest.raises(LaunchInDoubtError, match="MGN shows no job of it yet"):
-            run(ready)
-    assert ready.mgn.calls.count("start_launch") == 1
-
-
-def test_i3_after_the_doubt_time_a_new_call_goes_out(ready: FakePorts) -> None:
-    ready.mgn.failures["start_launch"] = [ServiceUnavailableError("no answer")]
-    with pytest.raises(ServiceUnavailableError):
-        run(ready)
-    ready.advance(60)
+    ready.advance(3_600)
     run(ready)
-    assert len(launches(ready)) == 1
-    assert ready.mgn.calls.count("start_launch") == 2
-
-
-def test_throttled_call_did_nothing_and_may_be_repeated_at_once(ready: FakePorts) -> None:
-    ready.mgn.failures["start_launch"] = [ThrottledError("ThrottlingException")]
-    with pytest.raises(ThrottledError):
-        run(ready)
-    assert the_launch(ready).attempted_at is None
-    run(ready)
-    assert len(launches(ready)) == 1
-
-
-def test_i4_full_quota_is_throttling(ready: FakePorts) -> None:
-    others = [a_job(f"mgnjob-{number}", f"s-{number:017d}") for number in range(20)]
-    ready.mgn.started += others
-    with pytest.raises(ThrottledError):
-        run(ready)
-    ready.mgn.started.pop()
-    run(ready)
-    assert the_launch(ready).job_id is not None
-
-
-def test_i3_busy_answer_of_our_own_earlier_call_is_adopted(ready: FakePorts) -> None:
-    # Given a call that MGN took but shows only after the doubt time
-    ready.mgn.lost["start_launch"] = [ServiceUnavailableError("answer lost")]
-    with pytest.raises(ServiceUnavailableError):
-        run(ready)
-    (hidden,) = [ready.mgn.started.pop()]
-    with pytest.raises(LaunchInDoubtError):
-        run(ready)
-    ready.advance(61)
-    # When the second call meets the first one's job
-    calls: list[str] = []
-
-    def shown_meanwhile(phase: Phase, ids: list[str], tags: dict[str, str]) -> Job:
-        calls.append(tags[LAUNCH_TAG])
-        ready.mgn.started.append(hidden)
-        raise SourceServerBusyError("currently being processed by a Job")
-
-    ready.mgn.start_launch = shown_meanwhile  # type: ignore[method-assign,assignment]
-    run(ready)
-    # Then that job is ours
-    assert the_launch(ready).job_id == hidden.job_id
-    assert calls == [the_launch(ready).launch_id]
-
-
-@pytest.mark.parametrize("refusal", [SourceServerBusyError("busy"), SourceServerStateError("wrong state")])
-def test_refusal_because_of_somebody_elses_job_is_passed_on(ready: FakePorts, refusal: Exception) -> None:
-    ready.mgn.failures["start_launch"] = [refusal]  # type: ignore[list-item]
-    with pytest.raises(type(refusal)):
-        run(ready)
-    assert the_launch(ready).job_id is None
+    assert waits_of(ready)[0].deadline == NOON + QUEUE
 
 
 def test_step_run_again_with_a_new_token_launches_nothing_and_takes_the_token(ready: FakePorts) -> None:
     run(ready)
+    look(ready)
     trigger(STEP.model_copy(update={"task_token": "second-token"}), ready)
-    assert len(launches(ready)) == 1
-    assert [wait.token for wait in ready.store.waits("mig-1")] == ["second-token"]
+    look(ready)
+    (job,) = launches(ready)
+    assert [(wait.token, wait.job_id) for wait in waits_of(ready)] == [("second-token", job.job_id)]
+
+
+def test_step_run_again_after_its_job_began_waits_as_long_as_a_job_may_take() -> None:
+    # Given a cutover that began shortly before its window closes
+    ports = bring_to("windowed", test=False, window=WINDOW)
+    ports.advance(6 * 3_600 - 60)
+    run(ports)
+    look(ports)
+    began = ports.now()
+    (first,) = waits_of(ports)
+    # When its step runs again, with or without its earlier wait
+    ports.advance(120)
+    run(ports)
+    (second,) = waits_of(ports)
+    ports.store.close(second)
+    run(ports)
+    (third,) = waits_of(ports)
+    # Then the end of the window is not the end of the job
+    assert first.deadline == second.deadline == third.deadline == began + JOB
+
+
+@pytest.mark.parametrize("kind", LaunchKind)
+def test_launch_of_each_kind_has_its_own_place_in_the_record(kind: LaunchKind) -> None:
+    launch = Launch(launch_id="launch-1", job_id=JOB_ID)
+    facts = launch_facts(kind, launch)
+    known = {name: value for name in Facts.model_fields if (value := getattr(facts, name)) is not None}
+    record = a_record(**known)
+    assert [launch_of(record, each) for each in LaunchKind] == [launch if each is kind else None for each in LaunchKind]
+
+
+def launch_it(ports: FakePorts) -> None:
+    run(ports)
+    look(ports)
+
+
+CALLS = 19
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("at", range(1, 16))
+@pytest.mark.parametrize("at", range(1, CALLS + 1))
 def test_i3_crash_at_any_call_never_launches_twice(ready: FakePorts, at: int, after_effect: bool) -> None:
-    crashes = Crashes(at, after_effect=after_effect)
-    watch(ready, crashes)
+    watch(ready, Crashes(at, after_effect=after_effect))
     for _ in range(20):
         try:
-            run(ready)
-            break
-        except (CrashError, LaunchInDoubtError):
-            ready.advance(10)
+            launch_it(ready)
+            if launches(ready) and the_record(ready).cutover_launch:
+                break
+        except CrashError:
+            pass
+        ready.advance(10)
     (job,) = launches(ready)
     assert the_launch(ready).job_id == job.job_id
-    assert [wait.job_id for wait in ready.store.waits("mig-1")] == [job.job_id]
+    (wait,) = waits_of(ready)
+    assert (wait.job_id, wait.deadline) == (job.job_id, the_record(ready).updated_at + JOB)
 
 
 def test_crashes_are_tried_at_every_call_of_a_launch(ready: FakePorts) -> None:
     crashes = Crashes(0, after_effect=False)
     watch(ready, crashes)
-    run(ready)
-    assert 6 <= crashes.calls <= 15
+    launch_it(ready)
+    assert crashes.calls == CALLS

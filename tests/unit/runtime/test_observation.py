@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from runtime.logic.observation import observe
+from runtime.logic.observation import is_launchable, misfit, observe
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, Job, SourceServer, Truth
-from runtime.models.record import Outcome, Progress, Wait, WaitKind
+from runtime.models.record import LaunchIntent, LaunchKind, Outcome, Progress, Wait, WaitKind
 from runtime.models.request import Phase
 from tests.builders import INSTANCE_ID, JOB_ID, NOON, SERVER_ID, a_job, a_server, a_wait, some_health
 
@@ -29,7 +29,7 @@ def seen(
         jobs={job.job_id: job} if job else {},
         instances={health.instance_id: health} if health else {},
     )
-    return observe(wait, truth, (), now=now, budgets=Budgets(**budgets))
+    return observe(wait, truth, now=now, budgets=Budgets(**budgets))
 
 
 def error(outcome: Outcome | None) -> str | None:
@@ -41,6 +41,13 @@ LAUNCH = a_wait("launch-test", kind=WaitKind.LAUNCH, job_id=JOB_ID)
 BOOT = a_wait("boot-test", kind=WaitKind.BOOT, phase=Phase.TEST, job_id=JOB_ID, instance_id=INSTANCE_ID)
 SOAK = a_wait("soak", kind=WaitKind.SOAK, instance_id=INSTANCE_ID, not_before=LATER)
 UNDO = a_wait("undo", kind=WaitKind.UNDO, job_id=JOB_ID)
+
+
+def asking(kind: LaunchKind, *, not_after: datetime | None = None) -> Wait:
+    wait_kind = WaitKind.UNDO if kind is LaunchKind.TERMINATE else WaitKind.LAUNCH
+    return a_wait(kind=wait_kind, intent=LaunchIntent(kind=kind, wave="1", not_after=not_after))
+
+
 BOOTED = a_server(state="TESTING", job_id=JOB_ID)
 CUT_OVER = a_server(state="CUTTING_OVER", job_id=JOB_ID)
 
@@ -77,9 +84,9 @@ def test_stalled_replication_says_why_when_time_is_up() -> None:
     assert "STALLED (AGENT_NOT_SEEN)" in outcome.reason
 
 
-@pytest.mark.parametrize("wait", [REPLICATION, LAUNCH, BOOT, SOAK])
+@pytest.mark.parametrize("wait", [REPLICATION, BOOT, SOAK])
 @pytest.mark.parametrize("server", [None, a_server(is_archived=True), a_server(state="DISCONNECTED")])
-def test_server_that_left_mgn_ends_every_wait(wait: Wait, server: SourceServer | None) -> None:
+def test_server_that_left_mgn_ends_every_wait_for_the_server(wait: Wait, server: SourceServer | None) -> None:
     assert error(seen(wait, server)) == "SourceServerGoneError"
 
 
@@ -100,6 +107,78 @@ def test_server_that_left_mgn_ends_every_wait(wait: Wait, server: SourceServer |
 )
 def test_launch_is_judged_by_this_servers_launch_status_never_by_the_job(job: Job | None, verdict: str | None) -> None:
     assert error(seen(LAUNCH, a_server(state="TESTING"), job)) == verdict
+
+
+@pytest.mark.parametrize("job", [None, a_job(), a_job(launch_status="IN_PROGRESS")])
+def test_launch_that_takes_too_long_fails(job: Job | None) -> None:
+    assert error(seen(LAUNCH, None, job, now=END)) == "LaunchFailedError"
+
+
+def test_launch_that_ended_before_it_was_seen_late_is_judged_by_its_end() -> None:
+    assert error(seen(LAUNCH, None, a_job(launch_status="LAUNCHED"), now=END)) is None
+
+
+@pytest.mark.parametrize(
+    ("window_end", "expected", "words"),
+    [
+        (None, "LaunchFailedError", "MGN had no room for this launch until"),
+        (END + timedelta(days=1), "LaunchFailedError", "MGN had no room for this launch until"),
+        (END, "WindowMissedError", "the window closed at 2026-01-05T14:00:00+00:00 before MGN had room"),
+    ],
+)
+def test_launch_mgn_had_no_room_for_fails_at_its_deadline(
+    window_end: datetime | None, expected: str, words: str
+) -> None:
+    wait = asking(LaunchKind.CUTOVER, not_after=window_end)
+    assert error(seen(wait)) == "goes on"
+    outcome = seen(wait, now=END)
+    assert outcome is not None
+    assert outcome.error == expected
+    assert words in outcome.reason
+
+
+@pytest.mark.parametrize("server", [None, a_server(is_archived=True), a_server(state="DISCONNECTED")])
+def test_server_that_left_mgn_is_never_launched(server: SourceServer | None) -> None:
+    assert error(misfit(asking(LaunchKind.TEST), server)) == "SourceServerGoneError"
+    assert error(misfit(asking(LaunchKind.CUTOVER), server)) == "SourceServerGoneError"
+    terminate = misfit(asking(LaunchKind.TERMINATE), server)
+    assert terminate is not None
+    assert (terminate.error, terminate.progress) == (None, Progress.AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "fits"),
+    [
+        (LaunchKind.TEST, "READY_FOR_TEST", True),
+        (LaunchKind.TEST, "READY_FOR_CUTOVER", False),
+        (LaunchKind.TEST, "TESTING", False),
+        (LaunchKind.CUTOVER, "READY_FOR_CUTOVER", True),
+        (LaunchKind.CUTOVER, "READY_FOR_TEST", False),
+        (LaunchKind.CUTOVER, "CUTTING_OVER", False),
+    ],
+)
+def test_launch_begins_only_from_where_its_server_was_left(kind: LaunchKind, state: str, fits: bool) -> None:
+    assert error(misfit(asking(kind), a_server(state=state))) == ("goes on" if fits else "DriftError")
+
+
+@pytest.mark.parametrize("state", ["READY_FOR_TEST", "TESTING", "CUTTING_OVER", "NOT_READY"])
+def test_terminate_only_waits_for_the_lifecycle_it_needs(state: str) -> None:
+    wait, server = asking(LaunchKind.TERMINATE), a_server(state=state, lag=None)
+    assert misfit(wait, server) is None
+    assert is_launchable(wait, server, Budgets()) is (state == "READY_FOR_TEST")
+
+
+@pytest.mark.parametrize(
+    ("server", "launchable"),
+    [
+        (a_server(), True),
+        (a_server(lag=None), False),
+        (a_server(lag="PT11M"), False),
+        (a_server(replication="STALLED"), False),
+    ],
+)
+def test_stalled_or_lagging_server_waits_for_its_launch(server: SourceServer, launchable: bool) -> None:
+    assert is_launchable(asking(LaunchKind.TEST), server, Budgets()) is launchable
 
 
 def test_launched_instance_that_is_up_ends_the_boot() -> None:
@@ -126,6 +205,23 @@ def test_boot_waits_for_this_jobs_instance_and_names_what_was_missing(
     outcome = seen(BOOT, server, health=health, now=END)
     assert outcome is not None
     assert (outcome.error, missing in outcome.reason) == ("BootFailedError", True)
+
+
+@pytest.mark.parametrize(
+    ("job", "seconds", "ends"),
+    [
+        (a_job(launch_status="LAUNCHED"), 0, False),
+        (a_job(launch_status="LAUNCHED"), 7_200, False),
+        (a_job(launch_status="LAUNCHED"), 14_400, True),
+        (a_job(launch_status="LAUNCHED", status="COMPLETED"), 0, True),
+        (None, 0, True),
+    ],
+)
+def test_instance_that_is_up_waits_for_the_others_of_its_job_but_not_for_ever(
+    job: Job | None, seconds: int, ends: bool
+) -> None:
+    outcome = seen(BOOT, BOOTED, job, some_health(), now=NOON + timedelta(seconds=seconds))
+    assert error(outcome) == (None if ends else "goes on")
 
 
 def test_ssm_is_not_asked_for_where_the_stage_does_not_require_it() -> None:
@@ -169,6 +265,13 @@ def test_undo_waits_for_its_job_and_then_looks_again(job: Job | None, now: datet
     outcome = seen(UNDO, None, job, now=now)
     assert (outcome is not None) is ends
     assert outcome is None or (outcome.error, outcome.progress) == (None, Progress.AGAIN)
+
+
+def test_undo_that_asks_for_a_terminate_waits_for_it_until_its_deadline() -> None:
+    assert error(seen(asking(LaunchKind.TERMINATE))) == "goes on"
+    outcome = seen(asking(LaunchKind.TERMINATE), now=END)
+    assert outcome is not None
+    assert outcome.progress is Progress.AGAIN
 
 
 def test_outcome_kept_before_is_the_outcome_whatever_the_truth_says() -> None:

@@ -3,13 +3,14 @@
 import pytest
 
 from runtime.errors import CheckFailedError, CheckPendingError, DriftError, SourceServerGoneError
+from runtime.logic.dispatching import look
 from runtime.logic.preparing import await_replication, prepare_launch
 from runtime.models.mgn import CommandStatus
 from runtime.models.request import Phase
 from runtime.models.steps import PrepareSource
 from tests.builders import NOON, SERVER_ID, a_server
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, wake
+from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, waits_of
 
 COMMAND = {"instance_id": "mi-11111111", "document": "Quiesce", "parameters": {"wait": ["1"]}}
 
@@ -18,24 +19,24 @@ def prepare(ports: FakePorts, phase: Phase) -> None:
     prepare_launch(a_step(PrepareSource, phase=phase), phase, ports)
 
 
-def test_launchable_server_passes_at_once() -> None:
+def test_launchable_server_passes_at_the_first_look() -> None:
     ports = bring_to("replicating")
     assert ports.resumer.resumed["replication"].error is None
 
 
 def test_server_still_syncing_is_waited_for_until_it_is_launchable() -> None:
     ports = bring_to("replicating", a_world(a_server(state="NOT_READY", replication="INITIAL_SYNC", lag=None)))
-    (wait,) = ports.store.waits("mig-1")
+    (wait,) = waits_of(ports)
     assert (wait.deadline - NOON).days == 14
     ports.mgn.add(a_server())
-    assert wake(ports) == 1
+    assert look(ports).resumed == 1
 
 
 def test_step_retried_later_does_not_prolong_its_wait() -> None:
     ports = bring_to("replicating", a_world(a_server(state="NOT_READY")))
     ports.advance(3_600)
     await_replication(a_step(PrepareSource, task_token="second"), "second", ports)
-    (wait,) = ports.store.waits("mig-1")
+    (wait,) = waits_of(ports)
     assert ((wait.deadline - NOON).days, wait.token) == (14, "second")
 
 

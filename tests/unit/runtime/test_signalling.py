@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 
 from runtime.errors import ServiceUnavailableError
+from runtime.logic.dispatching import look
 from runtime.logic.journal import rebuild
 from runtime.logic.signalling import execution_ended, take_signal
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, Lock
+from runtime.models.record import Decision, Lock, Signal
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure
-from tests.builders import NOON, SCOPE, SERVER_ID
+from tests.builders import NOON, SCOPE, SERVER_ID, a_server
 from tests.fakes import FakePorts, InMemoryStore
-from tests.unit.runtime.stages import EXECUTION, bring_to, the_record, undo_until_done
+from tests.unit.runtime.stages import EXECUTION, STAGES, a_world, accepted, bring_to, the_record, undo_until_done
 
 
 def send(ports: FakePorts, decision: Decision, **fields: Any) -> str:
@@ -34,6 +35,41 @@ def test_decision_is_kept_with_who_when_and_why() -> None:
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, reason="looks good") == "taken"
     (kept,) = ports.store.signals("mig-1")
     assert (kept.by, kept.at, kept.reason, kept.gate) == ("ada", NOON, "looks good", Gate.FINALIZE)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_decision_wakes_the_dispatcher_however_often_it_comes(times: int) -> None:
+    ports = bring_to("windowed", test=False)
+    ports.wakes.sent.clear()
+    for _ in range(times):
+        send(ports, Decision.CANCEL)
+    assert ports.wakes.sent == [(SCOPE, 0)] * times
+
+
+def test_decision_on_a_migration_that_has_no_account_yet_waits_for_its_first_wait() -> None:
+    ports = a_world()
+    accepted(ports)
+    assert send(ports, Decision.CANCEL) == "taken"
+    assert ports.wakes.sent == []
+
+
+def test_decision_that_comes_while_the_first_step_parks_reaches_its_wait() -> None:
+    # Given a migration whose first step parks between the reading of its record and the keeping of the decision
+    ports = a_world()
+    accepted(ports)
+    keep = ports.store.signal
+
+    def parked_meanwhile(signal: Signal) -> bool:
+        ports.store.signal = keep  # type: ignore[method-assign]
+        for stage in ("validated", "replicating"):
+            STAGES[stage](ports)
+        return keep(signal)
+
+    ports.store.signal = parked_meanwhile  # type: ignore[method-assign]
+    ports.mgn.add(a_server(state="NOT_READY", lag=None))
+    send(ports, Decision.CANCEL)
+    look(ports)
+    assert ports.resumer.resumed["replication"].error == "MigrationCancelledError"
 
 
 def test_first_decision_on_a_gate_wins() -> None:
@@ -57,6 +93,7 @@ def test_decision_without_its_gate_is_ignored(decision: Decision) -> None:
 def test_cancel_ends_the_parked_step() -> None:
     ports = bring_to("cutover-launching", test=False)
     assert send(ports, Decision.CANCEL, reason="x" * 2048) == "taken"
+    look(ports)
     assert ports.resumer.resumed["launch-cutover"].error == "MigrationCancelledError"
 
 

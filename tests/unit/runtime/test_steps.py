@@ -1,12 +1,13 @@
 """What the state machine hands over, and the envelopes AWS puts around events."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from runtime.models.envelopes import EventEnvelope, ExecutionEnded, StreamRecord
+from runtime.models.envelopes import EventEnvelope, ExecutionEnded, QueuedWakes, StreamRecord
 from runtime.models.steps import (
     AwaitSignal,
     Failure,
@@ -68,12 +69,14 @@ def test_failure_without_a_cause_has_an_empty_message() -> None:
     assert Failure.model_validate({"Error": "States.Timeout"}).message == ""
 
 
-def test_mgn_envelope_names_its_source_servers_and_nothing_else() -> None:
+def test_mgn_envelope_names_the_account_and_region_it_comes_from() -> None:
     envelope = EventEnvelope.model_validate(
         {
             "version": "0",
             "source": "aws.mgn",
             "detail-type": "MGN Source Server Launch Result",
+            "account": "111122223333",
+            "region": "us-east-1",
             "resources": [
                 "arn:aws:mgn:us-east-1:111122223333:source-server/s-11111111111111111",
                 "arn:aws:mgn:us-east-1:111122223333:job/mgnjob-11111111111111111",
@@ -82,7 +85,21 @@ def test_mgn_envelope_names_its_source_servers_and_nothing_else() -> None:
             "something-new": True,
         }
     )
-    assert envelope.source_servers == ("s-11111111111111111",)
+    assert envelope.scope == "111122223333#us-east-1"
+
+
+@pytest.mark.parametrize("missing", ["account", "region"])
+def test_event_that_does_not_say_where_it_comes_from_has_no_scope(missing: str) -> None:
+    event = {"source": "aws.mgn", "detail-type": "x", "account": "111122223333", "region": "us-east-1"}
+    del event[missing]
+    assert EventEnvelope.model_validate(event).scope is None
+
+
+def test_queued_wake_names_its_scope_and_when_it_was_sent() -> None:
+    record = {"messageId": "1", "body": "111122223333#us-east-1", "attributes": {"SentTimestamp": "1767614400250"}}
+    (wake,) = QueuedWakes.model_validate({"Records": [record]}).records
+    assert wake.scope == "111122223333#us-east-1"
+    assert wake.sent_at == datetime(2026, 1, 5, 12, 0, 0, 250_000, UTC)
 
 
 def test_end_of_an_execution_names_its_migration() -> None:

@@ -1,25 +1,32 @@
-"""sweep: with every event lost, truth alone brings each migration on (I10)."""
-
-from datetime import timedelta
+"""sweep: with every event lost, what waits is looked at and what was forgotten is found (I10)."""
 
 import pytest
 
-from runtime.errors import ServiceUnavailableError, TargetAccountError
-from runtime.logic.sweeping import sweep
-from runtime.models.record import Outcome
+from runtime.errors import ServiceUnavailableError
+from runtime.logic.dispatching import look
+from runtime.logic.sweeping import SweepReport, sweep
 from runtime.models.status import MigrationStatus
-from tests.builders import JOB_ID, NOON, TARGET_SCOPE, a_job, a_server, a_wait
-from tests.fakes import FakeMgn, FakePorts, FakeResumer
+from tests.builders import SCOPE, TARGET_SCOPE
+from tests.fakes import FakePorts
 from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record
 
+QUIET = SweepReport(scopes=1, restarted=0, frozen=0)
 
-def test_i10_launch_whose_every_event_was_lost_is_resumed_by_the_sweep() -> None:
+
+def test_every_account_and_region_is_looked_at() -> None:
+    ports = FakePorts(targets=(TARGET_SCOPE,))
+    assert sweep(ports) == SweepReport(scopes=2, restarted=0, frozen=0)
+    assert ports.wakes.sent == [(SCOPE, 0), (TARGET_SCOPE, 0)]
+
+
+def test_i10_launch_whose_every_event_was_lost_is_resumed_by_the_look_after_a_sweep() -> None:
     ports = bring_to("test-launching")
-    assert sweep(ports) == (1, 0, 0, 0)
     finish_jobs(ports)
-    assert sweep(ports) == (1, 1, 0, 0)
+    ports.wakes.sent.clear()
+    assert sweep(ports) == QUIET
+    for scope, _ in ports.wakes.sent:
+        look(ports.at(scope))
     assert ports.resumer.resumed["launch-test"].error is None
-    assert sweep(ports) == (0, 0, 0, 0)
 
 
 def test_i1_accepted_migration_that_never_began_is_started_again() -> None:
@@ -38,67 +45,19 @@ def test_migration_accepted_a_moment_ago_is_left_alone() -> None:
     assert sweep(ports).restarted == 0
 
 
-def test_waits_of_another_account_or_region_are_not_looked_at() -> None:
-    ports = bring_to("test-launching")
-    ports.store.park(a_wait(migration_id="mig-2", scope="444455556666#eu-west-1"))
-    assert sweep(ports).waiting == 1
-
-
-def two_accounts() -> FakePorts:
-    """One launch waits in each of two accounts, under the same server and job id; both have ended."""
-    ports = FakePorts(FakeMgn(a_server()), targets=(TARGET_SCOPE,))
-    ports.at(TARGET_SCOPE).mgn.add(a_server())
-    for migration_id, there, end in (("mig-1", ports, "LAUNCHED"), ("mig-2", ports.at(TARGET_SCOPE), "FAILED")):
-        there.mgn.started.append(a_job(launch_status=end))
-        ports.store.park(a_wait(migration_id=migration_id, scope=there.scope, job_id=JOB_ID, token=migration_id))
-    return ports
-
-
-def test_each_account_is_judged_by_its_own_mgn() -> None:
-    ports = two_accounts()
-    assert sweep(ports) == (2, 2, 0, 0)
-    assert {token: outcome.error for token, outcome in ports.resumer.resumed.items()} == {
-        "mig-1": None,
-        "mig-2": "LaunchFailedError",
-    }
-
-
-def test_account_that_refuses_its_role_holds_up_no_other() -> None:
-    ports = two_accounts()
-    ports.at(TARGET_SCOPE).mgn.failures["servers"] = [TargetAccountError("refused")]
-    with pytest.raises(TargetAccountError):
-        sweep(ports)
-    assert list(ports.resumer.resumed) == ["mig-1"]
-
-
-def test_i7_wait_in_an_account_that_refuses_its_role_ends_at_its_deadline() -> None:
-    ports = two_accounts()
-    ports.at(TARGET_SCOPE).mgn.failures["servers"] = [TargetAccountError("refused")]
-    ports.advance(2 * 3_600)
-    with pytest.raises(TargetAccountError):
-        sweep(ports)
-    assert ports.resumer.resumed["mig-2"].error == "TargetAccountError"
-
-
-class _Poisoned(FakeResumer):
-    def resume(self, token: str, outcome: Outcome) -> bool:
-        raise ServiceUnavailableError("Step Functions is down")
-
-
-def test_i1_wait_that_cannot_be_resumed_does_not_keep_forgotten_migrations_from_starting() -> None:
+def test_i10_forgotten_migration_the_bus_does_not_take_keeps_no_wait_from_being_looked_at() -> None:
     ports = a_world()
     accepted(ports)
-    ports.bus.published.clear()
     ports.advance(121)
-    ports.store.park(a_wait(migration_id="mig-2", deadline=NOON - timedelta(hours=1)))
-    ports.resumer = _Poisoned()
+    ports.bus.refusals = 1
     with pytest.raises(ServiceUnavailableError):
         sweep(ports)
-    assert ports.bus.types() == ["MigrationRequested"]
+    assert ports.wakes.sent == [(SCOPE, 0)]
+    assert sweep(ports).restarted == 1
 
 
 def test_empty_world_is_swept_without_a_call_to_mgn(ports: FakePorts) -> None:
-    assert sweep(ports) == (0, 0, 0, 0)
+    assert sweep(ports) == QUIET
     assert ports.mgn.calls == []
 
 
@@ -129,13 +88,9 @@ def test_migration_whose_execution_runs_or_that_waits_is_no_orphan(stage: str) -
     assert sweep_for_a_quarter_of_an_hour(ports) == 0
 
 
-def test_i7_wait_that_cannot_be_resumed_does_not_keep_orphans_from_being_found() -> None:
-    ports = bring_to("test-launched")
-    ports.store.park(a_wait(migration_id="mig-2", deadline=NOON - timedelta(hours=1)))
-    ports.resumer = _Poisoned(ended_executions={EXECUTION})
+def test_i7_orphan_that_never_got_an_account_is_found() -> None:
+    ports = bring_to("validated")
+    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"scope": None})
+    ports.resumer.ended_executions.add(EXECUTION)
     ports.advance(3_600)
-    for _ in range(15):
-        ports.advance(60)
-        with pytest.raises(ServiceUnavailableError):
-            sweep(ports)
-    assert the_record(ports).status is MigrationStatus.FROZEN
+    assert sweep_for_a_quarter_of_an_hour(ports) == 1

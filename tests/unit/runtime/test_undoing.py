@@ -2,10 +2,8 @@
 
 import pytest
 
-from runtime.errors import (
-    LaunchInDoubtError,
-    ServiceUnavailableError,
-)
+from runtime.errors import ServiceUnavailableError
+from runtime.logic.dispatching import look
 from runtime.logic.undoing import failure_reason, freeze, undo
 from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus
@@ -22,6 +20,7 @@ from tests.unit.runtime.stages import (
     finish_jobs,
     the_record,
     undo_until_done,
+    waits_of,
 )
 
 
@@ -57,16 +56,39 @@ def test_i3_undo_after_a_launch_whose_answer_was_lost_finds_the_job_first(stage:
     kind = ports.mgn.lost if lost else ports.mgn.failures
     kind["start_launch"] = [ServiceUnavailableError("no answer")]
     launching = "test-launching" if stage == "test-prepared" else "cutover-launching"
-    with pytest.raises(ServiceUnavailableError):
-        STAGES[launching](ports)
+    STAGES[launching](ports)
     # When it is undone
-    if not lost:
-        with pytest.raises(LaunchInDoubtError):
-            undo_until_done(ports)
-        ports.advance(61)
-    # Then nothing is left, whether MGN had taken the call or not
     assert undo_until_done(ports) is Progress.DONE
+    # Then nothing is left and nothing was launched again, whether MGN had taken the call or not
     assert_as_before(ports)
+    assert len([job for job in ports.mgn.started if job.type == "LAUNCH"]) == lost + (stage == "windowed")
+
+
+def test_i3_undo_looks_for_nothing_while_a_launch_is_in_doubt() -> None:
+    ports = bring_to("test-prepared")
+    ports.mgn.failures["start_launch"] = [ServiceUnavailableError("no answer")]
+    STAGES["test-launching"](ports)
+    undo(a_step(Rollback), "undo", ports)
+    assert the_record(ports).reason == "undo round 1 waits for the end of a doubt about its launch"
+    ports.advance(59)
+    look(ports)
+    assert "undo" not in ports.resumer.resumed
+    ports.advance(2)
+    look(ports)
+    assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
+    assert ports.mgn.calls.count("start_launch") == 1
+
+
+def test_instance_is_terminated_by_the_dispatcher_in_a_job_that_the_journal_names() -> None:
+    ports = bring_to("cutover-verified")
+    undo(a_step(Rollback), "undo", ports)
+    assert "terminate" not in ports.mgn.calls
+    look(ports)
+    undo_launch = the_record(ports).undo_launch
+    assert undo_launch is not None
+    (wait,) = waits_of(ports)
+    assert (wait.job_id, ports.mgn.started[-1].job_id) == (undo_launch.job_id, undo_launch.job_id)
+    assert ports.mgn.started[-1].type == "TERMINATE"
 
 
 def test_cancelled_migration_ends_cancelled() -> None:
@@ -118,8 +140,19 @@ def test_check_whose_retries_are_used_up_failed() -> None:
     assert len(failure_reason(pending.model_copy(update={"cause": "x" * 32_000}))) == 2048
 
 
+CALLS = 55
+
+
+def test_crashes_are_tried_at_every_call_of_an_undo() -> None:
+    ports = bring_to("cutover-verified")
+    crashes = Crashes(0, after_effect=False)
+    watch(ports, crashes)
+    undo_until_done(ports)
+    assert crashes.calls == CALLS
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("at", range(1, 40))
+@pytest.mark.parametrize("at", range(1, CALLS + 1))
 def test_i6_crash_at_any_call_of_the_undo_leaves_nothing_behind(at: int, after_effect: bool) -> None:
     ports = bring_to("cutover-verified")
     watch(ports, Crashes(at, after_effect=after_effect))
@@ -127,7 +160,7 @@ def test_i6_crash_at_any_call_of_the_undo_leaves_nothing_behind(at: int, after_e
         try:
             undo_until_done(ports)
             break
-        except (CrashError, LaunchInDoubtError):
+        except CrashError:
             finish_jobs(ports)
             ports.advance(61)
             ports.resumer.resumed.clear()

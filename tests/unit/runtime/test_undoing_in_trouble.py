@@ -7,6 +7,7 @@ from runtime.errors import (
     SourceServerStateError,
     ThrottledError,
 )
+from runtime.logic.dispatching import look
 from runtime.logic.undoing import freeze, undo
 from runtime.models.environment import Budgets
 from runtime.models.record import Progress
@@ -22,7 +23,7 @@ from tests.unit.runtime.stages import (
     the_record,
     the_server,
     undo_until_done,
-    wake,
+    waits_of,
 )
 
 
@@ -42,7 +43,9 @@ def test_i6_instance_that_survives_its_termination_freezes() -> None:
     alive = dict(ports.instances.known)
     instance = the_server(ports).launched_instance
     undo(a_step(Rollback), "undo", ports)
+    look(ports)
     finish_jobs(ports)
+    look(ports)
     ports.instances.known = alive
     ports.mgn.add(the_server(ports).model_copy(update={"launched_instance": instance}))
     assert undo_until_done(ports) is Progress.FROZEN
@@ -65,12 +68,12 @@ def test_undo_that_changes_nothing_in_mgn_is_bounded_and_freezes() -> None:
 
 
 def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
-    ports = bring_to("cutover-verified", a_world(budgets=Budgets(undo_rounds=3)))
+    ports = bring_to("cutover-verified", a_world(budgets=Budgets(undo_rounds=3, launch_gather=0)))
     ports.mgn.started.append(a_job("mgnjob-stuck"))
     for number in range(4):
         undo(a_step(Rollback), f"undo-{number}", ports)
         ports.advance(2 * 3_600)
-        wake(ports)
+        look(ports)
     progress = [ports.resumer.resumed[f"undo-{number}"].progress for number in range(4)]
     assert progress == [Progress.AGAIN, Progress.AGAIN, Progress.AGAIN, Progress.FROZEN]
     assert "not undone in 3 rounds" in the_record(ports).reason
@@ -78,7 +81,7 @@ def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
 
 def test_round_repeated_because_aws_throttled_it_is_not_counted() -> None:
     ports = bring_to("cutover-verified")
-    ports.mgn.failures["terminate"] = [ThrottledError("ThrottlingException") for _ in range(10)]
+    ports.mgn.failures["change_lifecycle"] = [ThrottledError("ThrottlingException") for _ in range(10)]
     for _ in range(10):
         with pytest.raises(ThrottledError):
             undo(a_step(Rollback), "undo", ports)
@@ -86,18 +89,60 @@ def test_round_repeated_because_aws_throttled_it_is_not_counted() -> None:
     assert_as_before(ports)
 
 
-def test_job_that_began_meanwhile_is_waited_for() -> None:
+def test_terminate_that_aws_throttled_waits_in_its_round() -> None:
+    ports = bring_to("cutover-verified")
+    ports.mgn.failures["terminate"] = [ThrottledError("ThrottlingException") for _ in range(10)]
+    undo(a_step(Rollback), "undo", ports)
+    for _ in range(10):
+        look(ports)
+    assert (the_record(ports).undo_rounds, the_record(ports).undo_launch) == (1, None)
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_terminate_that_mgn_refuses_fails_its_round_and_says_why() -> None:
+    ports = bring_to("cutover-verified")
+    ports.mgn.failures["terminate"] = [SourceServerStateError("ConflictException: no")]
+    undo(a_step(Rollback), "undo", ports)
+    look(ports)
+    outcome = ports.resumer.resumed["undo"]
+    assert (outcome.error, outcome.reason) == ("SourceServerStateError", "ConflictException: no")
+
+
+def test_terminate_of_a_server_that_mgn_calls_busy_is_planned_again() -> None:
+    ports = bring_to("cutover-verified")
+    ports.mgn.failures["terminate"] = [SourceServerBusyError("currently being processed by a Job")]
+    undo(a_step(Rollback), "undo", ports)
+    look(ports)
+    assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_terminate_of_a_server_that_left_mgn_is_planned_again_and_freezes() -> None:
+    ports = bring_to("cutover-verified")
+    undo(a_step(Rollback), "undo", ports)
+    ports.mgn.by_id.clear()
+    look(ports)
+    assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
+    undo(a_step(Rollback), "again", ports)
+    assert "left MGN after a launch" in the_record(ports).reason
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_job_that_holds_the_server_is_waited_for(earlier: bool) -> None:
     ports = bring_to("cutover-verified")
     somebodys = a_job("mgnjob-00000000000000099")
-
-    def busy(ids: object, tags: object) -> object:
+    if earlier:
         ports.mgn.started.append(somebodys)
-        del ports.mgn.terminate
-        raise SourceServerBusyError("currently being processed by a Job")
-
-    ports.mgn.terminate = busy  # type: ignore[method-assign,assignment]
+    else:
+        # It begins between the look at MGN and the revert.
+        ports.mgn.failures["change_lifecycle"] = [SourceServerBusyError("currently being processed by a Job")]
+        look_at = ports.mgn.jobs_since
+        jobs = [[], [somebodys]]
+        ports.mgn.jobs_since = lambda moment: [*jobs.pop(0), *look_at(moment)]  # type: ignore[method-assign]
     undo(a_step(Rollback), "undo", ports)
-    (wait,) = [wait for wait in ports.store.waits("mig-1") if wait.name == "undo"]
+    (wait,) = waits_of(ports)
     assert wait.job_id == somebodys.job_id
 
 

@@ -1,39 +1,60 @@
-"""Parking and waking: each token is used once, whatever comes twice, late or in between (I10)."""
+"""Parking and settling: each token is used once, whatever comes twice, late or in between (I10)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from runtime.errors import ServiceUnavailableError
-from runtime.logic.signalling import take_signal, wake_server
-from runtime.logic.waiting import park, settle
+from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
+from runtime.logic.signalling import take_signal
+from runtime.logic.waiting import Settled, hand_out_signals, park, settle
+from runtime.models.dispatch import Batch, Dispatch, Member
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, Outcome, Wait, WaitKind
+from runtime.models.record import Decision, LaunchKind, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from tests.builders import (
+    INSTANCE_ID,
     JOB_ID,
     NOON,
     OTHER_SERVER_ID,
+    SCOPE,
     SERVER_ID,
     a_job,
     a_lock,
     a_record,
     a_server,
+    a_signal,
     a_wait,
+    some_health,
 )
 from tests.fakes import FakeMgn, FakePorts, FakeResumer, InMemoryStore
-from tests.unit.runtime.stages import a_world
+from tests.unit.runtime.stages import a_world, the_record, waits_of
 
-GATE = a_wait("approval-cutover", kind=WaitKind.APPROVAL, gate=Gate.CUTOVER)
+TOKEN = "token"
 LAUNCH = a_wait(job_id=JOB_ID)
+IDLE = Dispatch(scope=SCOPE)
+END = NOON + timedelta(hours=2)
 
 
 def waiting_world(state: str = "READY_FOR_CUTOVER") -> FakePorts:
     ports = a_world(a_server(state=state))
-    ports.store.records["mig-1"] = a_record(status=MigrationStatus.AWAITING_APPROVAL)
+    ports.store.records["mig-1"] = a_record(
+        status=MigrationStatus.AWAITING_APPROVAL, scope=SCOPE, source_server_id=SERVER_ID
+    )
     ports.store.lock(a_lock())
     return ports
+
+
+def await_approval(ports: FakePorts, token: str = TOKEN, deadline: datetime = END) -> None:
+    park(ports, the_record(ports), WaitKind.APPROVAL, token=token, deadline=deadline, gate=Gate.CUTOVER)
+
+
+def await_launch(ports: FakePorts, token: str = TOKEN) -> None:
+    park(ports, the_record(ports), WaitKind.LAUNCH, token=token, deadline=END, name="launch-test", job_id=JOB_ID)
+
+
+def settled(ports: FakePorts, state: Dispatch = IDLE) -> Settled:
+    return settle(ports, tuple(ports.store.open_waits(SCOPE)), state)
 
 
 def approve(ports: FakePorts) -> str:
@@ -41,31 +62,88 @@ def approve(ports: FakePorts) -> str:
     return take_signal(ports, sent)
 
 
+def test_parked_wait_names_its_server_its_start_and_its_end() -> None:
+    ports = waiting_world()
+    await_approval(ports)
+    (wait,) = waits_of(ports)
+    assert (wait.name, wait.scope, wait.source_server_id) == ("approval", SCOPE, SERVER_ID)
+    assert (wait.parked_at, wait.deadline) == (NOON, END)
+
+
 def test_i10_signal_before_its_token_waits_for_it() -> None:
     ports = waiting_world()
     assert approve(ports) == "taken"
-    assert park(ports, GATE) == 1
-    assert ports.resumer.resumed[GATE.token].error is None
+    await_approval(ports)
+    assert settled(ports).resumed == 1
+    assert ports.resumer.resumed[TOKEN].error is None
 
 
 def test_signal_after_its_token_resumes_it() -> None:
     ports = waiting_world()
-    assert park(ports, GATE) == 0
+    await_approval(ports)
+    assert settled(ports).resumed == 0
     approve(ports)
-    assert list(ports.resumer.resumed) == [GATE.token]
-    assert ports.store.waits("mig-1") == ()
+    assert settled(ports).resumed == 1
+    assert list(ports.resumer.resumed) == [TOKEN]
+    assert waits_of(ports) == ()
 
 
-def test_i10_duplicate_signals_and_late_events_are_harmless() -> None:
+def test_i10_duplicate_signals_and_late_looks_are_harmless() -> None:
     ports = waiting_world()
-    park(ports, GATE)
+    await_approval(ports)
     assert [approve(ports) for _ in range(3)] == ["taken", "ignored: decided before", "ignored: decided before"]
-    assert wake_server(ports, SERVER_ID) == 0
+    assert [settled(ports).resumed for _ in range(3)] == [1, 0, 0]
     assert len(ports.resumer.resumed) == 1
 
 
-def test_i10_event_of_a_server_nobody_migrates_wakes_nothing() -> None:
-    assert wake_server(waiting_world(), OTHER_SERVER_ID) == 0
+def test_step_parked_again_has_the_signals_its_earlier_wait_had() -> None:
+    ports = waiting_world()
+    approve(ports)
+    await_approval(ports, "first")
+    await_approval(ports, "second")
+    (wait,) = waits_of(ports)
+    assert (wait.token, [signal.by for signal in wait.signals]) == ("second", ["ada"])
+
+
+def test_look_reads_no_signals() -> None:
+    ports = waiting_world()
+    await_approval(ports)
+    approve(ports)
+    ports.store.signals = _never  # type: ignore[method-assign]
+    assert settled(ports).resumed == 1
+
+
+def _never(migration_id: str) -> tuple[Signal, ...]:
+    raise AssertionError(f"the signals of {migration_id} are in its waits")
+
+
+def test_i10_signal_that_comes_while_an_earlier_one_is_handed_out_is_not_lost() -> None:
+    # Given a bearer who read the signals before a second one came and writes after the bearer of that one
+    ports = waiting_world()
+    await_approval(ports)
+    first, second = a_signal(gate=Gate.FINALIZE), a_signal(Decision.CANCEL, at=NOON + timedelta(seconds=1))
+    ports.store.signal(first)
+    read = ports.store.signals
+
+    def overtaken(migration_id: str) -> tuple[Signal, ...]:
+        ports.store.signals = read  # type: ignore[method-assign]
+        found = read(migration_id)
+        ports.store.signal(second)
+        hand_out_signals(ports, the_record(ports))
+        return found
+
+    ports.store.signals = overtaken  # type: ignore[method-assign]
+    # When the first hands out what was read
+    hand_out_signals(ports, the_record(ports))
+    # Then the wait has both
+    assert waits_of(ports)[0].signals == (first, second)
+
+
+def test_signals_of_a_migration_without_an_account_wait_in_the_table() -> None:
+    ports = waiting_world()
+    ports.store.signal(a_signal(Decision.CANCEL))
+    hand_out_signals(ports, a_record())
+    assert waits_of(ports) == ()
 
 
 class _KeptFirst(FakeResumer):
@@ -76,7 +154,7 @@ class _KeptFirst(FakeResumer):
         self.store, self.kept = store, [False]
 
     def resume(self, token: str, outcome: Outcome) -> bool:
-        self.kept = [wait.outcome == outcome for wait in self.store.waits("mig-1")]
+        self.kept = [wait.outcome == outcome for wait in self.store.waits(SCOPE, "mig-1")]
         return super().resume(token, outcome)
 
 
@@ -84,7 +162,8 @@ def test_outcome_is_kept_before_its_token_is_used() -> None:
     ports = waiting_world()
     ports.resumer = resumer = _KeptFirst(ports.store)
     approve(ports)
-    park(ports, GATE)
+    await_approval(ports)
+    settled(ports)
     assert resumer.kept == [True]
 
 
@@ -93,54 +172,86 @@ class _Dying(FakeResumer):
         raise ServiceUnavailableError("died between decide and resume")
 
 
-def test_i10_crash_between_decide_and_resume_is_redelivered_by_the_sweep() -> None:
+def test_i10_crash_between_decide_and_resume_is_redelivered_by_the_next_look() -> None:
     ports = waiting_world("TESTING")
     ports.mgn.started.append(a_job(launch_status="FAILED"))
     ports.resumer = _Dying()
-    with pytest.raises(ServiceUnavailableError):
-        park(ports, LAUNCH)
+    await_launch(ports)
+    assert [str(failure) for failure in settled(ports).failures] == ["died between decide and resume"]
     ports.resumer = resumer = FakeResumer()
     ports.mgn.started.clear()
-    assert settle(ports, ports.store.waits("mig-1")) == 1
-    assert resumer.resumed[LAUNCH.token].error == "LaunchFailedError"
+    assert settled(ports).resumed == 1
+    assert resumer.resumed[TOKEN].error == "LaunchFailedError"
 
 
 def test_step_retried_with_a_new_token_gets_the_outcome_its_old_token_missed() -> None:
     ports = waiting_world("TESTING")
-    ports.store.park(LAUNCH)
-    ports.store.decide(LAUNCH, Outcome(reason="launched"))
-    assert park(ports, LAUNCH.model_copy(update={"token": "token-2"})) == 1
-    assert ports.resumer.resumed == {"token-2": Outcome(reason="launched")}
+    await_launch(ports, "first")
+    ports.store.decide(waits_of(ports)[0], Outcome(reason="launched"))
+    await_launch(ports, "second")
+    settled(ports)
+    assert ports.resumer.resumed == {"second": Outcome(reason="launched")}
 
 
 def test_token_nobody_waits_for_any_more_closes_its_wait() -> None:
     ports = waiting_world()
-    ports.resumer.gone.add(GATE.token)
+    ports.resumer.gone.add(TOKEN)
     approve(ports)
-    assert park(ports, GATE) == 1
-    assert ports.store.waits("mig-1") == ()
+    await_approval(ports)
+    assert settled(ports).resumed == 1
+    assert waits_of(ports) == ()
 
 
-def test_two_waits_are_read_in_one_describe() -> None:
+def test_a_thousand_waits_are_read_in_one_describe_each() -> None:
     ports = FakePorts(FakeMgn(a_server(state="TESTING"), a_server(OTHER_SERVER_ID, state="TESTING")))
     ports.mgn.started += [
         a_job("mgnjob-a", SERVER_ID, launch_status="LAUNCHED"),
         a_job("mgnjob-b", OTHER_SERVER_ID, launch_status="FAILED"),
     ]
-    waits = (
-        a_wait(job_id="mgnjob-a"),
-        a_wait(migration_id="mig-2", source_server_id=OTHER_SERVER_ID, job_id="mgnjob-b"),
-    )
-    assert settle(ports, waits) == 2
+    ports.instances.put(some_health())
+    jobs = {"mgnjob-a": SERVER_ID, "mgnjob-b": OTHER_SERVER_ID}
+    for number in range(500):
+        for job_id, server in jobs.items():
+            name = f"{job_id}-{number}"
+            ports.store.park(a_wait(migration_id=name, source_server_id=server, job_id=job_id))
+            boot = a_wait("boot", name, kind=WaitKind.BOOT, source_server_id=server, instance_id=INSTANCE_ID)
+            ports.store.park(boot)
+    assert settled(ports).resumed >= 1_000
     assert (ports.mgn.calls.count("servers"), ports.mgn.calls.count("jobs")) == (1, 1)
-    errors = [ports.resumer.resumed[wait.token].error for wait in waits]
+    errors = [ports.resumer.resumed[f"token-of-{job_id}-0-launch-test"].error for job_id in jobs]
     assert errors == [None, "LaunchFailedError"]
 
 
 def test_nothing_is_asked_for_waits_whose_outcome_is_kept() -> None:
     ports = waiting_world()
-    settle(ports, [LAUNCH.model_copy(update={"outcome": Outcome()})])
+    ports.store.park(LAUNCH.model_copy(update={"outcome": Outcome()}))
+    assert settled(ports).resumed == 1
     assert ports.mgn.calls == []
+
+
+def test_nothing_is_asked_where_nothing_waits() -> None:
+    ports = waiting_world()
+    assert settled(ports) == Settled(0, (), ())
+    assert ports.mgn.calls == []
+
+
+def test_what_goes_on_is_told_apart_from_what_ended() -> None:
+    ports = waiting_world()
+    approve(ports)
+    await_approval(ports)
+    other = ports.store.park(a_wait(migration_id="mig-2"))
+    assert settled(ports) == Settled(1, (other,), ())
+
+
+def test_undo_waits_while_a_launch_of_its_migration_is_in_doubt_and_no_longer() -> None:
+    ports = waiting_world("TESTING")
+    park(ports, the_record(ports), WaitKind.UNDO, token=TOKEN, deadline=END)
+    member = Member(migration_id="mig-1", wait="launch-test", source_server_id=SERVER_ID)
+    batch = Batch(launch_id="launch-1", kind=LaunchKind.TEST, members=(member,), attempted_at=NOON)
+    doubt = Dispatch(scope=SCOPE, in_flight=batch)
+    stranger = batch.model_copy(update={"members": (member.model_copy(update={"migration_id": "mig-2"}),)})
+    assert settled(ports, doubt).resumed == 0
+    assert settled(ports, doubt.model_copy(update={"in_flight": stranger})).resumed == 1
 
 
 class _Poisoned(FakeResumer):
@@ -153,10 +264,56 @@ class _Poisoned(FakeResumer):
 def test_i7_wait_that_cannot_be_resumed_does_not_keep_the_others() -> None:
     ports = waiting_world("TESTING")
     ports.resumer = resumer = _Poisoned()
-    overdue: tuple[Wait, ...] = tuple(
-        a_wait(migration_id=name, token=token, deadline=NOON - timedelta(hours=1))
-        for name, token in (("mig-1", "poison"), ("mig-2", "fine"))
+    for name, token in (("mig-1", "poison"), ("mig-2", "fine")):
+        ports.store.park(a_wait(migration_id=name, token=token, deadline=NOON - timedelta(hours=1), job_id=JOB_ID))
+    report = settled(ports)
+    assert (report.resumed, [str(failure) for failure in report.failures]) == (
+        1,
+        ["Step Functions cannot read this token"],
     )
-    with pytest.raises(ValueError, match="cannot read"):
-        settle(ports, overdue)
     assert list(resumer.resumed) == ["fine"]
+
+
+@pytest.mark.parametrize(("seconds", "error"), [(7_199, None), (7_200, "TargetAccountError")])
+def test_i7_wait_in_an_account_that_refuses_its_role_ends_at_its_deadline(seconds: int, error: str | None) -> None:
+    ports = waiting_world()
+    ports.mgn.failures["servers"] = [TargetAccountError("refused")]
+    await_approval(ports)
+    ports.advance(seconds)
+    report = settled(ports)
+    assert [type(failure) for failure in report.failures] == [TargetAccountError]
+    assert [outcome.error for outcome in ports.resumer.resumed.values()] == ([error] if error else [])
+    assert [wait.name for wait in report.open] == ([] if error else ["approval"])
+
+
+def test_kept_outcome_is_delivered_although_the_account_refuses_its_role() -> None:
+    ports = waiting_world()
+    ports.mgn.failures["servers"] = [TargetAccountError("refused")]
+    ports.store.park(a_wait("replication", kind=WaitKind.REPLICATION))
+    ports.store.park(LAUNCH.model_copy(update={"outcome": Outcome(reason="launched")}))
+    settled(ports)
+    assert ports.resumer.resumed == {LAUNCH.token: Outcome(reason="launched")}
+
+
+def test_throttled_reading_decides_nothing() -> None:
+    ports = waiting_world()
+    ports.mgn.failures["servers"] = [ThrottledError("ThrottlingException")]
+    await_approval(ports, deadline=NOON)
+    with pytest.raises(ThrottledError):
+        settled(ports)
+    assert ports.resumer.resumed == {}
+
+
+def test_cancel_that_reached_a_wait_takes_its_launch_back() -> None:
+    ports = waiting_world()
+    ports.store.park(a_wait(intent={"kind": "test", "wave": "1"}))
+    (asking,) = waits_of(ports)
+    ports.store.signal(a_signal(Decision.CANCEL))
+    hand_out_signals(ports, the_record(ports))
+    (cancelled,) = waits_of(ports)
+    assert (asking.asks_for_launch, cancelled.asks_for_launch) == (True, False)
+
+
+def test_i6_terminate_of_an_undo_is_not_taken_back_by_a_cancel() -> None:
+    wait: Wait = a_wait("undo", kind=WaitKind.UNDO, intent={"kind": "terminate", "wave": "1"})
+    assert wait.model_copy(update={"signals": (a_signal(Decision.CANCEL),)}).asks_for_launch
