@@ -11,7 +11,7 @@ from runtime.models.status import MigrationStatus
 from tests.pipeline.test_pipeline import a_world, assert_invariants, launches, requests, running_instances
 from tests.pipeline.world import CrashError, World
 
-PORTS = ("store", "mgn", "launch_settings", "resumer")
+PORTS = ("store", "mgn", "launch_settings", "resumer", "wakes")
 
 
 class Saboteur:
