@@ -37,9 +37,9 @@ class Room(NamedTuple):
         return self.jobs < 1 or self.servers < 1
 
 
-def room(active: Sequence[Job], recent: Iterable[StartedJob], *, now: datetime) -> Room:
-    """What is left beside all active jobs, whoever started them, and ours that MGN does not show yet."""
-    shown = {job.job_id for job in active}
+def room(jobs: Sequence[Job], recent: Iterable[StartedJob], *, now: datetime) -> Room:
+    """What is left beside all active ones of the jobs MGN shows, whoever started them, and ours not shown yet."""
+    active, shown = [job for job in jobs if job.is_active], {job.job_id for job in jobs}
     unseen = [job for job in recent if job.job_id not in shown and now - job.started_at < VISIBLE_AFTER]
     servers = sum(len(job.participating_servers) for job in active) + sum(job.servers for job in unseen)
     return Room(ACTIVE_JOBS - len(active) - len(unseen), SERVERS_IN_ACTIVE_JOBS - servers)
