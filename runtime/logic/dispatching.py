@@ -45,6 +45,14 @@ _NOTE_ATTEMPTS = 5
 Group = Sequence[Wait]
 
 
+class Call(NamedTuple):
+    """What became of one call: the state after it, how many servers its job has, or why MGN refused it."""
+
+    state: Dispatch
+    servers: int
+    refusal: MigrationError | None = None
+
+
 class Look(NamedTuple):
     """What one look saw and did."""
 
@@ -91,7 +99,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
     ready = _idle(asking, active)
     launched, gather = 0, ports.budgets.launch_gather
     while batch := next_batch(ready, left, now=ports.now(), gather=gather):
-        fit = _fit(ports, batch)
+        fit = _fit(ports, state, batch)
         if len(fit) < len(batch):
             # The places of those that cannot launch now go to the next ones.
             ready = [wait for wait in ready if wait not in batch or wait in fit]
@@ -101,13 +109,11 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
         while groups and not left.is_full:
             group = groups.popleft()[: left.servers]
             try:
-                state, started = _start(ports, state, group)
+                state, started, refusal = _start(ports, state, group)
             except (ThrottledError, ServiceUnavailableError):
                 return launched, ports.budgets.look
-            except (SourceServerBusyError, SourceServerGoneError, SourceServerStateError) as refused:
-                state = ports.store.dispatch(ports.scope)
-                groups.extend(_without_offenders(ports, group, refused))
-                continue
+            if refusal is not None:
+                groups.extend(_without_offenders(ports, state, group, refusal))
             launched += started
             left = Room(left.jobs - bool(started), left.servers - started)
     if ready and not left.is_full:
@@ -116,10 +122,10 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
     return launched, None if launched == len(asking) else ports.budgets.look
 
 
-def _start(ports: Ports, state: Dispatch, group: Group) -> tuple[Dispatch, int]:
-    """Start one MGN job for these waits; the state after it and how many servers the job has.
+def _start(ports: Ports, state: Dispatch, group: Group) -> Call:
+    """Start one MGN job for these waits.
 
-    Raises the refusal of the call with nothing in flight, and ServiceUnavailableError with the batch still in flight.
+    Raises ServiceUnavailableError with the batch still in flight, and every other error with nothing in flight.
     """
     batch = Batch(
         launch_id=ports.new_id(), kind=_kind(group[0]), members=tuple(map(_member, group)), attempted_at=ports.now()
@@ -128,7 +134,7 @@ def _start(ports: Ports, state: Dispatch, group: Group) -> tuple[Dispatch, int]:
     owed = _still_owed(ports, group)
     members = tuple(_member(wait) for wait, _ in owed)
     if not members:
-        return _save(ports, state, in_flight=None), 0
+        return Call(_save(ports, state, in_flight=None), 0)
     if members != batch.members:
         batch = batch.model_copy(update={"members": members})
         state = _save(ports, state, in_flight=batch)
@@ -136,11 +142,13 @@ def _start(ports: Ports, state: Dispatch, group: Group) -> tuple[Dispatch, int]:
         job = _call(ports, batch, [record.correlation_id for _, record in owed])
     except ServiceUnavailableError:
         raise
+    except (SourceServerBusyError, SourceServerGoneError, SourceServerStateError) as refusal:
+        return Call(_save(ports, state, in_flight=None), 0, refusal)
     except MigrationError:
         _save(ports, state, in_flight=None)
         raise
     batch = batch.model_copy(update={"job_id": job.job_id})
-    return _announce(ports, _save(ports, state, in_flight=batch), batch), len(members)
+    return Call(_announce(ports, _save(ports, state, in_flight=batch), batch), len(members))
 
 
 def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:
@@ -237,25 +245,28 @@ def _give_job(ports: Ports, wait: Wait, job_id: str) -> None:
     ports.store.amend(wait, {"job_id": job_id, "deadline": deadline})
 
 
-def _fit(ports: Ports, batch: Group) -> list[Wait]:
+def _fit(ports: Ports, state: Dispatch, batch: Group) -> list[Wait]:
     """Those that can be launched as MGN has them now; a server that someone changed ends its wait by itself."""
     servers = {server.source_server_id: server for server in ports.mgn.servers([w.source_server_id for w in batch])}
-    fit = []
+    fit, misfits = [], []
     for wait in batch:
         server = servers.get(wait.source_server_id)
-        outcome = misfit(wait, server)
-        if outcome is not None:
-            if not _has_job(ports, wait, ports.store.record(wait.migration_id)):
-                conclude(ports, wait, outcome)
+        if outcome := misfit(wait, server):
+            misfits.append((wait, outcome))
         elif server is not None and is_launchable(wait, server, ports.budgets):
             fit.append(wait)
+    if misfits and ports.store.dispatch(ports.scope).version != state.version:
+        raise RecordChangedError(f"another dispatcher is at work in {ports.scope}: it may be who changed the servers")
+    for wait, outcome in misfits:
+        if not _has_job(ports, wait, ports.store.record(wait.migration_id)):
+            conclude(ports, wait, outcome)
     return fit
 
 
-def _without_offenders(ports: Ports, group: Group, refused: MigrationError) -> list[Group]:
+def _without_offenders(ports: Ports, state: Dispatch, group: Group, refused: MigrationError) -> list[Group]:
     """What to try again after a refused call: the group without those MGN shows as unfit, else both its halves."""
     active = [job for job in ports.mgn.jobs_since(ports.now() - JOB_HORIZON) if job.is_active]
-    rest = _idle(_fit(ports, group), active)
+    rest = _idle(_fit(ports, state, group), active)
     if len(rest) < len(group):
         return [rest] if rest else []
     if len(group) > 1:
