@@ -1,4 +1,4 @@
-"""The CDK app: one stage, four stacks."""
+"""The CDK app: one stage, four stacks, and one more for each target."""
 
 from aws_cdk import App, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
@@ -8,6 +8,7 @@ from stacks.messaging import MessagingStack
 from stacks.orchestration import OrchestrationStack
 from stacks.settings import StageSettings
 from stacks.storage import StorageStack
+from stacks.target_access import TargetAccessStack
 
 
 def build(app: App) -> App:
@@ -17,6 +18,9 @@ def build(app: App) -> App:
     storage = StorageStack(app, settings=settings, encryption=encryption)
     messaging = MessagingStack(app, settings=settings, encryption=encryption)
     OrchestrationStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
+    if targets := settings.targets:
+        for account, region in targets.places:
+            TargetAccessStack(app, stage=settings.stage, targets=targets, account=account, region=region)
     Tags.of(app).add("application", "migration-orchestrator")
     Tags.of(app).add("stage", settings.stage)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

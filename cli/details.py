@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.views import WIDE_REASON, duration, open_table, phases, plain, status_text, text
+from cli.views import WIDE_REASON, duration, open_table, phases, plain, status_text, target, text
 from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
 
 LONGEST_EXCERPT = 200
@@ -56,6 +56,7 @@ def _facts(record: MigrationRecord, now: datetime) -> Table:
         ("Failure", record.failure),
         ("Application", f"{request.app_name}, {request.environment}, wave {request.wave}"),
         ("Source", f"{request.source_vm_id} on {request.source}"),
+        ("Target", target(record)),
         ("MGN server", record.source_server_id),
         ("Test launch", _launch(record.test_launch)),
         ("Cutover launch", _launch(record.cutover_launch)),

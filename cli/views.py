@@ -100,14 +100,18 @@ def migrations_table(
     """Migrations in the order given; with `journals`, the time each spent in each status.
 
     `one_line` cuts each row to a line, for a view that must fit the screen; else the server stands below the id, and
-    long reasons wrap.
+    long reasons wrap. Targets are shown when some request named one.
     """
+    records = tuple(records)
+    with_targets = any(target(record) for record in records)
     table = open_table()
     table.add_column("Migration", overflow="fold", min_width=9)
     if one_line:
         table.add_column("Server")
     table.add_column("App", overflow="fold")
     table.add_column("Wave", overflow="fold", max_width=10)
+    if with_targets:
+        table.add_column("Target", overflow="fold", min_width=12)
     table.add_column("Status", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
     table.add_column("Reason", overflow="fold", min_width=20 if one_line else WIDE_REASON)
@@ -119,6 +123,7 @@ def migrations_table(
             *(name if one_line else [Text("\n").join(name)]),
             text(request.app_name),
             text(request.wave),
+            *([text(target(record))] if with_targets else []),
             status_text(record.status),
             Text(duration(_time(record, journal, now))),
             _reason(record, [] if one_line else phases(journal, now)),
@@ -127,6 +132,13 @@ def migrations_table(
             cell.no_wrap, cell.overflow = (True, "ellipsis") if one_line else (None, None)
         table.add_row(*cells)
     return table
+
+
+def target(record: MigrationRecord) -> str:
+    """The account and Region a request named, together with what it left out once that is known; else nothing."""
+    request = record.request
+    named = [part for part in (request.target_account, request.target_region) if part]
+    return " ".join(record.scope.split("#") if named and record.scope else named)
 
 
 def summary(records: Iterable[MigrationRecord]) -> Text:

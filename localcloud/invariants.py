@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from localcloud.evidence import Evidence, LogEntry
 from localcloud.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
+from runtime.logic.dispatching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.logic.journal import rebuild
-from runtime.logic.launching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
@@ -144,14 +144,18 @@ def journal_is_the_record(e: Evidence) -> tuple[str, list[str]]:
 def one_correlation_id(e: Evidence) -> tuple[str, list[str]]:
     """I9"""
     broken = []
-    tags = {job["tags"].get(LAUNCH_TAG): job["tags"].get(CORRELATION_TAG) for job in e.jobs}
+    named = {job["tags"].get(LAUNCH_TAG): _correlation_ids(job["tags"]) for job in e.jobs}
     for record in e.records:
         seen = {entry.correlation_id for entry in e.journals[record.migration_id]}
         seen |= {c.correlation_id for c in e.callbacks.values() if c.migration_id == record.migration_id}
-        launches = (record.test_launch, record.cutover_launch, record.undo_launch)
-        seen |= {tags[launch.launch_id] or "" for launch in launches if launch and launch.launch_id in tags}
         if seen != {record.correlation_id} or record.correlation_id not in e.logs:
             broken.append(f"{record.migration_id}: {sorted(seen)}, logged: {record.correlation_id in e.logs}")
+        # A job holds servers of several migrations and names them all.
+        broken += [
+            f"{record.migration_id}: {launch.job_id} does not name {record.correlation_id}"
+            for launch in (record.test_launch, record.cutover_launch, record.undo_launch)
+            if launch and record.correlation_id not in named.get(launch.launch_id, ())
+        ]
     return "one id in journal, callbacks, MGN job tags and log lines of each migration", broken
 
 
@@ -196,6 +200,10 @@ def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, LogEntry]]:
         for entry in e.mgn_log
         if entry["kind"] == "call" and entry["operation"] in operations and entry["outcome"] in ("ok", "timeout_after")
     )
+
+
+def _correlation_ids(tags: dict[str, str]) -> set[str]:
+    return {name for key, value in tags.items() if key.startswith(CORRELATION_TAG) for name in value.split()}
 
 
 def _instances(record: MigrationRecord) -> set[str]:

@@ -140,11 +140,11 @@ class Simulator:
             self.account.run_until(self.clock.now())
             return state_view(self.account, self.scenario.name, self.seed)
 
-    def glance(self, servers: int, jobs: int) -> dict[str, Any]:
-        """Counters, the first so many servers, the newest so many jobs."""
+    def glance(self, *, find: str = "", state: str = "", page: int = 1) -> dict[str, Any]:
+        """Counters, one page of the servers that match, the newest jobs."""
         with self._lock:
             self.account.run_until(self.clock.now())
-            return glance_view(self.account, self.scenario.name, self.seed, servers, jobs)
+            return glance_view(self.account, self.scenario.name, self.seed, find=find, state=state, page=page)
 
     def log(self, *, since: int = 0, kind: str = "", limit: int | None = None) -> list[dict[str, Any]]:
         """Log entries numbered above `since`."""

@@ -41,10 +41,10 @@ def make_app(simulator: Simulator) -> Callable[[Mapping[str, Any], Receive, Send
 def _respond(simulator: Simulator, scope: Mapping[str, Any], body: bytes) -> Response:
     method, path = scope["method"], scope["raw_path"].decode("latin-1").partition("?")[0]
     query = scope["query_string"].decode("latin-1")
+    asked = {name: values[-1] for name, values in parse_qs(query).items()} if query else {}
     if path == "/" and method == "GET":
-        return Response(200, page_html(simulator).encode(), {"content-type": "text/html; charset=utf-8"})
+        return Response(200, page_html(simulator, asked).encode(), {"content-type": "text/html; charset=utf-8"})
     if path.startswith(CONTROL):
-        asked = {name: values[-1] for name, values in parse_qs(query).items()}
         status, data = control(simulator, method, path.removeprefix(CONTROL), asked, body)
         return Response(status, json.dumps(data).encode(), {"content-type": "application/json"})
     return simulator.answer(method, path, query, body)

@@ -11,6 +11,7 @@ from typing import Any
 from simulator.model.formats import datetime_text
 
 HIDDEN = "(hidden)"
+_LOOKED_THROUGH = 5_000  # entries, so that a log full of reading calls costs no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,11 @@ class Journal:
         with self._lock:
             return [entry.view() for entry in islice(self._select(since, kind), limit)]
 
-    def last(self, count: int) -> list[dict[str, Any]]:
-        """The newest entries, newest first."""
+    def last(self, count: int, keep: Callable[[str, Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+        """The newest of the latest thousands of entries that are to be kept, newest first."""
         with self._lock:
-            return [entry.view() for entry in islice(reversed(self._entries), count)]
+            newest = islice(reversed(self._entries), _LOOKED_THROUGH)
+            return [entry.view() for entry in islice((e for e in newest if keep(e.kind, e.facts)), count)]
 
     def clear(self) -> None:
         """Forget everything; numbering goes on."""

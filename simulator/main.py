@@ -1,7 +1,7 @@
 """The `mgn-simulator` command."""
 
 import logging
-from pathlib import Path
+from re import fullmatch
 from typing import Annotated
 
 import typer
@@ -13,17 +13,48 @@ from simulator.generator import generate_yaml
 from simulator.journal import JournalHandler
 from simulator.lanes import logger as effects_log
 from simulator.model.clock import ScaledClock
-from simulator.scenario import ScenarioError, load_scenario
+from simulator.scenario import ScenarioError, load_scenario, ready_scenarios
 from simulator.serving import listen
 from simulator.serving import serve as serve_http
 
-app = typer.Typer(help="A simulator of AWS Application Migration Service (MGN).", no_args_is_help=True)
+
+def _block(title: str, *lines: str) -> str:
+    return "\n".join([f"[bold]{title}[/]", *lines])
 
 
-@app.command()
+app = typer.Typer(
+    help="A simulator of AWS Application Migration Service (MGN).",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_show_locals=False,
+    epilog="\n\n".join(
+        [
+            _block(
+                "Examples",
+                "$ mgn-simulator serve --time-scale 60",
+                "$ mgn-simulator scenario --servers 100 --seed 1 > my.yaml",
+                "$ mgn-simulator serve --scenario my.yaml --port 8085",
+                "$ AWS_ENDPOINT_URL_MGN=http://127.0.0.1:8085 aws mgn describe-source-servers",
+            ),
+            _block("Ready scenarios", *ready_scenarios()),
+            _block("Exit codes", "0  ended by a signal", "2  wrong option, scenario or port", "3  an endpoint fails"),
+        ]
+    ),
+)
+
+
+@app.command(
+    epilog=_block(
+        "Examples",
+        "$ mgn-simulator serve --scenario messy-wave-40 --time-scale 60",
+        "$ mgn-simulator serve --scenario my.yaml --port 0 --seed 7",
+        "$ mgn-simulator serve --ec2-endpoint http://127.0.0.1:4566 --events-endpoint http://127.0.0.1:4566",
+    )
+)
 def serve(
-    scenario: Annotated[Path, typer.Option(help="Scenario file (YAML).")],
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8085,
+    scenario: Annotated[str, typer.Option(help="Scenario file (YAML), or the name of a ready one.")] = "happy-wave-12",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8085,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     time_scale: Annotated[float, typer.Option(min=0.001, help="Simulated seconds for each real one.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Overrides the scenario's seed.")] = None,
@@ -37,24 +68,31 @@ def serve(
     account: Annotated[str | None, typer.Option(help="Account id; overrides the scenario's.")] = None,
     region: Annotated[str | None, typer.Option(help="Region; overrides the scenario's.")] = None,
 ) -> None:
-    """Serve the MGN API, the control face under /_simulator/ and a page at /."""
+    """Serve the MGN API, the control face under /_simulator/ and a page to look at under /."""
     if address_pool and not ec2_endpoint:
         raise typer.BadParameter("--address-pool needs --ec2-endpoint: only there have instances an address")
+    if account and not fullmatch("[0-9]{12}", account):
+        raise typer.BadParameter(f"--account {account}: an account id has twelve digits")
+    chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
     try:
-        loaded = load_scenario(scenario)
+        loaded = load_scenario(scenario).model_copy(update=chosen)
         bound = listen(host, port)
-    except (ScenarioError, OSError) as error:
+    except ScenarioError as error:
         typer.echo(f"mgn-simulator: {error}", err=True)
         raise typer.Exit(2) from error
-    chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
-    loaded = loaded.model_copy(update=chosen)
-    effects = endpoint_effects(
-        loaded.region,
-        ec2_endpoint=ec2_endpoint,
-        events_endpoint=events_endpoint,
-        s3_endpoint=s3_endpoint,
-        address_pool=address_pool,
-    )
+    except OSError as error:
+        typer.echo(f"mgn-simulator: cannot listen on {host}:{port}: {error.strerror}", err=True)
+        raise typer.Exit(2) from error
+    try:
+        effects = endpoint_effects(
+            loaded.region,
+            ec2_endpoint=ec2_endpoint,
+            events_endpoint=events_endpoint,
+            s3_endpoint=s3_endpoint,
+            address_pool=address_pool,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     try:
         start = loaded.start.timestamp() if loaded.start else None
         simulator = Simulator(
@@ -77,7 +115,7 @@ def serve(
         effects.close()
 
 
-@app.command("scenario")
+@app.command("scenario", epilog=_block("Examples", "$ mgn-simulator scenario --servers 100 --seed 1 > my.yaml"))
 def print_scenario(
     servers: Annotated[int, typer.Option(min=1, max=50_000, help="How many source servers.")] = 12,
     seed: Annotated[int, typer.Option(help="The same seed gives the same scenario.")] = 0,

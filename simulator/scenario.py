@@ -1,6 +1,6 @@
 """A scenario: which servers exist, how long things take, what goes wrong. Read from YAML, checked by pydantic."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from simulator.model.faults import Fault
 from simulator.model.knobs import Knobs
 from simulator.model.quotas import Quotas
 from simulator.model.timings import Timings
+from simulator.service_model import load_service_model
 
 LifeCycleState = Literal[
     "STOPPED", "NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER", "CUTOVER",
@@ -21,8 +22,7 @@ LifeCycleState = Literal[
 ReplicationState = Literal[
     "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS", "DISCONNECTED"
 ]
-
-
+READY = Path(__file__).parent / "scenarios"
 _FAULT_KINDS = frozenset({"launch", "replication", "call", "events"})
 
 
@@ -98,6 +98,9 @@ class ServerSpec(_Part):
         unknown = self.timings.keys() - Timings.model_fields.keys()
         if unknown:
             raise ValueError(f"unknown timings {sorted(unknown)}; known are {sorted(Timings.model_fields)}")
+        _check_placeholders("name", self.name, n=1)
+        _check_placeholders("user_provided_id", self.user_provided_id, n=1, name="")
+        _check_launch(self.launch)
         return self
 
     def names(self) -> list[str]:
@@ -106,6 +109,32 @@ class ServerSpec(_Part):
             return [self.name.format(n=1)]
         template = self.name if "{n" in self.name else f"{self.name}-{{n:0{max(2, len(str(self.count)))}d}}"
         return [template.format(n=number) for number in range(1, self.count + 1)]
+
+
+def _check_placeholders(field: str, text: str, **known: Any) -> None:
+    try:
+        text.format(**known)
+    except (KeyError, IndexError, ValueError) as error:
+        usable = " and ".join(f"{{{name}}}" for name in known)
+        raise ValueError(f"{field} {text!r} cannot be filled in: it may hold {usable}") from error
+
+
+def _check_launch(launch: dict[str, Any]) -> None:
+    operation = load_service_model().operations["UpdateLaunchConfiguration"]
+    problems: dict[str, str] = {}
+    operation.check({"sourceServerID": "s-00000000000000000", **launch}, "", problems)
+    if problems:
+        raise ValueError("; ".join(f"launch.{path}: {text}" for path, text in problems.items()))
+    if unknown := launch.keys() - operation.shape(launch).keys():
+        raise ValueError(f"launch has no {', '.join(sorted(unknown))} in the API's launch configuration")
+
+
+def _require_unique(what: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"two servers {what} {value!r}: change one")
+        seen.add(value)
 
 
 class Scenario(_Part):
@@ -129,12 +158,8 @@ class Scenario(_Part):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Scenario":
-        seen: set[str] = set()
-        for server in self.servers:
-            for name in server.names():
-                if name in seen:
-                    raise ValueError(f"two servers are named {name!r}: rename one")
-                seen.add(name)
+        _require_unique("are named", (name for server in self.servers for name in server.names()))
+        _require_unique("have the id", (server.id for server in self.servers if server.id))
         unarchived = sum(server.count for server in self.servers if not server.archived)
         if unarchived > self.quotas.unarchived_servers:
             raise ValueError(f"{unarchived} servers that are not archived: raise quotas.unarchived_servers")
@@ -146,12 +171,21 @@ class Scenario(_Part):
         return DEFAULT_START if self.start is None else self.start.timestamp()
 
 
+def ready_scenarios() -> list[str]:
+    """Names of the scenarios that come with the simulator."""
+    return sorted(path.stem for path in READY.glob("*.yaml"))
+
+
 def load_scenario(path: Path | str) -> Scenario:
-    """Read a scenario file."""
+    """Read a scenario file, or a ready scenario by its name."""
+    file = READY / f"{path}.yaml" if str(path) in ready_scenarios() else Path(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        known = ", ".join(ready_scenarios())
+        raise ScenarioError(f"{path}: no such file; the ready scenarios are {known}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read: {error}") from error
     return parse_scenario(text, str(path))
 
 
@@ -180,11 +214,21 @@ def _line(problem: dict[str, Any]) -> str:
         if part in _FAULT_KINDS:
             continue  # The tag pydantic adds for the kind of fault it chose is no field.
         where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
-    shown = repr(problem["input"])
-    value = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    text = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        text = "no such field; remove it or correct its spelling"
     if problem["type"] == "missing":
         return f"  {where}: missing; add it"
-    return f"  {where or 'scenario'}: {value}: {text[0].lower()}{text[1:]}"
+    advice = _ADVICE.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    text = f"{advice[0].lower()}{advice[1:]}"
+    if not where:
+        return f"  {text}"
+    shown = repr(problem["input"])
+    return f"  {where}: {shown if len(shown) <= 60 else f'{shown[:57]}...'}: {text}"
+
+
+_ADVICE = {
+    "extra_forbidden": "no such field; remove it or correct its spelling",
+    "tuple_type": "a list belongs here",
+    "dict_type": "a mapping belongs here",
+    "model_type": "a mapping belongs here",
+    "string_type": "text belongs here; put it in quotes",
+    "union_tag_not_found": f"needs a kind: {', '.join(sorted(_FAULT_KINDS))}",
+}

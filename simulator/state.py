@@ -1,28 +1,68 @@
-"""The whole state as data, for the control face and the page."""
+"""The whole state as data for the control face, and a glance at it for the page."""
 
+from collections import Counter
 from itertools import islice
 from typing import Any
 
 from simulator.model.account import Account
 from simulator.model.formats import datetime_text
+from simulator.model.job import Job
 from simulator.model.job_views import job_view, log_views
 from simulator.model.server import SourceServer
 from simulator.model.views import server_view
+
+SERVERS_ON_A_PAGE = 50
+JOBS_AT_A_GLANCE = 30
+IN_JOB, ARCHIVED = "IN_A_JOB", "ARCHIVED"
+_LIFECYCLES = (
+    "STOPPED", "DISCOVERED", "PENDING_INSTALLATION", "NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER",
+    "CUTTING_OVER", "CUTOVER", "DISCONNECTED",
+)  # fmt: skip
+_ALWAYS_COUNTED = frozenset({"READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER", "CUTOVER"})
+_STAGE = {
+    "CLEANUP_START": "cleanup",
+    "SNAPSHOT_START": "snapshot",
+    "CONVERSION_START": "conversion",
+    "LAUNCH_START": "launch",
+}
+_STAGES = ("LAUNCHED", "TERMINATED", "FAILED", "SKIPPED", "launch", "conversion", "snapshot", "cleanup", "pending")
 
 
 def state_view(account: Account, scenario: str, seed: int) -> dict[str, Any]:
     """Servers, jobs with their logs, counters; simulated time as text and in seconds since 1970."""
     jobs = account.jobs.values()
     return {
-        **glance_view(account, scenario, seed),
+        **_counters(account, scenario, seed),
         "servers": [_server(account, server) for server in account.servers.values()],
         "jobs": [{**job_view(account, job), "log": log_views(account, job)} for job in jobs],
         "resources": {kind: list(kept.values()) for kind, kept in account.resources.items()},
     }
 
 
-def glance_view(account: Account, scenario: str, seed: int, servers: int = 0, jobs: int = 0) -> dict[str, Any]:
-    """Counters with the first so many servers and the newest so many jobs: cheap enough to ask for every second."""
+def glance_view(account: Account, scenario: str, seed: int, *, find: str, state: str, page: int) -> dict[str, Any]:
+    """Counters, one page of the servers asked for, the newest jobs: cheap enough to ask for every second."""
+    found = [server for server in account.servers.values() if _matches(server, find.lower(), state)]
+    pages = max(1, -(-len(found) // SERVERS_ON_A_PAGE))
+    page = min(max(page, 1), pages)
+    first = (page - 1) * SERVERS_ON_A_PAGE
+    states = Counter(server.state for server in account.servers.values())
+    jobs = islice(reversed(account.jobs.values()), JOBS_AT_A_GLANCE)
+    return {
+        **_counters(account, scenario, seed),
+        "quotaJobs": account.quotas.active_jobs,
+        "quotaServers": account.quotas.servers_in_active_jobs,
+        "lifecycles": {each: states[each] for each in _LIFECYCLES if states[each] or each in _ALWAYS_COUNTED},
+        "archived": sum(server.archived for server in account.servers.values()),
+        "found": len(found),
+        "page": page,
+        "pages": pages,
+        "names": {server.server_id: server.name for server in account.servers.values()},
+        "servers": [_server(account, server) for server in found[first : first + SERVERS_ON_A_PAGE]],
+        "jobs": [{**job_view(account, job), "stages": _stages(job)} for job in jobs],
+    }
+
+
+def _counters(account: Account, scenario: str, seed: int) -> dict[str, Any]:
     return {
         "scenario": scenario,
         "seed": seed,
@@ -36,9 +76,33 @@ def glance_view(account: Account, scenario: str, seed: int, servers: int = 0, jo
         "activeServers": account.servers_in_active_jobs(),
         "totalServers": len(account.servers),
         "totalJobs": len(account.jobs),
-        "servers": [_server(account, server) for server in islice(account.servers.values(), servers)],
-        "jobs": [job_view(account, job) for job in islice(reversed(account.jobs.values()), jobs)],
     }
+
+
+def _matches(server: SourceServer, find: str, state: str) -> bool:
+    if state == IN_JOB:
+        chosen = bool(server.job_id)
+    elif state == ARCHIVED:
+        chosen = server.archived
+    else:
+        chosen = not state or server.state == state
+    launched = (server.launched.instance_id, server.launched.job_id) if server.launched else ()
+    texts = (server.name, server.server_id, server.user_provided_id, server.job_id, *launched)
+    return chosen and (not find or any(find in text.lower() for text in texts))
+
+
+def _stages(job: Job) -> dict[str, int]:
+    """How many of a job's servers stand where, the furthest first."""
+    reached = {
+        item.data["sourceServerID"]: _STAGE[item.event]
+        for item in job.log
+        if item.event in _STAGE and "sourceServerID" in item.data
+    }
+    counts = Counter(
+        "SKIPPED" if each.skipped else each.launch_status if each.settled else reached.get(each.server_id, "pending")
+        for each in job.participants.values()
+    )
+    return {stage: counts[stage] for stage in _STAGES if counts[stage]}
 
 
 def _server(account: Account, server: SourceServer) -> dict[str, Any]:

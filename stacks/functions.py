@@ -9,10 +9,12 @@ from constructs import Construct
 
 from migration_constructs import (
     PERMISSIONS,
+    READ_MGN,
     EncryptedQueue,
     HandlerFunction,
     MigrationBus,
     Network,
+    Permission,
     Platform,
     StateTable,
     acknowledge,
@@ -28,7 +30,7 @@ from runtime.models.environment import (
 )
 from runtime.models.table import Index
 from stacks.messaging import CALLBACK_TIMEOUT, DISPATCH_TIMEOUT
-from stacks.settings import NetworkSettings, StageSettings
+from stacks.settings import NetworkSettings, StageSettings, TargetSettings
 
 STEP_TIMEOUTS = {
     "validate_input": Duration.seconds(30),
@@ -67,6 +69,8 @@ class PipelineFunctions(Construct):
         super().__init__(scope, id_)
         self.platform = _platform(self, settings, key)
         self.signing_secret = _signing_secret(self, key)
+        self._enter_targets = _enter(settings.targets) if settings.targets else ()
+        targets = settings.targets.for_functions if settings.targets else None
         stage, table, event_bus = settings.stage, state.table.table_name, bus.event_bus.event_bus_name
         self.ingress = self._function(
             "ingress_handler",
@@ -79,7 +83,11 @@ class PipelineFunctions(Construct):
             Duration.seconds(settings.ingress.timeout_seconds),
         )
         step_environment = StepEnvironment(
-            stage=stage, state_table=table, budgets=settings.budgets, wake_queue=wakes.queue.queue_url
+            stage=stage,
+            state_table=table,
+            budgets=settings.budgets,
+            targets=targets,
+            wake_queue=wakes.queue.queue_url,
         )
         self.steps = {
             module: self._function(
@@ -95,6 +103,7 @@ class PipelineFunctions(Construct):
                 state_table=table,
                 event_bus=event_bus,
                 budgets=settings.budgets,
+                targets=targets,
                 wake_queue=wakes.queue.queue_url,
             ),
             SWEEP_TIMEOUT,
@@ -127,13 +136,14 @@ class PipelineFunctions(Construct):
         on_failure: sqs.IQueue | None = None,
         retry_attempts: int | None = None,
     ) -> HandlerFunction:
+        permissions = PERMISSIONS[module]
         return HandlerFunction(
             self,
             "".join(word.capitalize() for word in module.split("_")),
             module=module,
             environment=environment,
             platform=self.platform,
-            permissions=PERMISSIONS[module],
+            permissions=(*permissions, *self._enter_targets) if READ_MGN in permissions else permissions,
             timeout=timeout,
             on_failure=on_failure,
             retry_attempts=retry_attempts,
@@ -152,6 +162,11 @@ class PipelineFunctions(Construct):
         for waker in (self.sweep, self.dispatch):
             wakes.queue.grant_send_messages(waker.function)
         self.signing_secret.grant_read(self.callback.function)
+
+
+def _enter(targets: TargetSettings) -> tuple[Permission, ...]:
+    roles = (f"arn:{{partition}}:iam::{account}:role/{targets.role_in(region)}" for account, region in targets.places)
+    return (Permission(("sts:AssumeRole",), tuple(roles), ""),)
 
 
 def _platform(scope: Construct, settings: StageSettings, key: kms.IKey) -> Platform:

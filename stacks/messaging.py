@@ -1,14 +1,14 @@
 """How messages come in and go out."""
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Aws, CfnResource, Duration, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
 from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus
 from runtime.models.deployment import stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
-from stacks.settings import StageSettings
+from stacks.settings import StageSettings, TargetSettings
 
 CALLBACK_TIMEOUT = Duration.seconds(120)
 # Shorter than `launch_doubt`: a dispatcher whose batch is given up must be dead by then.
@@ -36,6 +36,30 @@ class MessagingStack(Stack):
         detail = events.RuleTargetInput.from_event_path("$.detail")
         self._forward("RequestRule", FROM_OTHERS, REQUEST_DETAIL_TYPE, self.requests, detail)
         self._forward("CallbackRule", [SOURCE], MigrationStatusChanged.detail_type, self.callbacks)
+        if settings.targets:
+            self._hear(settings.stage, settings.targets)
+
+    def _hear(self, stage: str, targets: TargetSettings) -> None:
+        # Other Regions of this account need no such leave: the role of their rule is enough.
+        accounts = [account for account in targets.regions if account != targets.home_account]
+        if not accounts:
+            return
+        # Not EventBusPolicy, whose statement does not survive the way from Python, nor CfnEventBusPolicy, which warns
+        # at each synthesis of a property that is not used.
+        CfnResource(
+            self,
+            "TargetEvents",
+            type="AWS::Events::EventBusPolicy",
+            properties={
+                "StatementId": f"migration-{stage}-targets",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": [f"arn:{Aws.PARTITION}:iam::{account}:root" for account in accounts]},
+                    "Action": "events:PutEvents",
+                    "Resource": f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:event-bus/default",
+                },
+            },
+        )
 
     def _forward(
         self,
@@ -51,4 +75,4 @@ class MessagingStack(Stack):
             event_bus=self.bus.event_bus,
             event_pattern=events.EventPattern(source=source, detail_type=[detail_type]),
         )
-        rule.add_target(targets.SqsQueue(to.queue, message=message, dead_letter_queue=self.bus.undelivered))
+        rule.add_target(event_targets.SqsQueue(to.queue, message=message, dead_letter_queue=self.bus.undelivered))

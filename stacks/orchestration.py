@@ -95,7 +95,9 @@ class OrchestrationStack(Stack):
         )
 
         self.functions.dispatch.function.add_event_source(
-            sources.SqsEventSource(self.messaging.wakes.queue, max_concurrency=DISPATCHERS)
+            sources.SqsEventSource(
+                self.messaging.wakes.queue, max_concurrency=DISPATCHERS, report_batch_item_failures=True
+            )
         )
 
     def _publish_journal(self, state: StateTable) -> None:

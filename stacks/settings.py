@@ -8,10 +8,11 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from migration_constructs import Target
-from runtime.models.environment import Budgets
+from runtime.models.base import AccountId, Region
+from runtime.models.environment import Budgets, Targets
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
@@ -50,6 +51,46 @@ class PaceSettings(Settings):
     check_attempts: Annotated[int, Field(ge=1)] = Field(default=12, description="Repetitions of a pending check.")
 
 
+class TargetSettings(Settings):
+    """Accounts and Regions requests may name besides the one the stage is deployed in."""
+
+    # The stage's own stacks are deployed wherever the credentials point to; what trusts them has to be told.
+    home_account: AccountId = Field(description="The account the stage is deployed in.")
+    home_region: Region = Field(description="The Region the stage is deployed in.")
+    # IAM's limit is 64 characters, and a Region is added.
+    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9+=,.@_-]{1,48}$")] = Field(
+        description="Each target has a role of this name followed by - and its Region."
+    )
+    external_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9+=,.@:/_-]+$", min_length=2, max_length=1224)] = Field(
+        description="What the roles ask for before they let anyone in."
+    )
+    regions: dict[AccountId, Annotated[tuple[Region, ...], Field(min_length=1)]] = Field(
+        description="The targets: Regions by account; other Regions of the stage's own account are targets, too."
+    )
+
+    @model_validator(mode="after")
+    def _home_is_no_target(self) -> Self:
+        # A target hands its events to the home's bus: at home they would go round in a circle.
+        if (self.home_account, self.home_region) in self.places:
+            raise ValueError("regions: the stage's own account and Region is always served and is no target")
+        return self
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Account and Region of each target."""
+        return tuple((account, region) for account, regions in self.regions.items() for region in regions)
+
+    @property
+    def for_functions(self) -> Targets:
+        """What the functions are told."""
+        scopes = tuple(f"{account}#{region}" for account, region in self.places)
+        return Targets(role_name=self.role_name, external_id=self.external_id, scopes=scopes)
+
+    def role_in(self, region: str) -> str:
+        """The role's name: IAM is global, so the roles of one account differ by their Region."""
+        return f"{self.role_name}-{region}"
+
+
 class StageSettings(Settings):
     """Everything a stage decides."""
 
@@ -71,6 +112,7 @@ class StageSettings(Settings):
         default=False, description="Callbacks may go to private addresses; for receivers on the same machine only."
     )
     network: NetworkSettings | None = Field(default=None, description="Run the functions in this network.")
+    targets: TargetSettings | None = Field(default=None, description="Other accounts and Regions to migrate into.")
 
     @classmethod
     def from_context(cls, node: Node) -> Self:

@@ -79,9 +79,9 @@ class FakeMgn:
         self._called("servers")
         return tuple(self.by_id[source_id] for source_id in ids if source_id in self.by_id)
 
-    def active_servers(self) -> Iterable[SourceServer]:
+    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
         self._called("active_servers")
-        return iter([server for server in self.by_id.values() if not server.is_archived])
+        return [server for server in self.by_id.values() if not server.is_archived]
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         self._called("jobs")

@@ -5,7 +5,7 @@ from migration_constructs.acknowledgements import acknowledge, acknowledge_wildc
 from migration_constructs.bus import FROM_OTHERS, MigrationBus
 from migration_constructs.function import HandlerFunction, Network, Platform
 from migration_constructs.key import EncryptionKey
-from migration_constructs.permissions import PERMISSIONS, Permission
+from migration_constructs.permissions import PERMISSIONS, READ_MGN, TARGET_PERMISSIONS, Permission
 from migration_constructs.queue import EncryptedQueue
 from migration_constructs.state_machine import MigrationStateMachine
 from migration_constructs.steps import Pace
@@ -14,6 +14,8 @@ from migration_constructs.table import StateTable
 __all__ = [
     "FROM_OTHERS",
     "PERMISSIONS",
+    "READ_MGN",
+    "TARGET_PERMISSIONS",
     "EncryptedQueue",
     "EncryptionKey",
     "HandlerFunction",

@@ -210,3 +210,8 @@ PERMISSIONS: dict[str, tuple[Permission, ...]] = {
     "publish_events": (),
     "callback_handler": (),
 }
+
+TARGET_PERMISSIONS = tuple(
+    permission for permissions in PERMISSIONS.values() for permission in permissions if permission != RESUME_STEPS
+)
+"""What the functions need in another account or Region: all but waking their own state machine."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from runtime.adapters.batches import batches
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 IDS_PER_CALL = 200
 PAGE_SIZE = 200
+LOG_PAGE_SIZE = 1_000
+"""The log of a full job has thousands of items, and each of its servers reads it."""
+
+INVENTORY_SECONDS = 30.0
+"""A wave of names resolved one after another lists the servers once."""
 
 
 class MgnMigrationService:
@@ -24,14 +30,19 @@ class MgnMigrationService:
     def __init__(self, client: "MgnClient", once: "MgnClient") -> None:
         self._client = client
         self._once = once
+        self._inventory: tuple[SourceServer, ...] = ()
+        self._listed_at = -INVENTORY_SECONDS
 
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         # Without isArchived MGN answers archived servers too: a server archived under our hands must be seen.
         found = (self._servers({"sourceServerIDs": batch}) for batch in batches(ids, IDS_PER_CALL))
         return tuple(server for servers in found for server in servers)
 
-    def active_servers(self) -> Iterable[SourceServer]:
-        return self._servers({"isArchived": False})
+    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
+        if fresh or monotonic() - self._listed_at > INVENTORY_SECONDS:
+            self._inventory = tuple(self._servers({"isArchived": False}))
+            self._listed_at = monotonic()
+        return self._inventory
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         found = (self._jobs({"jobIDs": batch}) for batch in batches(ids, IDS_PER_CALL))
@@ -43,7 +54,9 @@ class MgnMigrationService:
 
     def job_log(self, job_id: str) -> tuple[JobLogEntry, ...]:
         with mgn_faults():
-            pages = self._client.get_paginator("describe_job_log_items").paginate(jobID=job_id)
+            pages = self._client.get_paginator("describe_job_log_items").paginate(
+                jobID=job_id, PaginationConfig={"PageSize": LOG_PAGE_SIZE}
+            )
             items = [item for page in pages for item in page.get("items", ())]
         return tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
 

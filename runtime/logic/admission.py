@@ -136,7 +136,10 @@ def _matches(ports: Ports, request: MigrationRequest) -> tuple[SourceServer, ...
     if request.source_server_id is not None:
         return ports.mgn.servers([request.source_server_id])
     # MGN can only filter by id, so a name means reading the list (mgn.md §2.1).
-    return matching_servers(request, ports.mgn.active_servers())
+    found = matching_servers(request, ports.mgn.active_servers())
+    found = found or matching_servers(request, ports.mgn.active_servers(fresh=True))
+    # Read again: the list may be a moment old.
+    return ports.mgn.servers([server.source_server_id for server in found])
 
 
 def _network_facts(ports: Ports, request: MigrationRequest) -> NetworkFacts:

@@ -45,14 +45,6 @@ _NOTE_ATTEMPTS = 5
 Group = Sequence[Wait]
 
 
-class Call(NamedTuple):
-    """What became of one call: the state after it, how many servers its job has, or why MGN refused it."""
-
-    state: Dispatch
-    servers: int
-    refusal: MigrationError | None = None
-
-
 class Look(NamedTuple):
     """What one look saw and did."""
 
@@ -99,7 +91,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
     ready = _idle(asking, active)
     launched, gather = 0, ports.budgets.launch_gather
     while batch := next_batch(ready, left, now=ports.now(), gather=gather):
-        fit = _fit(ports, state, batch)
+        state, fit = _fit(ports, state, batch)
         if len(fit) < len(batch):
             # The places of those that cannot launch now go to the next ones.
             ready = [wait for wait in ready if wait not in batch or wait in fit]
@@ -108,25 +100,34 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
         groups: deque[Group] = deque([batch])
         while groups and not left.is_full:
             group = groups.popleft()[: left.servers]
-            try:
-                state, started, refusal = _start(ports, state, group)
-            except (ThrottledError, ServiceUnavailableError):
-                return launched, ports.budgets.look
-            if refusal is not None:
-                groups.extend(_without_offenders(ports, state, group, refusal))
-            launched += started
-            left = Room(left.jobs - bool(started), left.servers - started)
+            state, started, refused = _start(ports, state, group)
+            match refused:
+                case None:
+                    launched += started
+                    left = Room(left.jobs - bool(started), left.servers - started)
+                case ThrottledError() | ServiceUnavailableError():
+                    return launched, ports.budgets.look
+                case SourceServerBusyError() | SourceServerGoneError() | SourceServerStateError():
+                    state, smaller = _without_offenders(ports, state, group, refused)
+                    groups.extend(smaller)
+                case _:
+                    raise refused
     if ready and not left.is_full:
         gathered = min(due(wait, left, gather=gather) for wait in ready) - ports.now()
         return launched, max(gathered.total_seconds(), 0)
     return launched, None if launched == len(asking) else ports.budgets.look
 
 
-def _start(ports: Ports, state: Dispatch, group: Group) -> Call:
-    """Start one MGN job for these waits.
+class _Started(NamedTuple):
+    """What became of a call: the state after it, the servers of its job, and why it was refused."""
 
-    Raises ServiceUnavailableError with the batch still in flight, and every other error with nothing in flight.
-    """
+    state: Dispatch
+    servers: int = 0
+    refused: MigrationError | None = None
+
+
+def _start(ports: Ports, state: Dispatch, group: Group) -> _Started:
+    """Start one MGN job for these waits. After ServiceUnavailableError the batch is still in flight."""
     batch = Batch(
         launch_id=ports.new_id(), kind=_kind(group[0]), members=tuple(map(_member, group)), attempted_at=ports.now()
     )
@@ -134,21 +135,18 @@ def _start(ports: Ports, state: Dispatch, group: Group) -> Call:
     owed = _still_owed(ports, group)
     members = tuple(_member(wait) for wait, _ in owed)
     if not members:
-        return Call(_save(ports, state, in_flight=None), 0)
+        return _Started(_save(ports, state, in_flight=None))
     if members != batch.members:
         batch = batch.model_copy(update={"members": members})
         state = _save(ports, state, in_flight=batch)
     try:
         job = _call(ports, batch, [record.correlation_id for _, record in owed])
-    except ServiceUnavailableError:
-        raise
-    except (SourceServerBusyError, SourceServerGoneError, SourceServerStateError) as refusal:
-        return Call(_save(ports, state, in_flight=None), 0, refusal)
-    except MigrationError:
-        _save(ports, state, in_flight=None)
-        raise
+    except ServiceUnavailableError as lost:
+        return _Started(state, refused=lost)
+    except MigrationError as refused:
+        return _Started(_save(ports, state, in_flight=None), refused=refused)
     batch = batch.model_copy(update={"job_id": job.job_id})
-    return Call(_announce(ports, _save(ports, state, in_flight=batch), batch), len(members))
+    return _Started(_announce(ports, _save(ports, state, in_flight=batch), batch), len(members))
 
 
 def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:
@@ -245,39 +243,47 @@ def _give_job(ports: Ports, wait: Wait, job_id: str) -> None:
     ports.store.amend(wait, {"job_id": job_id, "deadline": deadline})
 
 
-def _fit(ports: Ports, state: Dispatch, batch: Group) -> list[Wait]:
+def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[Wait]]:
     """Those that can be launched as MGN has them now; a server that someone changed ends its wait by itself."""
     servers = {server.source_server_id: server for server in ports.mgn.servers([w.source_server_id for w in batch])}
-    fit, misfits = [], []
+    fit: list[Wait] = []
+    misfits: list[tuple[Wait, Outcome]] = []
     for wait in batch:
         server = servers.get(wait.source_server_id)
-        if outcome := misfit(wait, server):
+        outcome = misfit(wait, server)
+        if outcome is not None:
             misfits.append((wait, outcome))
         elif server is not None and is_launchable(wait, server, ports.budgets):
             fit.append(wait)
-    if misfits and ports.store.dispatch(ports.scope).version != state.version:
-        raise RecordChangedError(f"another dispatcher is at work in {ports.scope}: it may be who changed the servers")
-    for wait, outcome in misfits:
-        if not _has_job(ports, wait, ports.store.record(wait.migration_id)):
-            conclude(ports, wait, outcome)
-    return fit
+    return _give_up(ports, state, misfits), fit
 
 
-def _without_offenders(ports: Ports, state: Dispatch, group: Group, refused: MigrationError) -> list[Group]:
+def _without_offenders(
+    ports: Ports, state: Dispatch, group: Group, refused: MigrationError
+) -> tuple[Dispatch, list[Group]]:
     """What to try again after a refused call: the group without those MGN shows as unfit, else both its halves."""
     active = [job for job in ports.mgn.jobs_since(ports.now() - JOB_HORIZON) if job.is_active]
-    rest = _idle(_fit(ports, state, group), active)
+    state, fit = _fit(ports, state, group)
+    rest = _idle(fit, active)
     if len(rest) < len(group):
-        return [rest] if rest else []
+        return state, [rest] if rest else []
     if len(group) > 1:
-        return [group[: len(group) // 2], group[len(group) // 2 :]]
-    reason = str(refused)[:REASON_LIMIT]
+        return state, [group[: len(group) // 2], group[len(group) // 2 :]]
+    outcome = Outcome(error=type(refused).__name__, reason=str(refused)[:REASON_LIMIT])
     if _kind(group[0]) is LaunchKind.TERMINATE and isinstance(refused, SourceServerBusyError):
         # The next round of the undo finds out who works on the server.
-        conclude(ports, group[0], Outcome(reason=reason, progress=Progress.AGAIN))
-    else:
-        conclude(ports, group[0], Outcome(error=type(refused).__name__, reason=reason))
-    return []
+        outcome = outcome.model_copy(update={"error": None, "progress": Progress.AGAIN})
+    return _give_up(ports, state, [(group[0], outcome)]), []
+
+
+def _give_up(ports: Ports, state: Dispatch, ended: Sequence[tuple[Wait, Outcome]]) -> Dispatch:
+    """End these waits, unless another dispatcher has launched since the state was read: the change may be its own."""
+    if ended:
+        state = _save(ports, state)
+    for wait, outcome in ended:
+        if not _has_job(ports, wait, ports.store.record(wait.migration_id)):
+            conclude(ports, wait, outcome)
+    return state
 
 
 def _idle(waits: Group, active: Iterable[Job]) -> list[Wait]:

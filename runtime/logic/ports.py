@@ -113,8 +113,8 @@ class MigrationService(Protocol):
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         """The servers with these ids, archived ones included; unknown ids are left out. Batches of 200."""
 
-    def active_servers(self) -> Iterable[SourceServer]:
-        """Every server that is not archived."""
+    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
+        """Every server that is not archived; unless `fresh`, as it was half a minute ago or later."""
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         """The jobs with these ids; unknown ids are left out."""

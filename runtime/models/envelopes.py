@@ -1,7 +1,6 @@
 """The envelopes in which AWS hands events over, reduced to what is read."""
 
 import json
-from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -71,26 +70,3 @@ class StreamRecord(Envelope):
     @property
     def document(self) -> str:
         return self.dynamodb.new_image.document["S"]
-
-
-class QueuedWake(Envelope):
-    """One record of the wake queue."""
-
-    body: str
-    attributes: dict[str, str]
-
-    @property
-    def scope(self) -> str:
-        """The account and Region to look at."""
-        return self.body
-
-    @property
-    def sent_at(self) -> datetime:
-        """By SQS's own clock."""
-        return datetime.fromtimestamp(int(self.attributes["SentTimestamp"]) / 1000, UTC)
-
-
-class QueuedWakes(Envelope):
-    """A batch of the wake queue."""
-
-    records: tuple[QueuedWake, ...] = Field(alias="Records")

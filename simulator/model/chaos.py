@@ -53,7 +53,7 @@ class Chaos:
 
     def call_fault(self, operation: str, names: Iterable[str]) -> CallFault | None:
         """The fault that hits this API call, if any; `names` are those of the servers it names."""
-        known = tuple(names)
+        known = tuple(names) if self.calls else ()
         for fault in self.calls:
             if not any(fnmatchcase(operation, glob) for glob in fault.operations):
                 continue

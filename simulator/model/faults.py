@@ -7,6 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Globs = tuple[str, ...]
+Seconds = Annotated[float, Field(ge=0)]
+StallError = Literal[
+    "AGENT_NOT_SEEN", "SNAPSHOTS_FAILURE", "NOT_CONVERGING", "UNSTABLE_NETWORK", "FAILED_TO_CREATE_SECURITY_GROUP",
+    "FAILED_TO_LAUNCH_REPLICATION_SERVER", "FAILED_TO_BOOT_REPLICATION_SERVER", "FAILED_TO_AUTHENTICATE_WITH_SERVICE",
+    "FAILED_TO_DOWNLOAD_REPLICATION_SOFTWARE", "FAILED_TO_CREATE_STAGING_DISKS", "FAILED_TO_ATTACH_STAGING_DISKS",
+    "FAILED_TO_PAIR_REPLICATION_SERVER_WITH_AGENT", "FAILED_TO_CONNECT_AGENT_TO_REPLICATION_SERVER",
+    "FAILED_TO_START_DATA_TRANSFER", "UNSUPPORTED_VM_CONFIGURATION", "LAST_SNAPSHOT_JOB_FAILED",
+    "FAILED_TO_SETUP_FSX_PROXY", "FAILED_TO_CREATE_FSX_SNAPSHOT",
+]  # fmt: skip
 
 
 class _Fault(BaseModel):
@@ -53,7 +62,7 @@ class ReplicationFault(_Fault):
     state: Literal["STALLED", "BACKLOG", "RESCAN"] = "STALLED"
     after_seconds: float = Field(0, ge=0, description="simulated seconds after the start or the injection")
     lasts_seconds: float | None = Field(None, gt=0, description="simulated seconds until it heals; never when null")
-    error: str = Field("AGENT_NOT_SEEN", description="dataReplicationError.error of a stall")
+    error: StallError = Field("AGENT_NOT_SEEN", description="dataReplicationError.error of a stall")
     backlog_gib: float = Field(1, ge=0)
 
 
@@ -75,7 +84,7 @@ class EventFault(_Fault):
     detail_types: Globs = Field(("*",), min_length=1)
     drop: Probability = 0.0
     duplicate: Probability = 0.0
-    delay_seconds: tuple[float, float] = Field((0, 0), description="shortest and longest delay, simulated seconds")
+    delay_seconds: tuple[Seconds, Seconds] = Field((0, 0), description="shortest and longest delay, simulated seconds")
     reorder: Probability = Field(0.0, description="share of events held back behind later ones by reorder_seconds")
     reorder_seconds: float = Field(120, ge=0)
 

@@ -120,8 +120,10 @@ class SourceServer:
     application: Application | None = None
     template_id: str = ""
     launch_settings: dict[str, Any] = field(default_factory=dict)
+    launch_defaults: dict[str, Any] = field(default_factory=dict)
     replication_settings: dict[str, Any] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    source_action_results: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed_mandatory_actions: tuple[str, ...] = ()
     ready_for_test_announced: bool = False
     static_json: str = ""

@@ -1,6 +1,16 @@
 """What each API operation does, by name; a name of the service model that is missing here answers "not simulated"."""
 
-from simulator.operations import actions, configuration, grouping, jobs, servers, service, tagging, transfer
+from simulator.operations import (
+    actions,
+    configuration,
+    grouping,
+    jobs,
+    servers,
+    service,
+    source_actions,
+    tagging,
+    transfer,
+)
 from simulator.operations.answers import Answer, Operation, Request, TextItems
 
 OPERATIONS: dict[str, Operation] = {
@@ -11,6 +21,7 @@ OPERATIONS: dict[str, Operation] = {
     **grouping.OPERATIONS,
     **tagging.OPERATIONS,
     **service.OPERATIONS,
+    **source_actions.OPERATIONS,
     **transfer.OPERATIONS,
 }
 

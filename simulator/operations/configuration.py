@@ -34,6 +34,17 @@ def update_launch_configuration(account: Account, request: Request) -> View:
     return _launch_view(server)
 
 
+def get_launch_defaults(account: Account, request: Request) -> View:
+    server = account.server(request["sourceServerID"])
+    return {"sourceServerID": server.server_id, "smallVolumeMaxSize": 0, **server.launch_defaults}
+
+
+def update_launch_defaults(account: Account, request: Request) -> View:
+    server = account.server(request["sourceServerID"])
+    server.launch_defaults = {**server.launch_defaults, **_settings(request)}
+    return get_launch_defaults(account, request)
+
+
 def get_replication_configuration(account: Account, request: Request) -> View:
     server = account.server(request["sourceServerID"])
     return {"sourceServerID": server.server_id, **server.replication_settings}
@@ -142,6 +153,8 @@ def _launch_view(server: SourceServer) -> View:
 OPERATIONS: dict[str, Operation] = {
     "GetLaunchConfiguration": get_launch_configuration,
     "UpdateLaunchConfiguration": update_launch_configuration,
+    "GetLaunchConfigurationDefaults": get_launch_defaults,
+    "UpdateLaunchConfigurationDefaults": update_launch_defaults,
     "GetReplicationConfiguration": get_replication_configuration,
     "UpdateReplicationConfiguration": update_replication_configuration,
     "CreateLaunchConfigurationTemplate": _create_operation(

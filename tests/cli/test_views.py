@@ -6,10 +6,10 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from cli.views import duration, live_view, migrations_table, phases, plain, summary
+from cli.views import duration, live_view, migrations_table, phases, plain, summary, target
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.status import MigrationStatus
-from tests.builders import NOON, a_record, a_request, an_entry
+from tests.builders import NOON, SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_record, a_request, an_entry
 
 S = MigrationStatus
 
@@ -117,3 +117,20 @@ def test_the_summary_counts_in_the_order_migrations_move() -> None:
 
 def _ended(number: int) -> MigrationRecord:
     return a_record(f"mig-{number}", status=S.COMPLETED)
+
+
+def test_target_is_a_column_only_when_some_migration_has_one() -> None:
+    home = a_record("m-1", scope=SCOPE)
+    named = a_request("m-2", target_account=TARGET_ACCOUNT, target_region=TARGET_REGION)
+    elsewhere = a_record("m-2", request=named, scope=TARGET_SCOPE)
+    assert "Target" not in shown(migrations_table([home], now=NOON))[0]
+    header, *rows = shown(migrations_table([home, elsewhere], now=NOON), width=140)
+    assert "Target" in header
+    assert [f"{TARGET_ACCOUNT} {TARGET_REGION}" in row for row in rows if "m-" in row] == [False, True]
+
+
+def test_target_is_what_the_request_named_until_the_rest_is_known() -> None:
+    request = a_request(target_region=TARGET_REGION)
+    assert target(a_record(request=request)) == TARGET_REGION
+    assert target(a_record(request=request, scope="111122223333#eu-west-1")) == "111122223333 eu-west-1"
+    assert target(a_record(scope=SCOPE)) == ""

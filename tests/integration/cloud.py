@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSResponse
 
 from runtime.adapters.clients import client, once_client
 from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
 from runtime.models.environment import Budgets, CallbackEnvironment, SweepEnvironment
 from simulator.boto_compute import BotoCompute
@@ -19,7 +20,7 @@ from simulator.lanes import InlineLanes
 from simulator.model.clock import SteppedClock
 from simulator.scenario import Scenario, ServerSpec
 from simulator.wire import Response
-from tests.builders import SERVER_ID
+from tests.builders import OTHER_SERVER_ID, SERVER_ID
 from tests.contract.aws import aws
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
@@ -28,9 +29,12 @@ SCOPE = f"{ACCOUNT}#{REGION}"
 BUS = "migrations"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migrations:one"
 
+WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
+
 _COMMON = {"stage": "dev", "state_table": TABLE_NAME}
+_BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
-    **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=Budgets(launch_doubt=1)).to_variables(),
+    **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES).to_variables(),
     **CallbackEnvironment(
         **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=0.1
     ).to_variables(),
@@ -73,6 +77,19 @@ class Cloud:
         """Call a handler as the state machine does."""
         identity = {"migrationId": "mig-1", "correlationId": "cor-1", "execution": EXECUTION}
         return self.invoke(handler, {**identity, **fields})
+
+    def dispatch(self) -> int:
+        """Hand the dispatcher all wakes that are due; how many there were."""
+        found = 0
+        while wakes := take_wakes():
+            self.invoke(dispatch_launches.handler, {"Records": wakes})
+            found += len(wakes)
+        return found
+
+    def park(self, handler: LambdaHandler, **fields: Any) -> None:
+        """Call a handler that parks, and have its wait looked at."""
+        self.step(handler, **fields)
+        self.dispatch()
 
     def message(self, **changes: Any) -> dict[str, Any]:
         """A request that can succeed here."""
@@ -131,20 +148,35 @@ def sqs_event(*bodies: Any) -> dict[str, Any]:
     }
 
 
+def take_wakes() -> list[dict[str, Any]]:
+    """The wakes that are due, as records of the dispatcher's queue."""
+    taken = aws("sqs").receive_message(
+        QueueUrl=WAKES, MaxNumberOfMessages=10, MessageSystemAttributeNames=["SentTimestamp"]
+    )
+    wakes = taken.get("Messages", [])
+    for wake in wakes:
+        aws("sqs").delete_message(QueueUrl=WAKES, ReceiptHandle=wake["ReceiptHandle"])
+    return [
+        {"messageId": wake["MessageId"], "body": wake["Body"], "attributes": dict(wake["Attributes"])} for wake in wakes
+    ]
+
+
 def make_cloud() -> Cloud:
-    """A fresh account with one healthy server; inside `mock_aws`."""
+    """A fresh account with two healthy servers; inside `mock_aws`."""
     make_state_table()
     ec2, events, sqs = aws("ec2"), aws("events"), aws("sqs")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(VpcId=vpc, GroupName="web", Description="web")["GroupId"]
     events.create_event_bus(Name=BUS)
+    sqs.create_queue(QueueName="wakes")
     queue = sqs.create_queue(QueueName=f"seen-{uuid4().hex}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="all", EventBusName=BUS, EventPattern='{"source": ["migration.orchestrator"]}')
     events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
     aws("secretsmanager").create_secret(Name="callback-key", SecretString="hush-hush")
-    scenario = Scenario(account_id=ACCOUNT, servers=(ServerSpec(name="billing-web-01", id=SERVER_ID),))
+    servers = (ServerSpec(name="billing-web-01", id=SERVER_ID), ServerSpec(name="billing-web-02", id=OTHER_SERVER_ID))
+    scenario = Scenario(account_id=ACCOUNT, servers=servers)
     simulator = Simulator(
         scenario, clock=SteppedClock(time.time()), compute=lambda _: BotoCompute(aws("ec2"), InlineLanes())
     )

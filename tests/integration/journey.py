@@ -31,23 +31,29 @@ def validated(cloud: Cloud, **changes: Any) -> dict[str, Any]:
     return cloud.step(validate_input.handler)
 
 
-def swept(cloud: Cloud) -> dict[str, Any]:
-    """MGN ends what it works on, and the sweep looks."""
+def looked(cloud: Cloud) -> None:
+    """The sweep has everything looked at."""
+    cloud.invoke(sweep.handler, {})
+    cloud.dispatch()
+
+
+def swept(cloud: Cloud) -> None:
+    """MGN ends what it works on, and the sweep has it looked at."""
     cloud.simulator.finish_jobs()
     cloud.simulator.advance(600)
-    return cloud.invoke(sweep.handler, {})
+    looked(cloud)
 
 
 def _replicated(cloud: Cloud) -> None:
-    cloud.step(prepare_source.handler, taskToken="replication")
+    cloud.park(prepare_source.handler, taskToken="replication")
 
 
 def _launched(phase: str) -> Callable[[Cloud], None]:
     def launch(cloud: Cloud) -> None:
         cloud.step(prepare_source.handler, phase=phase)
         if phase == "cutover":
-            cloud.step(signal_handler.handler, kind="window", taskToken="window")
-        cloud.step(trigger_migration.handler, phase=phase, taskToken=f"launch-{phase}")
+            cloud.park(signal_handler.handler, kind="window", taskToken="window")
+        cloud.park(trigger_migration.handler, phase=phase, taskToken=f"launch-{phase}")
 
     return launch
 
@@ -55,7 +61,7 @@ def _launched(phase: str) -> Callable[[Cloud], None]:
 def _booted(phase: str) -> Callable[[Cloud], None]:
     def boot(cloud: Cloud) -> None:
         swept(cloud)
-        cloud.step(verify_migration.handler, phase=phase, taskToken=f"boot-{phase}")
+        cloud.park(verify_migration.handler, phase=phase, taskToken=f"boot-{phase}")
         swept(cloud)
 
     return boot

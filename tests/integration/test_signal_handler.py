@@ -9,20 +9,9 @@ from pydantic import ValidationError
 from runtime.handlers import prepare_source, signal_handler, sweep
 from runtime.models.status import MigrationStatus
 from simulator.memory_effects import MemoryBus
-from tests.builders import (
-    JOB_ID,
-    SERVER_ID,
-    TARGET_ACCOUNT,
-    TARGET_REGION,
-    TARGET_SCOPE,
-    a_job,
-    a_lock,
-    a_server,
-    a_wait,
-)
-from tests.fakes import FakePorts
-from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, Cloud
-from tests.integration.journey import bring_to, record_of, submitted, validated
+from tests.builders import SERVER_ID, TARGET_ACCOUNT, TARGET_REGION
+from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, Cloud, take_wakes
+from tests.integration.journey import bring_to, looked, record_of, submitted, validated
 
 ARN = f"arn:aws:mgn:{REGION}:{ACCOUNT}:source-server/"
 
@@ -55,66 +44,60 @@ def signal(cloud: Cloud, event: dict[str, Any]) -> str:
     return str(cloud.invoke(signal_handler.handler, event)["result"])
 
 
+def woken(cloud: Cloud, *events: dict[str, Any]) -> None:
+    """The handler gets the events, then the dispatcher its wakes."""
+    assert {signal(cloud, event) for event in events} == {"woke the dispatcher"}
+    cloud.dispatch()
+
+
 def test_i10_mgn_event_delivered_twice_and_late_resumes_once(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
-    assert signal(cloud, mgn_event()) == "woke 0 waits"
+    woken(cloud, mgn_event())
+    assert "launch-test" not in cloud.tokens()
     cloud.simulator.finish_jobs()
-    assert signal(cloud, mgn_event()) == "woke 1 waits"
-    assert signal(cloud, mgn_event()) == "woke 0 waits"
+    woken(cloud, mgn_event(), mgn_event())
     cloud.simulator.advance(86_400)
-    assert signal(cloud, mgn_event()) == "woke 0 waits"
-    assert [token for token in cloud.tokens() if token == "launch-test"] == ["launch-test"]
+    woken(cloud, mgn_event())
+    assert [sent["taskToken"] for _, sent in cloud.resumed].count("launch-test") == 1
 
 
-def test_mgn_event_of_another_account_or_region_wakes_nothing_of_ours(cloud: Cloud) -> None:
-    bring_to("test-launched", cloud)
-    cloud.simulator.finish_jobs()
-    assert signal(cloud, mgn_event() | {"account": "222233334444"}) == "woke 0 waits"
-    assert signal(cloud, mgn_event() | {"region": "eu-west-1"}) == "woke 0 waits"
-    assert signal(cloud, mgn_event()) == "woke 1 waits"
+@pytest.mark.parametrize("change", [{"account": TARGET_ACCOUNT}, {"region": TARGET_REGION}])
+def test_mgn_event_wakes_the_dispatcher_of_its_own_account_and_region(cloud: Cloud, change: dict[str, str]) -> None:
+    event = mgn_event() | change
+    signal(cloud, event)
+    assert [wake["body"] for wake in take_wakes()] == [f"{event['account']}#{event['region']}"]
 
 
-def test_mgn_event_wakes_the_server_of_its_own_account(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    ports = FakePorts(targets=(TARGET_SCOPE,))
-    there = ports.at(TARGET_SCOPE)
-    there.mgn.add(a_server(state="TESTING"))
-    there.mgn.started.append(a_job(launch_status="LAUNCHED"))
-    ports.store.lock(a_lock(scope=TARGET_SCOPE))
-    ports.store.park(a_wait(scope=TARGET_SCOPE, job_id=JOB_ID))
-    monkeypatch.setattr(signal_handler, "aws_ports", lambda *_: ports)
-    event = mgn_event() | {"account": TARGET_ACCOUNT, "region": TARGET_REGION}
-    assert signal(cloud, event) == "woke 1 waits"
-
-
-def test_event_that_mgn_really_sends_wakes_the_wait(cloud: Cloud) -> None:
+def test_event_that_mgn_really_sends_wakes_the_dispatcher(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     cloud.simulator.finish_jobs()
     bus = cloud.simulator.bus
     assert isinstance(bus, MemoryBus)
     sent = next(event for event in bus.events if event.detail_type == "MGN Source Server Launch Result")
-    envelope = {**mgn_event(), "resources": [sent.resource], "detail": dict(sent.detail)}
-    assert signal(cloud, envelope) == "woke 1 waits"
+    woken(cloud, {**mgn_event(), "resources": [sent.resource], "detail": dict(sent.detail)})
+    assert cloud.tokens()["launch-test"] is None
 
 
 @pytest.mark.parametrize("server", ["s-99999999999999999", "s-short"])
 def test_event_of_a_server_nobody_migrates_is_harmless(cloud: Cloud, server: str) -> None:
-    assert signal(cloud, mgn_event(server)) == "woke 0 waits"
+    woken(cloud, mgn_event(server))
+    assert cloud.resumed == []
 
 
 def test_i10_with_every_event_lost_the_sweep_resumes(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 0, "restarted": 0, "frozen": 0}
     cloud.simulator.finish_jobs()
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 1, "resumed": 1, "restarted": 0, "frozen": 0}
+    assert cloud.invoke(sweep.handler, {}) == {"scopes": 1, "restarted": 0, "frozen": 0}
+    cloud.dispatch()
     assert cloud.tokens()["launch-test"] is None
-    assert cloud.invoke(sweep.handler, {}) == {"waiting": 0, "resumed": 0, "restarted": 0, "frozen": 0}
+    assert list(cloud.store.open_waits(SCOPE)) == []
 
 
 def test_i10_failed_launch_inside_a_completed_job_fails_its_step(cloud: Cloud) -> None:
     cloud.simulator.inject({"kind": "launch", "at": "conversion"})
     bring_to("test-launched", cloud)
     cloud.simulator.finish_jobs()
-    cloud.invoke(sweep.handler, {})
+    looked(cloud)
     assert cloud.tokens()["launch-test"] == "LaunchFailedError"
 
 
@@ -122,8 +105,8 @@ def test_token_step_functions_dropped_is_closed_not_kept(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     cloud.gone.add("launch-test")
     cloud.simulator.finish_jobs()
-    assert cloud.invoke(sweep.handler, {})["resumed"] == 1
-    assert cloud.store.waits("mig-1") == ()
+    looked(cloud)
+    assert cloud.store.waits(SCOPE, "mig-1") == ()
 
 
 def test_decision_opens_its_gate_once(cloud: Cloud) -> None:
@@ -132,6 +115,7 @@ def test_decision_opens_its_gate_once(cloud: Cloud) -> None:
     cloud.step(signal_handler.handler, kind="approval", gate="cutover", taskToken="approval")
     approve = decision(decision="approve", gate="cutover", reason="all green")
     assert [signal(cloud, approve), signal(cloud, approve)] == ["taken", "ignored: decided before"]
+    cloud.dispatch()
     assert cloud.tokens()["approval"] is None
     (kept,) = cloud.store.signals("mig-1")
     assert (kept.by, kept.reason) == ("ada@example.com", "all green")
@@ -141,13 +125,14 @@ def test_i10_decision_that_comes_before_its_step_is_kept_for_it(cloud: Cloud) ->
     bring_to("test-verified", cloud, approval={"cutover": True})
     cloud.step(prepare_source.handler, phase="cutover")
     assert signal(cloud, decision(decision="reject", gate="cutover")) == "taken"
-    cloud.step(signal_handler.handler, kind="approval", gate="cutover", taskToken="approval")
+    cloud.park(signal_handler.handler, kind="approval", gate="cutover", taskToken="approval")
     assert cloud.tokens()["approval"] == "ApprovalRejectedError"
 
 
 def test_i7_cancel_with_the_longest_reason_ends_the_step(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     assert signal(cloud, decision(decision="cancel", reason="x" * 2048)) == "taken"
+    cloud.dispatch()
     assert cloud.tokens()["launch-test"] == "MigrationCancelledError"
 
 

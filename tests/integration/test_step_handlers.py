@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from runtime.errors import LaunchInDoubtError, NotVerifiedError, ServiceUnavailableError, ThrottledError
+from runtime.errors import NotVerifiedError
 from runtime.handlers import (
     finalize_cutover,
     prepare_source,
@@ -87,7 +87,7 @@ def test_i6_failure_after_any_stage_is_rolled_back(cloud: Cloud, stage: str) -> 
     bring_to(stage, cloud)
     failure = {"Error": "CheckFailedError", "Cause": '{"errorMessage": "no answer"}'}
     for number in range(6):
-        cloud.step(rollback_handler.handler, goal="rolled-back", failure=failure, taskToken=f"undo-{number}")
+        cloud.park(rollback_handler.handler, goal="rolled-back", failure=failure, taskToken=f"undo-{number}")
         swept(cloud)
         if record_of(cloud).status.is_terminal:
             break
@@ -102,40 +102,6 @@ def test_rollback_handler_without_a_token_freezes(cloud: Cloud) -> None:
     cloud.step(rollback_handler.handler, failure={"Error": "States.Timeout", "Cause": ""})
     assert record_of(cloud).status is MigrationStatus.FROZEN
     assert cloud.store.lock_of(SCOPE, SERVER_ID) is not None
-
-
-def test_mgn_throttling_surfaces_as_throttled_error_and_the_next_try_launches(cloud: Cloud) -> None:
-    bring_to("replicated", cloud)
-    cloud.step(prepare_source.handler, phase="test")
-    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "throttle", "calls": [1]})
-    with pytest.raises(ThrottledError, match="StartTest: Throttling"):
-        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    assert len(cloud.simulator.account.jobs) == 1
-
-
-def test_i3_lost_answer_of_start_test_is_adopted_by_tag(cloud: Cloud) -> None:
-    bring_to("replicated", cloud)
-    cloud.step(prepare_source.handler, phase="test")
-    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_after", "calls": [1]})
-    with pytest.raises(ServiceUnavailableError):
-        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    (job_id,) = cloud.simulator.account.jobs
-    launch = record_of(cloud).test_launch
-    assert launch is not None
-    assert launch.job_id == job_id
-
-
-def test_i3_call_that_never_arrived_is_doubt_first(cloud: Cloud) -> None:
-    bring_to("replicated", cloud)
-    cloud.step(prepare_source.handler, phase="test")
-    cloud.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_before", "calls": [1]})
-    with pytest.raises(ServiceUnavailableError):
-        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    with pytest.raises(LaunchInDoubtError):
-        cloud.step(trigger_migration.handler, phase="test", taskToken="launch")
-    assert len(cloud.simulator.account.jobs) == 0
 
 
 def test_i11_no_token_and_no_tag_value_is_logged_by_any_step(cloud: Cloud, log_lines: StringIO) -> None:

@@ -8,6 +8,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from runtime.adapters.mgn import MgnMigrationService
+from runtime.errors import TargetAccountError
 from runtime.logic.ports import Ports
 from runtime.models.mgn import InstanceHealth
 from runtime.models.request import MigrationRequest
@@ -18,6 +19,7 @@ from simulator.memory_effects import MemoryBus
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_request
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork
+from tests.pipeline.asl import Json
 from tests.pipeline.world import EVENT_LATENCY, World
 
 S = MigrationStatus
@@ -42,6 +44,16 @@ class Target:
 
     def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
         return World.health(cast(World, self), ids)
+
+
+class Refusing:
+    """An MGN whose account refuses its role."""
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: object) -> None:
+            raise TargetAccountError(f"{TARGET_ACCOUNT} refuses its role")
+
+        return call
 
 
 class TwoAccounts(World):
@@ -139,3 +151,20 @@ def test_i10_target_account_whose_events_are_all_lost_is_found_by_the_sweep() ->
     world.submit(in_target())
     world.run()
     assert world.record("m-target").status is S.COMPLETED, world.record("m-target").reason
+
+
+def test_i6_target_account_that_lets_nobody_in_any_more_freezes_its_migration() -> None:
+    world = TwoAccounts()
+
+    def refuse(function: str, payload: Json) -> None:
+        if function == "verify_migration":
+            world.target.mgn = cast(MgnMigrationService, Refusing())
+
+    world.before_invoke = refuse
+    world.submit(at_home(), in_target())
+    world.run()
+    record = world.record("m-target")
+    assert record.status is S.FROZEN, record.reason
+    assert "TargetAccountError" in record.reason
+    assert world.store.locks[TARGET_SCOPE, SERVER].owner == "m-target"
+    assert world.record("m-home").status is S.COMPLETED, world.record("m-home").reason

@@ -11,7 +11,7 @@ from runtime.models.status import MigrationStatus
 from tests.pipeline.test_pipeline import a_world, assert_invariants, launches, requests, running_instances
 from tests.pipeline.world import CrashError, World
 
-PORTS = ("store", "mgn", "launch_settings", "resumer")
+PORTS = ("store", "mgn", "launch_settings", "resumer", "wakes")
 
 
 class Saboteur:
@@ -66,8 +66,8 @@ def test_no_single_fault_launches_twice_or_leaves_anything_stuck(
 ) -> None:
     points = 0
     for nth in count(1):
-        # Few sweeps, because thousands of runs pay for them; the events come all the same.
-        world = a_world(*scenario, sweep_seconds=400)
+        # Few looks, because thousands of runs pay for them; the events come all the same.
+        world = a_world(*scenario, sweep_seconds=400, look=300)
         world.submit(*requests(world))
         saboteur = Saboteur(world, nth, error, after=after)
         world.run()

@@ -20,10 +20,11 @@ from tests.pipeline.world import World
 S = MigrationStatus
 
 
-def a_world(*faults: Json, count: int = 1, sweep_seconds: float = 60, **scenario: Any) -> World:
+def a_world(*faults: Json, count: int = 1, sweep_seconds: float = 60, look: float = 30, **scenario: Any) -> World:
     servers = (ServerSpec(name="vm-{n:03d}", count=count),)
     scenario = {"servers": servers, "faults": faults, **scenario}
-    return World(Scenario.model_validate(scenario), budgets=Budgets(replication=4 * 3_600), sweep_seconds=sweep_seconds)
+    budgets = Budgets(replication=4 * 3_600, look=look)
+    return World(Scenario.model_validate(scenario), budgets=budgets, sweep_seconds=sweep_seconds)
 
 
 def requests(world: World, **fields: Any) -> list[MigrationRequest]:

@@ -26,6 +26,7 @@ from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal,
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
 from runtime.models.request import MigrationRequest
+from runtime.observability import logger
 from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
@@ -116,9 +117,17 @@ class World:
         return {id_: _health(id_, compute) for id_ in ids}
 
     def wake(self, scope: str, *, after: float = 0) -> None:
-        sent = int(self.simulator.clock.now() * 1_000)
-        event = {"Records": [{"body": scope, "attributes": {"SentTimestamp": str(sent)}}]}
-        self.later(ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", event))
+        sent = self._milliseconds()
+
+        def receive() -> None:
+            times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
+            record = {"messageId": "wake", "body": scope, "attributes": times}
+            self._receive("dispatch_launches", {"Records": [record]})
+
+        self.later(ceil(after) + WAKE_LATENCY, receive)
+
+    def _milliseconds(self) -> str:
+        return str(int(self.simulator.clock.now() * 1_000))
 
     def is_running(self, execution: str) -> bool:
         return self.executions[execution].status == "RUNNING"
@@ -224,10 +233,11 @@ class World:
 
     def _receive(self, name: str, event: Json, receives: int = 3) -> None:
         try:
-            self._call(name, event)
+            failed = self._call(name, event)["batchItemFailures"]
         except TaskFailedError:
-            if receives > 1:
-                self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
+            failed = event["Records"]
+        if failed and receives > 1:
+            self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
 
     def _tolerant(self, name: str, event: Json) -> None:
         # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.
@@ -245,11 +255,15 @@ class World:
             patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
             for patch in patches:
                 patch.start()
+            # A thousand migrations write a hundred thousand lines.
+            level = logger.log_level
+            logger.setLevel("CRITICAL")
             try:
                 yield
             finally:
                 for patch in patches:
                     patch.stop()
+                logger.setLevel(level)
 
 
 class _Context:

@@ -7,11 +7,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
-from simulator import Simulator
+from simulator import Scenario, Simulator
+from simulator.page import page_html
+from simulator.scenario import ServerSpec
 
 
 @pytest.fixture
@@ -42,6 +45,22 @@ def test_stock_client_works_over_a_socket(mgn: Any, mgn_simulator: Simulator) ->
     job = mgn.start_test(sourceServerIDs=servers, tags={"run": "1"})["job"]["jobID"]
     mgn_simulator.finish_jobs()
     assert mgn.describe_jobs(filters={"jobIDs": [job]})["items"][0]["status"] == "COMPLETED"
+
+
+def test_command_line_clients_way_of_paging_works(mgn_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The AWS CLI is botocore with an endpoint from the environment and paginators resumed from a token.
+    for name, value in {
+        "AWS_ENDPOINT_URL_MGN": mgn_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = botocore.session.Session().create_client("mgn")
+    paginator = client.get_paginator("describe_source_servers")
+    first = paginator.paginate(PaginationConfig={"PageSize": 1, "MaxItems": 2}).build_full_result()
+    rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]}).build_full_result()
+    assert [len(part["items"]) for part in (first, rest)] == [2, 1]
 
 
 def test_percent_encoded_arn_survives_the_socket(mgn: Any) -> None:
@@ -124,15 +143,83 @@ def test_wrong_control_request_says_what_is_wrong(
     assert text in answer["message"]
 
 
-def test_page_shows_servers_jobs_and_events(mgn_url: str, mgn: Any, mgn_simulator: Simulator) -> None:
+@pytest.fixture
+def page(mgn_url: str) -> Any:
+    def look(query: str = "") -> str:
+        with urlopen(f"{mgn_url}/{query}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    return look
+
+
+def test_page_shows_servers_jobs_and_events(page: Any, mgn: Any, mgn_simulator: Simulator) -> None:
     mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers), tags={"<b>": "secret"})
-    with urlopen(mgn_url, timeout=5) as answer:
-        page = answer.read().decode()
-    assert "web-01" in page
-    assert "3 PENDING" in page
-    assert "TESTING" in page
-    assert "secret" not in page
-    assert "<b>" not in page
+    shown = page()
+    for text in (
+        "web-01",
+        "3 pending",
+        "<b>3</b>testing",
+        "1 of 20 active, 3 of 200 servers",
+        "StartTest · web-01, web-02, web-03",
+    ):
+        assert text in shown
+    assert "secret" not in shown
+    assert "&lt;b&gt;" in shown
+
+
+def test_page_shows_how_far_each_server_of_a_job_is(page: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    mgn_simulator.inject({"kind": "launch", "at": "snapshot", "servers": ["web-01"]})
+    mgn.start_test(sourceServerIDs=list(mgn_simulator.account.servers))
+    mgn_simulator.advance(150)
+    assert "1 failed, 2 conversion" in page()
+    mgn_simulator.finish_jobs()
+    assert "2 launched, 1 failed" in page()
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("?find=WEB-02", ["web-02"]),
+        ("?find=nothing", []),
+        ("?state=TESTING", ["web-01"]),
+        ("?state=IN_A_JOB&find=web-03", []),
+        ("?page=9", ["web-01", "web-02", "web-03"]),
+        ("?page=-1&colour=red", ["web-01", "web-02", "web-03"]),
+    ],
+)
+def test_page_shows_the_servers_asked_for(
+    page: Any, mgn: Any, mgn_simulator: Simulator, query: str, names: list[str]
+) -> None:
+    mgn.start_test(sourceServerIDs=[mgn_simulator.server("web-01").server_id])
+    table = page(query).partition("<tbody")[2].partition("</tbody>")[0]
+    assert [name for name in ("web-01", "web-02", "web-03") if f">{name}<" in table] == names
+
+
+def test_page_of_many_servers_shows_fifty_and_the_way_to_the_next() -> None:
+    shown = page_html(Simulator(Scenario(servers=(ServerSpec(name="host", count=120),))), {"page": "2"})
+    assert shown.count("<tr><td") == 50
+    assert "120 servers, page 2 of 3" in shown
+    assert 'href="/?page=3"' in shown
+
+
+def test_page_of_nothing_says_so() -> None:
+    shown = page_html(Simulator(Scenario()))
+    for text in ("The scenario has no servers.", "No job yet.", "Nothing has happened yet."):
+        assert text in shown
+
+
+def test_page_leaves_out_reading_calls_and_keeps_refusals(page: Any, mgn: Any) -> None:
+    mgn.describe_jobs()
+    with pytest.raises(mgn.exceptions.ValidationException):
+        mgn.describe_job_log_items(jobID=f"mgnjob-{'0' * 17}")
+    shown = page()
+    assert "DescribeJobs" not in shown
+    assert "DescribeJobLogItems · " in shown
+
+
+def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
+    assert "http://" not in page()
+    assert "https://" not in page()
 
 
 def test_too_large_a_body_is_refused(mgn_url: str) -> None:

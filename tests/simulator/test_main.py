@@ -44,11 +44,26 @@ def test_wrong_scenario_ends_with_two_and_its_reason(tmp_path: Path) -> None:
     assert "servers[0].count: 0" in result.output
 
 
-def test_address_pool_needs_an_ec2_endpoint(tmp_path: Path) -> None:
-    path = tmp_path / "one.yaml"
-    path.write_text("servers: [{name: a}]")
-    result = CliRunner().invoke(app, ["serve", "--scenario", str(path), "--address-pool", "127.16.0.0/16"])
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--address-pool", "127.16.0.0/16"], "needs --ec2-endpoint"),
+        (["--address-pool", "here", "--ec2-endpoint", "http://127.0.0.1:1"], "'here' does not appear to be"),
+        (["--ec2-endpoint", "here"], "Invalid endpoint: here"),
+        (["--account", "12"], "twelve digits"),
+        (["--scenario", "nowhere"], "the ready scenarios are happy-wave-12"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1:0"),
+    ],
+)
+def test_wrong_option_ends_with_two_and_its_reason(options: list[str], reason: str) -> None:
+    result = CliRunner().invoke(app, ["serve", "--port", "0", *options], env={"COLUMNS": "200"})
     assert result.exit_code == 2
+    assert reason in result.output
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["scenario"]])
+def test_help_shows_examples(command: list[str]) -> None:
+    assert "$ mgn-simulator" in CliRunner().invoke(app, [*command, "--help"]).output
 
 
 def test_dead_endpoint_ends_with_three(tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ import pytest
 
 from simulator import Simulator, load_scenario
 from simulator.generator import generate_yaml
-from simulator.scenario import ScenarioError, ServerSpec, parse_scenario
-
-READY = sorted(Path(__file__).parents[2].joinpath("scenarios").glob("*.yaml"))
+from simulator.scenario import ScenarioError, ServerSpec, parse_scenario, ready_scenarios
 
 
-@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
-def test_ready_scenario_loads_and_runs(path: Path) -> None:
-    simulator = Simulator(load_scenario(path))
+@pytest.mark.parametrize("name", ready_scenarios())
+def test_ready_scenario_loads_by_its_name_and_runs(name: str) -> None:
+    simulator = Simulator(load_scenario(name))
     simulator.advance(3600)
-    assert simulator.scenario.name == path.stem
+    assert simulator.scenario.name == name
     assert simulator.account.servers
 
 
@@ -24,8 +22,7 @@ def test_ready_scenario_loads_and_runs(path: Path) -> None:
     [("happy-wave-12", 12), ("messy-wave-40", 40), ("thousand-servers", 1000), ("quota-crunch", 300), ("stalls", 9)],
 )
 def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
-    path = next(path for path in READY if path.stem == name)
-    assert len(Simulator(load_scenario(path)).account.servers) == servers
+    assert len(Simulator(load_scenario(name)).account.servers) == servers
 
 
 @pytest.mark.parametrize(
@@ -46,6 +43,19 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
         ("faults: [{kind: launch, at: nowhere}]", "faults[0].at: 'nowhere'"),
         ("faults: [{kind: weather}]", "'weather'"),
         ("knobs: {busy_batch: maybe}", "knobs.busy_batch: 'maybe'"),
+        ("servers: [{name: 'a{x}'}]", "name 'a{x}' cannot be filled in: it may hold {n}"),
+        ("servers: [{name: a, user_provided_id: '{'}]", "it may hold {n} and {name}"),
+        ("servers: [{name: a, launch: {size: 1}}]", "launch has no size"),
+        ("servers: [{name: a, launch: {bootMode: BIOS}}]", "launch.bootMode: Member must satisfy enum"),
+        (
+            "servers: [{name: a, id: s-00000000000000001}, {name: b, id: s-00000000000000001}]",
+            "two servers have the id 's-00000000000000001'",
+        ),
+        ("faults: [{kind: replication, error: BROKEN}]", "'AGENT_NOT_SEEN'"),
+        ("faults: [{servers: [a]}]", "needs a kind: call, events, launch, replication"),
+        ("servers: {name: a}", "servers: {'name': 'a'}: a list belongs here"),
+        ("servers: [a]", "servers[0]: 'a': a mapping belongs here"),
+        ("account_id: 123456789012", "account_id: 123456789012: text belongs here; put it in quotes"),
         ("- a list", "a scenario is a mapping, got list"),
         ("a: [", "not YAML"),
     ],
@@ -56,9 +66,17 @@ def test_wrong_scenario_names_field_value_and_fix(text: str, expected: str) -> N
     assert expected in str(caught.value)
 
 
-def test_missing_file_is_named() -> None:
-    with pytest.raises(ScenarioError, match=r"nowhere\.yaml: cannot be read"):
+def test_missing_file_is_named_beside_the_ready_scenarios() -> None:
+    with pytest.raises(ScenarioError, match=r"nowhere\.yaml: no such file; .* happy-wave-12, messy-wave-40"):
         load_scenario("nowhere.yaml")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "odd.yaml"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ScenarioError, match=r"odd\.yaml: cannot be read"):
+        load_scenario(path)
 
 
 @pytest.mark.parametrize(

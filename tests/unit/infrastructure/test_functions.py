@@ -8,6 +8,7 @@ from aws_cdk.assertions import Match
 
 import runtime.handlers
 from runtime.models.environment import (
+    Budgets,
     CallbackEnvironment,
     HandlerEnvironment,
     IngressEnvironment,
@@ -24,7 +25,7 @@ ENVIRONMENTS: dict[str, type[HandlerEnvironment]] = {
     "publish_events": PublishEnvironment,
     "callback_handler": CallbackEnvironment,
     "sweep": SweepEnvironment,
-    **dict.fromkeys(STEP_TIMEOUTS, StepEnvironment),
+    **dict.fromkeys((*STEP_TIMEOUTS, "dispatch_launches"), StepEnvironment),
 }
 
 
@@ -110,9 +111,18 @@ def test_logs_are_encrypted_and_kept_as_the_stage_says(stage: str, days: int) ->
     )
 
 
-@pytest.mark.parametrize(("stage", "concurrency"), [("local", None), ("dev", 1), ("prod", 1)])
-def test_sweeps_never_overlap_in_an_account(stage: str, concurrency: int | None) -> None:
-    assert functions(stage)["sweep"].get("ReservedConcurrentExecutions") == concurrency
+@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
+def test_no_function_takes_concurrency_from_the_account(stage: str) -> None:
+    assert not [name for name, found in functions(stage).items() if "ReservedConcurrentExecutions" in found]
+
+
+@pytest.mark.parametrize("module", ["sweep", "dispatch_launches", *STEP_TIMEOUTS])
+def test_whoever_may_wake_knows_the_queue(module: str) -> None:
+    assert variables(module)["WAKE_QUEUE"].startswith("${RefWakes")
+
+
+def test_i3_dispatcher_is_dead_before_its_batch_is_given_up() -> None:
+    assert functions()["dispatch_launches"]["Timeout"] < Budgets().launch_doubt
 
 
 def test_failed_sweep_is_not_repeated() -> None:

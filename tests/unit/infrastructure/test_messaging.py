@@ -49,13 +49,18 @@ def test_every_queue_refuses_plain_http() -> None:
     assert sorted(refusing) == sorted(queues())
 
 
-@pytest.mark.parametrize("id_", ["RequestsQueue", "CallbacksQueue"])
+@pytest.mark.parametrize("id_", ["RequestsQueue", "CallbacksQueue", "WakesQueue"])
 def test_message_goes_to_the_dead_letter_queue_after_three_receives(id_: str) -> None:
     assert queue(id_)["RedrivePolicy"]["maxReceiveCount"] == 3
 
 
 @pytest.mark.parametrize(
-    ("id_", "consumer"), [("RequestsQueue", "ingress_handler"), ("CallbacksQueue", "callback_handler")]
+    ("id_", "consumer"),
+    [
+        ("RequestsQueue", "ingress_handler"),
+        ("CallbacksQueue", "callback_handler"),
+        ("WakesQueue", "dispatch_launches"),
+    ],
 )
 def test_message_stays_invisible_for_six_timeouts_of_its_consumer(id_: str, consumer: str) -> None:
     assert queue(id_)["VisibilityTimeout"] == 6 * functions()[consumer]["Timeout"]

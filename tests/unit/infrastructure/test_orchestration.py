@@ -56,6 +56,16 @@ def test_callbacks_are_read_in_batches_with_partial_failures() -> None:
     )
 
 
+def test_wakes_are_read_by_as_few_dispatchers_as_sqs_allows() -> None:
+    sources(
+        {
+            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Wakes.*")},
+            "FunctionName": {"Ref": Match.string_like_regexp("FunctionsDispatchLaunches.*")},
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        }
+    )
+
+
 def test_only_new_journal_entries_are_published() -> None:
     (stream,) = (m for m in resources("dev", "Orchestration", MAPPING).values() if "StartingPosition" in m)
     (criteria,) = stream["FilterCriteria"]["Filters"]

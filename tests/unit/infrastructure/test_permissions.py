@@ -98,23 +98,42 @@ def test_no_role_may_use_another_key() -> None:
 @pytest.mark.parametrize(
     ("action", "modules"),
     [
-        ("mgn:StartTest", {"trigger_migration"}),
-        ("mgn:StartCutover", {"trigger_migration"}),
+        ("mgn:StartTest", {"dispatch_launches"}),
+        ("mgn:StartCutover", {"dispatch_launches"}),
         ("mgn:FinalizeCutover", {"finalize_cutover"}),
-        ("mgn:TerminateTargetInstances", {"rollback_handler"}),
+        ("mgn:TerminateTargetInstances", {"dispatch_launches"}),
         ("mgn:ChangeServerLifeCycleState", {"prepare_source", "rollback_handler"}),
-        ("ec2:CreateLaunchTemplateVersion", {"prepare_source", "trigger_migration"}),
-        ("ec2:RunInstances", {"trigger_migration"}),
-        ("ec2:TerminateInstances", {"trigger_migration", "rollback_handler"}),
-        ("iam:PassRole", {"trigger_migration"}),
-        ("ssm:SendCommand", {"prepare_source", "trigger_migration", "verify_migration"}),
+        ("ec2:CreateLaunchTemplateVersion", {"prepare_source", "dispatch_launches"}),
+        ("ec2:RunInstances", {"dispatch_launches"}),
+        ("ec2:TerminateInstances", {"dispatch_launches"}),
+        ("iam:PassRole", {"dispatch_launches"}),
+        ("ssm:SendCommand", {"prepare_source", "dispatch_launches", "verify_migration"}),
         ("events:PutEvents", {"ingress_handler", "sweep", "publish_events"}),
         ("secretsmanager:GetSecretValue", {"callback_handler"}),
         ("states:DescribeExecution", {"sweep"}),
+        ("states:SendTaskSuccess", {"dispatch_launches", "rollback_handler"}),
     ],
 )
 def test_only_these_functions_may(action: str, modules: set[str]) -> None:
     assert {module for module in functions() if any(p.action == action for p in of(module))} == modules
+
+
+def test_only_who_parks_signals_or_sweeps_and_the_dispatcher_may_wake() -> None:
+    wakers = {module for module in functions() for p in of(module) if p.action == "sqs:SendMessage" and _is_wakes(p)}
+    assert wakers == {
+        "prepare_source",
+        "trigger_migration",
+        "verify_migration",
+        "rollback_handler",
+        "signal_handler",
+        "sweep",
+        "dispatch_launches",
+    }
+
+
+def test_only_the_dispatcher_takes_wakes() -> None:
+    takers = {module for module in functions() for p in of(module) if p.action == "sqs:ReceiveMessage" and _is_wakes(p)}
+    assert takers == {"dispatch_launches"}
 
 
 @pytest.mark.parametrize("module", ["publish_events", "callback_handler"])
@@ -126,7 +145,7 @@ def test_tellers_only_read_the_table(module: str) -> None:
 @pytest.mark.parametrize("action", ["ec2:RunInstances", "ec2:CreateTags", "ec2:TerminateInstances", "ec2:DeleteVolume"])
 def test_launching_rights_work_only_through_mgn(action: str) -> None:
     through_mgn = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
-    found = [c for module in ("trigger_migration", "rollback_handler") for c in conditions(module, action)]
+    found = conditions("dispatch_launches", action)
     assert found
     assert all(condition == through_mgn for condition in found)
 
@@ -140,13 +159,14 @@ def test_only_mgns_launch_templates_are_changed(module: str) -> None:
 
 
 def test_jobs_are_tagged_only_while_they_are_made() -> None:
-    assert conditions("trigger_migration", "mgn:TagResource") == [
-        {"StringEquals": {"mgn:CreateAction": ["StartTest", "StartCutover"]}}
+    assert conditions("dispatch_launches", "mgn:TagResource") == [
+        {"StringEquals": {"mgn:CreateAction": calls}}
+        for calls in (["StartTest", "StartCutover"], ["TerminateTargetInstances"])
     ]
 
 
 def test_roles_are_passed_to_ec2_only() -> None:
-    found = conditions("trigger_migration", "iam:PassRole")
+    found = conditions("dispatch_launches", "iam:PassRole")
     assert found
     assert all(condition == {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}} for condition in found)
 
@@ -167,8 +187,12 @@ def test_state_machine_invokes_only_its_functions() -> None:
 
 def test_every_call_of_the_adapters_is_permitted_to_someone() -> None:
     granted = {permission.action.split(":")[1] for module in functions() for permission in of(module)}
-    # IAM knows a transaction by the actions of its items.
-    assert _calls() - {"TransactWriteItems"} <= granted
+    # IAM knows a transaction by the actions of its items; roles are assumed by stages with targets only.
+    assert _calls() - {"TransactWriteItems", "AssumeRole"} <= granted
+
+
+def _is_wakes(permission: Allowed) -> bool:
+    return "Wakes" in permission.resource
 
 
 def _calls() -> set[str]:

@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from migration_constructs.steps import Pace, StepTasks, wire_name
 from runtime.errors import TRANSIENT
+from runtime.models.environment import Budgets
 from runtime.models.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
 from tests.unit.infrastructure.synthesis import ROOT, Json, definition, functions, plain, resources, template
 
@@ -103,6 +104,22 @@ def test_only_the_two_ends_end() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_has_a_timeout(name: str) -> None:
     assert state(name)["TimeoutSeconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "waits"),
+    [
+        ("LaunchTest", ("launch_queue", "launch")),
+        ("LaunchCutover", ("launch_queue", "launch")),
+        ("BootTest", ("boot", "launch")),
+        ("BootCutover", ("boot", "launch")),
+        ("CleanUp", ("undo", "undo")),
+        ("Undo", ("undo", "undo")),
+    ],
+)
+def test_i7_task_outlasts_all_its_wait_may_take(name: str, waits: tuple[str, str]) -> None:
+    budgets = Budgets()
+    assert state(name)["TimeoutSeconds"] > sum(getattr(budgets, wait) for wait in waits)
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

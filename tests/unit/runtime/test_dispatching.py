@@ -587,7 +587,7 @@ class TestTwoDispatchers:
         if answer == "lost":
             ports.mgn.lost["start_launch"] = [NO_ANSWER]
         once_before(ports.mgn, "servers", lambda: look(ports))
-        with pytest.raises(RecordChangedError, match="it may be who changed the servers"):
+        with pytest.raises(RecordChangedError, match="another dispatcher is at work"):
             look(ports)
         look(ports)
         # Then nobody failed

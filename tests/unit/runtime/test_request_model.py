@@ -174,3 +174,25 @@ def test_digest_tells_different_requests_apart() -> None:
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
 def test_moment_that_leaves_the_calendar_in_utc_is_refused(moment: str) -> None:
     assert refusal(window={"notBefore": moment, "notAfter": moment}).startswith("window.not")
+
+
+def test_target_account_and_region_are_read_from_the_wire() -> None:
+    document = json.loads(a_request().to_json()) | {"targetAccount": "012345678901", "targetRegion": "us-gov-west-1"}
+    request = MigrationRequest.model_validate(document)
+    assert (request.target_account, request.target_region) == ("012345678901", "us-gov-west-1")
+    assert (a_request().target_account, a_request().target_region) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"targetAccount": "1234"},
+        {"targetAccount": 123456789012},
+        {"targetAccount": "12345678901٢"},
+        {"targetRegion": "eu-west"},
+        {"targetRegion": "EU-WEST-1"},
+        {"targetRegion": "eu-west-1#x"},
+    ],
+)
+def test_what_is_no_account_or_region_is_refused(wrong: dict[str, Any]) -> None:
+    assert refusal(**wrong).startswith(next(iter(wrong)))

@@ -1,0 +1,42 @@
+"""What a target, another account or Region, has of the pipeline: a way in and a way for its events."""
+
+from aws_cdk import Aws, Environment, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as event_targets
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from migration_constructs import TARGET_PERMISSIONS, acknowledge_wildcards
+from runtime.models.deployment import stack_name
+from stacks.orchestration import MGN_DETAIL_TYPES
+from stacks.settings import TargetSettings
+
+
+class TargetAccessStack(Stack):
+    """The role the functions assume in one account and Region, and the rule that sends MGN's events home."""
+
+    def __init__(self, scope: Construct, *, stage: str, targets: TargetSettings, account: str, region: str) -> None:
+        super().__init__(
+            scope,
+            stack_name(stage, f"TargetAccess-{account}-{region}"),
+            env=Environment(account=account, region=region),
+        )
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=targets.role_in(region),
+            description=f"Migration orchestrator of stage {stage} in account {targets.home_account}",
+            assumed_by=iam.AccountPrincipal(targets.home_account),
+            external_ids=[targets.external_id],
+        )
+        for permission in TARGET_PERMISSIONS:
+            role.add_to_policy(permission.statement())
+            acknowledge_wildcards(role, permission.wildcards())
+        home = f"arn:{Aws.PARTITION}:events:{targets.home_region}:{targets.home_account}:event-bus/default"
+        # Without a queue for what is not delivered: these events wake, and the sweep finds what they do not.
+        events.Rule(
+            self,
+            "MgnEvents",
+            event_pattern=events.EventPattern(source=["aws.mgn"], detail_type=MGN_DETAIL_TYPES),
+            targets=[event_targets.EventBus(events.EventBus.from_event_bus_arn(self, "Home", home))],
+        )

@@ -1,0 +1,88 @@
+"""Many launches at once inside MGN's quotas, judged from the simulator's own log (I3, I4, I10)."""
+
+from collections import Counter
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from runtime.models.environment import Budgets
+from runtime.models.status import MigrationStatus
+from simulator.scenario import Scenario, ServerSpec
+from tests.builders import a_request
+from tests.pipeline.test_pipeline import launches
+from tests.pipeline.world import World
+
+S = MigrationStatus
+ACTIVE_JOBS = 20
+ACTIVE_SERVERS = 200
+FOREIGN = 100
+
+
+class BusyAccount(World):
+    """A world that remembers how many launches waited, and in which others may hold half of MGN's quota."""
+
+    def __init__(self, servers: int, *, foreign: int = 0) -> None:
+        specs = [ServerSpec(name="vm-{n:04d}", count=servers)]
+        specs += [ServerSpec(name="theirs-{n:03d}", count=foreign)] if foreign else []
+        scenario = Scenario.model_validate({"servers": specs, "timings": {"jitter": 0.2}, "seed": 7})
+        super().__init__(scenario, budgets=Budgets(look=20))
+        self.waiting: list[tuple[float, int]] = []
+        names = {server_id: server.name for server_id, server in self.simulator.account.servers.items()}
+        self.ours = [name for name in names.values() if name.startswith("vm-")]
+        self._theirs = [server_id for server_id, name in names.items() if name.startswith("theirs-")]
+        for start in range(0, foreign, 10):
+            self._launch_theirs(self._theirs[start : start + 10])
+
+    def _launch_theirs(self, servers: list[str]) -> None:
+        # Other people relaunch their tests without end; MGN allows that.
+        job = self.simulator.call("StartTest", sourceServerIDs=servers)["job"]["jobID"]
+
+        def again() -> None:
+            if job in self.simulator.account.active_jobs:
+                self.later(1, again)
+            else:
+                self._launch_theirs(servers)
+
+        self.later(1, again)
+
+    def _step(self) -> None:
+        super()._step()
+        asking = sum(wait.asks_for_launch for wait in self.store.parked.values())
+        self.waiting.append((self.simulator.clock.now(), asking))
+
+    def usage(self) -> list[tuple[float, int, int]]:
+        """When jobs began or ended: the moment, active jobs and the servers in them."""
+        return [
+            (datetime.fromisoformat(entry["time"]).timestamp(), entry["activeJobs"], entry["activeServers"])
+            for entry in self.simulator.log(kind="job")
+            if "activeJobs" in entry
+        ]
+
+    def use_while_more_wait(self) -> float:
+        """The share of the server quota that was used, over the time in which more launches waited than it had room."""
+        used = total = 0.0
+        usage = iter(self.usage())
+        upcoming, active = next(usage, None), 0
+        for (start, asking), (end, _) in pairwise(self.waiting):
+            while upcoming and upcoming[0] <= start:
+                active, upcoming = upcoming[2], next(usage, None)
+            if asking > ACTIVE_SERVERS - active:
+                used += active * (end - start)
+                total += ACTIVE_SERVERS * (end - start)
+        return used / total
+
+
+@pytest.mark.parametrize("foreign", [0, FOREIGN], ids=["alone", "others hold half of the quota"])
+def test_a_thousand_requests_fill_the_quota_and_never_exceed_it(foreign: int) -> None:
+    world = BusyAccount(1_000, foreign=foreign)
+    world.submit(*(a_request(f"m-{name}", source_vm_id=name, test=foreign == 0) for name in world.ours))
+    world.run(hours=96)
+
+    assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: 1_000}
+    assert max(jobs for _, jobs, _ in world.usage()) <= ACTIVE_JOBS
+    assert max(servers for _, _, servers in world.usage()) == ACTIVE_SERVERS
+    assert world.use_while_more_wait() >= 0.95
+    ours = {key: times for key, times in launches(world).items() if key[1] not in world._theirs}
+    assert set(ours.values()) == {1}
+    assert len(ours) == 1_000 * (1 if foreign else 2)
