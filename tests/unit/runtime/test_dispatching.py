@@ -429,6 +429,7 @@ class TestBadServers:
         ports.mgn.started.append(a_job("mgnjob-theirs", server_id(1), launch_status="LAUNCHED"))
         assert look(ports).launched == 1
         assert servers_of(ports.mgn.started[1:]) == [[server_id(2)]]
+        assert ports.mgn.calls.count("start_launch") == 1
         ports.mgn.started[0] = ports.mgn.started[0].model_copy(update={"status": "COMPLETED"})
         assert look(ports).launched == 1
 
