@@ -20,6 +20,9 @@ PAGE_SIZE = 200
 LOG_PAGE_SIZE = 1_000
 """The log of a full job has thousands of items, and each of its servers reads it."""
 
+KEPT_LOGS = 4
+"""The log of a job that has ended changes no more."""
+
 INVENTORY_SECONDS = 30.0
 """A wave of names resolved one after another lists the servers once."""
 
@@ -30,6 +33,8 @@ class MgnMigrationService:
     def __init__(self, client: "MgnClient", once: "MgnClient") -> None:
         self._client = client
         self._once = once
+        self._ended: set[str] = set()
+        self._logs: dict[str, tuple[JobLogEntry, ...]] = {}
         self._inventory: tuple[SourceServer, ...] = ()
         self._listed_at = -INVENTORY_SECONDS
 
@@ -53,12 +58,17 @@ class MgnMigrationService:
         return self._jobs({"fromDate": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
 
     def job_log(self, job_id: str) -> tuple[JobLogEntry, ...]:
+        if job_id in self._logs:
+            return self._logs[job_id]
         with mgn_faults():
             pages = self._client.get_paginator("describe_job_log_items").paginate(
                 jobID=job_id, PaginationConfig={"PageSize": LOG_PAGE_SIZE}
             )
             items = [item for page in pages for item in page.get("items", ())]
-        return tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
+        log = tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
+        if job_id in self._ended:
+            self._logs = {**dict(list(self._logs.items())[-KEPT_LOGS:]), job_id: log}
+        return log
 
     def start_launch(self, phase: Phase, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
         start = self._once.start_test if phase is Phase.TEST else self._once.start_cutover
@@ -98,4 +108,6 @@ class MgnMigrationService:
                 filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
             )
             for page in pages:
-                yield from map(Job.model_validate, page.get("items", ()))
+                jobs = [Job.model_validate(item) for item in page.get("items", ())]
+                self._ended.update(job.job_id for job in jobs if not job.is_active)
+                yield from jobs

@@ -8,7 +8,7 @@ is none (I3).
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runtime.errors import (
@@ -84,10 +84,12 @@ def _is_closed(failures: Iterable[Exception]) -> bool:
 
 def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | None]:
     """Launch as many as there is room for; how many that were, and after how long to try the rest."""
-    recent = tuple(ports.mgn.jobs_since(ports.now() - JOB_HORIZON))
-    active = [job for job in recent if job.is_active]
-    state = state.model_copy(update={"job_seconds": typical_seconds(recent) or state.job_seconds})
-    left = room(recent, state.recent, now=ports.now())
+    listed = tuple(ports.mgn.jobs_since(_unsettled_since(ports, state)))
+    active = [job for job in listed if job.is_active]
+    left = room(listed, state.recent, now=ports.now())
+    oldest = min((job.created_at for job in active), default=ports.now() - _CLOCK_SKEW)
+    seconds = typical_seconds(listed) or state.job_seconds
+    state = state.model_copy(update={"active_since": oldest, "job_seconds": seconds})
     ready = _idle(asking, active)
     launched, gather = 0, ports.budgets.launch_gather
     while batch := next_batch(ready, left, now=ports.now(), gather=gather):
@@ -116,6 +118,12 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
         gathered = min(due(wait, left, gather=gather) for wait in ready) - ports.now()
         return launched, max(gathered.total_seconds(), 0)
     return launched, None if launched == len(asking) else ports.budgets.look
+
+
+def _unsettled_since(ports: Ports, state: Dispatch) -> datetime:
+    """From when on jobs have to be listed: a busy day has hundreds, of which few are active."""
+    own = [job.started_at - _CLOCK_SKEW for job in state.recent]
+    return min([state.active_since or ports.now() - JOB_HORIZON, *own])
 
 
 class _Started(NamedTuple):
@@ -262,7 +270,7 @@ def _without_offenders(
     ports: Ports, state: Dispatch, group: Group, refused: MigrationError
 ) -> tuple[Dispatch, list[Group]]:
     """What to try again after a refused call: the group without those MGN shows as unfit, else both its halves."""
-    active = [job for job in ports.mgn.jobs_since(ports.now() - JOB_HORIZON) if job.is_active]
+    active = [job for job in ports.mgn.jobs_since(_unsettled_since(ports, state)) if job.is_active]
     state, fit = _fit(ports, state, group)
     rest = _idle(fit, active)
     if len(rest) < len(group):

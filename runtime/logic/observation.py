@@ -55,10 +55,29 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
         return _failed(MigrationCancelledError, f"cancelled by {cancel.by}: {cancel.reason or 'no reason given'}")
     if wait.kind is WaitKind.LAUNCH:
         return _launch(wait, truth, now)
+    if not needs_server(wait, truth, now):
+        return None
     server = truth.servers.get(wait.source_server_id)
     if server is None or is_gone(server):
         return _gone(wait)
     return _OBSERVERS[wait.kind](_Case(wait, server, truth, now, budgets))
+
+
+def is_settled(wait: Wait, truth: Truth, now: datetime) -> bool:
+    """Whether the instance a wait is about could end it: a boot goes on until its job is over (see `_boot`)."""
+    if wait.kind is not WaitKind.BOOT:
+        return wait.kind is WaitKind.SOAK
+    job = truth.jobs.get(wait.job_id or "")
+    return job is None or not job.is_active or now >= wait.deadline
+
+
+def needs_server(wait: Wait, truth: Truth, now: datetime) -> bool:
+    """Whether the server's state could end the wait: that of a boot is asked for once the instance is up, or gone."""
+    if wait.kind is not WaitKind.BOOT:
+        return wait.kind not in (WaitKind.LAUNCH, WaitKind.UNDO)
+    instance = truth.instances.get(wait.instance_id or "")
+    may_end = instance is not None and (instance.is_gone or instance.passes_status_checks)
+    return is_settled(wait, truth, now) and (may_end or now >= wait.deadline)
 
 
 def misfit(wait: Wait, server: SourceServer | None) -> Outcome | None:

@@ -55,8 +55,8 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
     launch = _launch(record, step.phase)
     if launch.verified:
         return
+    _check_post_launch_actions(record, _job(ports, launch))
     _check_freshness(ports, record, launch, step.phase)
-    _check_post_launch_actions(ports, record, launch)
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
     reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
@@ -71,8 +71,8 @@ def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phas
             raise StaleDataError(f"{launch.job_id} logged {item.event}: the instance has old data")
 
 
-def _check_post_launch_actions(ports: Ports, record: MigrationRecord, launch: Launch) -> None:
-    mine = _job(ports, launch).server(server_of(record))
+def _check_post_launch_actions(record: MigrationRecord, job: Job) -> None:
+    mine = job.server(server_of(record))
     status = mine.post_launch_actions_status if mine else None
     for action in status.post_launch_actions_launch_status_list if status else ():
         if action.execution_status == "FAILED":

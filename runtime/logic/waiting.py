@@ -7,15 +7,12 @@ from typing import NamedTuple
 from runtime.errors import TargetAccountError
 from runtime.logic.admission import server_of
 from runtime.logic.journal import REASON_LIMIT
-from runtime.logic.observation import observe
+from runtime.logic.observation import is_settled, needs_server, observe
 from runtime.logic.ports import Ports
 from runtime.models.dispatch import Dispatch
-from runtime.models.mgn import InstanceHealth, Truth
+from runtime.models.mgn import Truth
 from runtime.models.record import LaunchIntent, MigrationRecord, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate, Phase
-
-_NEEDS_SERVER = frozenset(WaitKind) - {WaitKind.LAUNCH, WaitKind.UNDO}
-_NEEDS_INSTANCE = frozenset({WaitKind.BOOT, WaitKind.SOAK})
 
 
 class Settled(NamedTuple):
@@ -119,16 +116,17 @@ def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
 
 
 def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
-    """One batched reading of MGN, EC2 and SSM for all these waits."""
+    """One batched reading of MGN, EC2 and SSM for all these waits, each asked only for what could end it now."""
     open_waits = [wait for wait in waits if wait.outcome is None]
-    servers = sorted({wait.source_server_id for wait in open_waits if wait.kind in _NEEDS_SERVER})
-    jobs = sorted({wait.job_id for wait in open_waits if wait.job_id})
-    instances = sorted({wait.instance_id for wait in open_waits if wait.instance_id and wait.kind in _NEEDS_INSTANCE})
-    health: dict[str, InstanceHealth] = ports.instances.health(instances) if instances else {}
     in_flight = state.in_flight.members if state.in_flight else ()
-    return Truth(
-        servers={server.source_server_id: server for server in ports.mgn.servers(servers)} if servers else {},
-        jobs={job.job_id: job for job in ports.mgn.jobs(jobs)} if jobs else {},
-        instances=health,
-        launching=frozenset(member.migration_id for member in in_flight),
-    )
+    truth = Truth(launching=frozenset(member.migration_id for member in in_flight))
+    if jobs := sorted({wait.job_id for wait in open_waits if wait.job_id}):
+        truth = truth.model_copy(update={"jobs": {job.job_id: job for job in ports.mgn.jobs(jobs)}})
+    if instances := sorted(
+        {wait.instance_id for wait in open_waits if wait.instance_id and is_settled(wait, truth, ports.now())}
+    ):
+        truth = truth.model_copy(update={"instances": ports.instances.health(instances)})
+    if servers := sorted({wait.source_server_id for wait in open_waits if needs_server(wait, truth, ports.now())}):
+        found = {server.source_server_id: server for server in ports.mgn.servers(servers)}
+        truth = truth.model_copy(update={"servers": found})
+    return truth

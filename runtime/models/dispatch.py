@@ -42,6 +42,9 @@ class Dispatch(Payload):
     version: Annotated[int, Field(ge=0)] = 0
     in_flight: Batch | None = None
     recent: tuple[StartedJob, ...] = ()
+    active_since: Moment | None = Field(
+        default=None, description="Jobs created before this have ended: they need not be listed again."
+    )
     job_seconds: float | None = Field(default=None, description="How long launch jobs take, lately; for estimates.")
 
     def is_launching(self, migration_id: str) -> bool:

@@ -176,19 +176,19 @@ class Job(MgnView):
         return self.status != "COMPLETED"
 
     @property
+    def created_at(self) -> datetime:
+        """When the job was created; long ago when MGN does not say."""
+        return datetime.fromisoformat(self.creation_date_time or "2020-01-01T00:00:00+00:00")
+
+    @property
     def seconds(self) -> float | None:
         """How long the job took; None while it runs."""
-        if not self.creation_date_time or not self.end_date_time:
-            return None
-        return (_moment(self.end_date_time) - _moment(self.creation_date_time)).total_seconds()
+        ended = datetime.fromisoformat(self.end_date_time) if self.end_date_time else None
+        return (ended - self.created_at).total_seconds() if ended and self.creation_date_time else None
 
     def server(self, source_server_id: str) -> ParticipatingServer | None:
         """This job's word on one server; None when the server is not in it."""
         return next((s for s in self.participating_servers if s.source_server_id == source_server_id), None)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 class JobLogEntry(MgnView):
