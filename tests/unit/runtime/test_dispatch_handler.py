@@ -69,7 +69,7 @@ def test_wake_looks_at_its_account_and_region_and_remembers_when(ports: FakePort
 def test_many_wakes_at_once_are_one_look(ports: FakePorts) -> None:
     boot(ports)
     receive(*[(SCOPE, NOON + number * MOMENT) for number in range(10)], at=NOON + timedelta(seconds=1))
-    assert ports.mgn.calls.count("servers") == 1
+    assert ports.mgn.calls.count("jobs") == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_came_during_a_look_is_looked_at_again(ports: FakePorts) -> None:
     receive((SCOPE, NOON), at=NOON + MOMENT)
     boot(ports)
     receive((SCOPE, NOON + MOMENT), at=NOON + timedelta(seconds=10))
-    assert "servers" in ports.mgn.calls
+    assert ports.mgn.calls.count("jobs") == 2
 
 
 def test_clock_of_the_function_plays_no_part_in_what_is_skipped(ports: FakePorts) -> None:
@@ -100,7 +100,7 @@ def test_clock_of_the_function_plays_no_part_in_what_is_skipped(ports: FakePorts
     receive((SCOPE, NOON))
     boot(ports)
     receive((SCOPE, NOON + MOMENT), at=NOON + MOMENT)
-    assert "servers" in ports.mgn.calls
+    assert ports.mgn.calls.count("jobs") == 2
 
 
 def test_open_boot_is_looked_at_again_by_itself(ports: FakePorts) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -229,6 +229,33 @@ class TestQuotas:
         ask(ports, 2)
         look(ports)
         assert [job.servers for job in ports.store.dispatch(SCOPE).recent] == [1]
+
+    def test_jobs_are_listed_from_the_oldest_active_one_and_every_active_one_counts(self) -> None:
+        ports = a_world()
+        asked: list[datetime] = []
+        listed = ports.mgn.jobs_since
+
+        def noted(moment: datetime) -> Iterable[Job]:
+            asked.append(moment)
+            return listed(moment)
+
+        ports.mgn.jobs_since = noted  # type: ignore[method-assign]
+        began = NOON - timedelta(hours=3)
+        foreign = a_job("mgnjob-foreign", *(f"s-foreign{n:010d}" for n in range(150)), creation_date_time=str(began))
+        ports.mgn.started.append(foreign)
+        look(ports)
+        ports.advance(3_600)
+        for number in range(2, 102):
+            ask(ports, number)
+        assert look(ports).launched == 49
+        assert asked == [NOON - timedelta(days=1), began]
+
+    def test_where_no_job_is_active_only_the_latest_are_listed(self) -> None:
+        ports = a_world()
+        look(ports)
+        ports.mgn.end(ports.mgn.started[0].job_id)
+        since = ports.store.dispatch(SCOPE).active_since
+        assert since == NOON - timedelta(minutes=5)
 
     def test_full_quota_that_only_mgn_knows_of_is_waited_for(self) -> None:
         ports = a_world(look=2)
