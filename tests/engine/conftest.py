@@ -72,9 +72,9 @@ class Aws:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return lambda service: self._client(service, key["AccessKeyId"], key["SecretAccessKey"])
 
-    def queue(self, **attributes: str) -> Queue:
+    def queue(self, suffix: str = "", **attributes: str) -> Queue:
         sqs = self.client("sqs")
-        url = sqs.create_queue(QueueName=unique("queue"), Attributes=attributes)["QueueUrl"]
+        url = sqs.create_queue(QueueName=unique("queue") + suffix, Attributes=attributes)["QueueUrl"]
         found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return Queue(url, found["Attributes"]["QueueArn"])
 

@@ -43,6 +43,13 @@ def test_environment_survives_an_exception(aws: "Aws") -> None:
     assert messages == ["1", "2"]
 
 
+def test_death_of_the_process_is_an_exit_error_and_the_next_one_is_new(aws: "Aws") -> None:
+    function = aws.function("import os\ndef handler(event, context): return event or os._exit(1)")
+    answer = aws.invoke(function)
+    assert (answer["error"], answer["payload"]["errorType"]) == ("Unhandled", "Runtime.ExitError")
+    assert aws.invoke(function, 1)["payload"] == 1
+
+
 def test_log_lines_stay_with_their_invocation(aws: "Aws") -> None:
     function = aws.function("def handler(event, context): print('line', event)")
     for number in range(3):

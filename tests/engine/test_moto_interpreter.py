@@ -82,6 +82,24 @@ def handler(event, context):
     assert moto.run(single(task))["output"] == {"early": True}
 
 
+def test_token_is_answered_once(moto: "Aws") -> None:
+    function = moto.function("""
+import boto3
+def handler(event, context):
+    states = boto3.client("stepfunctions")
+    states.send_task_success(taskToken=event["token"], output='1')
+    try:
+        states.send_task_success(taskToken=event["token"], output='2')
+    except states.exceptions.TaskTimedOut as refusal:
+        print(refusal)
+    else:
+        raise AssertionError("both were taken")
+""")
+    parameters = {"FunctionName": function, "Payload": {"token.$": "$$.Task.Token"}}
+    task = {"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "Parameters": parameters}
+    assert moto.run(single(task))["output"] == 1
+
+
 def test_missed_heartbeat_is_a_timeout(moto: "Aws") -> None:
     parameters = {"QueueUrl": moto.queue().url, "MessageBody": {"token.$": "$$.Task.Token"}}
     task = {

@@ -1,14 +1,20 @@
 """A patch that does not fit the engine's version stops the engine, naming itself."""
 
+import inspect
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from localcloud.engine import pins
-from localcloud.engine.pins import EngineChangedError, digest_of, pinned, replaced_once
+from localcloud.engine.pins import EngineChangedError, digest_of, pinned, replaced_once, rewritten
 
 ROOT = Path(__file__).parents[2]
+
+
+def greeting() -> str:
+    return "hello"
 
 
 def test_pinned_code_is_returned() -> None:
@@ -29,6 +35,14 @@ def test_missing_code_is_refused() -> None:
 def test_text_that_is_not_there_once_is_refused(text: str) -> None:
     with pytest.raises(EngineChangedError):
         replaced_once(text, "old", "new")
+
+
+def test_passage_of_a_function_is_rewritten() -> None:
+    module = ModuleType("engine")
+    module.__file__ = inspect.getfile(greeting)
+    vars(module).update(greeting=greeting)
+    rewritten(module, "greeting", digest_of(greeting), "hello", "goodbye")
+    assert (module.greeting(), greeting()) == ("goodbye", "hello")
 
 
 def test_engine_does_not_start_with_a_patch_that_does_not_fit(tmp_path: Path) -> None:

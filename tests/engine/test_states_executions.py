@@ -19,6 +19,12 @@ def test_start_repeated_with_the_same_input_is_the_same_execution(aws: "Aws") ->
         states.start_execution(stateMachineArn=machine, name="n", input='{"other": 1}')
 
 
+def test_execution_begins_at_once(aws: "Aws") -> None:
+    machine = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+    ends = [aws.run(machine) for _ in range(5)]
+    assert min((end["stopDate"] - end["startDate"]).total_seconds() for end in ends) < 0.1
+
+
 def test_name_of_an_ended_execution_is_taken(aws: "Aws") -> None:
     machine = aws.machine({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
     states = aws.client("stepfunctions")

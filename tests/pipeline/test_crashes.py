@@ -8,42 +8,11 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.models.status import MigrationStatus
+from tests.pipeline.saboteur import Saboteur, failing
 from tests.pipeline.test_pipeline import a_world, assert_invariants, launches, requests, running_instances
-from tests.pipeline.world import CrashError, World
+from tests.pipeline.world import CrashError
 
-PORTS = ("store", "mgn", "launch_settings", "resumer", "wakes")
-
-
-class Saboteur:
-    """Breaks the n-th port call made by any handler, before or after its effect, and then lets everything work."""
-
-    def __init__(self, world: World, nth: int, error: BaseException, *, after: bool) -> None:
-        self.broken: str | None = None
-        self._calls, self._nth, self._error, self._after = count(1), nth, error, after
-        self.total = 0
-        for name in PORTS:
-            setattr(world, name, _Port(getattr(world, name), name, self))
-
-    def around(self, what: str, call: Callable[[], Any]) -> Any:
-        self.total = next(self._calls)
-        if self.total != self._nth:
-            return call()
-        self.broken = what
-        if self._after:
-            call()
-        raise self._error
-
-
-class _Port:
-    def __init__(self, real: Any, name: str, saboteur: Saboteur) -> None:
-        self._real, self._name, self._saboteur = real, name, saboteur
-
-    def __getattr__(self, member: str) -> Any:
-        found = getattr(self._real, member)
-        if not callable(found) or member.startswith("_"):
-            return found
-        return lambda *args, **kwargs: self._saboteur.around(f"{self._name}.{member}", lambda: found(*args, **kwargs))
-
+S = MigrationStatus
 
 FAULTS: dict[str, tuple[BaseException, bool]] = {
     "dies before the call": (CrashError("killed"), False),
@@ -54,8 +23,8 @@ FAULTS: dict[str, tuple[BaseException, bool]] = {
 }
 CUTOVER_FAILS = {"kind": "launch", "at": "launch", "phase": "cutover"}
 ROUTES: dict[str, tuple[tuple[dict[str, str], ...], MigrationStatus]] = {
-    "to completion": ((), MigrationStatus.COMPLETED),
-    "through rollback": ((CUTOVER_FAILS,), MigrationStatus.ROLLED_BACK),
+    "to completion": ((), S.COMPLETED),
+    "through rollback": ((CUTOVER_FAILS,), S.ROLLED_BACK),
 }
 
 
@@ -69,15 +38,53 @@ def test_no_single_fault_launches_twice_or_leaves_anything_stuck(
         # Few looks, because thousands of runs pay for them; the events come all the same.
         world = a_world(*scenario, sweep_seconds=400, look=300)
         world.submit(*requests(world))
-        saboteur = Saboteur(world, nth, error, after=after)
+        saboteur = Saboteur(world, nth, failing(error, after=after))
         world.run()
-        if saboteur.broken is None:
+        if saboteur.attacked is None:
             break
         points += 1
-        where = f"fault {nth} at {saboteur.broken}"
+        where = f"fault {nth} at {saboteur.attacked}"
         record = world.record("m-vm-001")
         assert record.status is end, f"{where}: {record.status}, {record.reason}"
         assert launches(world)[("StartCutover", record.source_server_id or "")] == 1, where
-        assert running_instances(world) == (1 if end is MigrationStatus.COMPLETED else 0), where
+        assert running_instances(world) == (1 if end is S.COMPLETED else 0), where
         assert_invariants(world)
+    assert points > 50
+
+
+BOOT_FAILS = {"kind": "launch", "at": "boot", "servers": ["vm-002"], "phase": "cutover"}
+BATCH_ENDS = {"m-vm-001": S.COMPLETED, "m-vm-002": S.ROLLED_BACK, "m-vm-003": S.COMPLETED}
+
+
+def _attack_batch(nth: int, attack: Callable[..., Any]) -> str | None:
+    """Three servers in one job, one of which is undone with a terminate job, and a dispatcher attacked once."""
+    world = a_world(BOOT_FAILS, count=3, sweep_seconds=400, look=300)
+    world.submit(*requests(world, test=False))
+    saboteur = Saboteur(world, nth, lambda call: attack(world, call), only="dispatch_launches")
+    world.run()
+    where = f"attack {nth} at {saboteur.attacked}"
+    ends = {name: (record.status, record.reason) for name, record in world.store.records.items()}
+    assert {name: status for name, (status, _) in ends.items()} == BATCH_ENDS, f"{where}: {ends}"
+    assert running_instances(world) == 2, where
+    terminated = [e for e in world.simulator.log(kind="call") if e["operation"] == "TerminateTargetInstances"]
+    assert len(terminated) == 1, where
+    assert_invariants(world)
+    return saboteur.attacked
+
+
+@pytest.mark.parametrize(("error", "after"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_dispatcher_that_fails_anywhere_launches_no_server_of_its_batch_twice(
+    error: BaseException, after: bool
+) -> None:
+    fail = failing(error, after=after)
+    points = next(nth for nth in count() if _attack_batch(nth + 1, lambda world, call: fail(call)) is None)
+    assert points > 50
+
+
+def test_two_dispatchers_at_once_launch_every_server_once_wherever_they_meet() -> None:
+    def meet(world: Any, call: Callable[[], Any]) -> Any:
+        world.look_now()
+        return call()
+
+    points = next(nth for nth in count() if _attack_batch(nth + 1, meet) is None)
     assert points > 50

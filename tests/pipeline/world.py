@@ -118,13 +118,17 @@ class World:
 
     def wake(self, scope: str, *, after: float = 0) -> None:
         sent = self._milliseconds()
+        self.later(
+            ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(scope, sent))
+        )
 
-        def receive() -> None:
-            times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
-            record = {"messageId": "wake", "body": scope, "attributes": times}
-            self._receive("dispatch_launches", {"Records": [record]})
+    def look_now(self) -> None:
+        """Have a dispatcher look at this moment, whatever else goes on."""
+        self._call("dispatch_launches", self._wake_message(self.scope, self._milliseconds()))
 
-        self.later(ceil(after) + WAKE_LATENCY, receive)
+    def _wake_message(self, scope: str, sent: str) -> Json:
+        times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
+        return {"Records": [{"messageId": "wake", "body": scope, "attributes": times}]}
 
     def _milliseconds(self) -> str:
         return str(int(self.simulator.clock.now() * 1_000))

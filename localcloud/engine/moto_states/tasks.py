@@ -14,12 +14,8 @@ from botocore.config import Config
 from ministack.core import lambda_runtime
 from moto.stepfunctions.parser.asl import component
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
-    state_task_service,
-    state_task_service_callback,
-)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
-from moto.stepfunctions.parser.asl.eval.callback import callback
 from moto.stepfunctions.parser.utils import camel_to_snake_case
 
 from localcloud.engine.pins import install, pinned
@@ -33,7 +29,6 @@ def complete_tasks(settings: EngineSettings) -> None:
     _call_the_engine(settings.endpoint)
     _restore_names()
     _scale_waits(settings.wait_scale)
-    _accept_early_answers()
 
 
 def _call_the_engine(endpoint: str) -> None:
@@ -120,19 +115,3 @@ def _scale_waits(scale: float) -> None:
 
     install(wait_function, "WaitFunction._wait_interval", wait_scaled)
     install(retrier_decl, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * scale)))
-
-
-def _accept_early_answers() -> None:
-    """Accept a token's answer or heartbeat from inside the very call that hands the token out."""
-    service = state_task_service_callback
-    notify = pinned(callback, "CallbackEndpoint.notify_heartbeat", "838bf10119e4")
-    wait = pinned(service, "StateTaskServiceCallback._wait_for_task_token_heartbeat", "156c1dac9685")
-
-    def notify_if_awaited(self: Any) -> bool:
-        return bool(notify(self)) if self._heartbeat_endpoint else True
-
-    def wait_unless_answered(self: Any, env: Any, callback_endpoint: Any, heartbeat_endpoint: Any) -> Any:
-        return callback_endpoint.get_outcome() or wait(self, env, callback_endpoint, heartbeat_endpoint)
-
-    install(callback, "CallbackEndpoint.notify_heartbeat", notify_if_awaited)
-    install(service, "StateTaskServiceCallback._wait_for_task_token_heartbeat", wait_unless_answered)

@@ -1,7 +1,7 @@
 """A handler's exception is reported by its class name with its stack trace, and leaves its environment warm.
 
 The engine reports every exception as `Runtime.HandlerError`, which no Retry or Catch by name can match, and kills the
-worker process, where AWS keeps it.
+worker process, where AWS keeps it. A process that died by itself is reported as `Runtime.ExitError`.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from localcloud.engine.pins import pinned, replaced_once
 from localcloud.engine.settings import EngineSettings
 
 _FAILURE_KEY = "__localcloud_failure__"
+_DEATH = "Worker process died"
 
 _ENGINE_REPORT = (
     "        except Exception as e:\n            _real_stdout.write(json.dumps("
@@ -30,6 +31,7 @@ _REPORT = f"""\
 
 
 def apply(settings: EngineSettings) -> None:
+    pinned(lambda_runtime, "Worker.invoke", "96751a754710")
     lambda_runtime._PYTHON_WORKER_SCRIPT = replaced_once(lambda_runtime._PYTHON_WORKER_SCRIPT, _ENGINE_REPORT, _REPORT)
     execute = pinned(lambda_svc, "_execute_function_warm", "62b9218bef5b")
 
@@ -38,6 +40,8 @@ def apply(settings: EngineSettings) -> None:
         body = result.get("body")
         if isinstance(body, dict) and _FAILURE_KEY in body:
             return {"body": body[_FAILURE_KEY], "error": True, "log": result.get("log", "")}
+        if result.get("error") and isinstance(body, dict) and body["errorMessage"] == _DEATH:
+            return {**result, "body": {**body, "errorType": "Runtime.ExitError"}}
         return result
 
     lambda_svc._execute_function_warm = execute_and_report

@@ -20,9 +20,11 @@ def apply(settings: EngineSettings) -> None:
     from localcloud.engine.moto_states.expressions import complete_expressions
     from localcloud.engine.moto_states.service import StatesService, tell_of_executions
     from localcloud.engine.moto_states.tasks import complete_tasks
+    from localcloud.engine.moto_states.tokens import complete_tokens
 
     complete_expressions()
     complete_tasks(settings)
+    complete_tokens()
     tell_of_executions()
     service = StatesService()
 

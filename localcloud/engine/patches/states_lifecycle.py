@@ -1,4 +1,4 @@
-"""Executions start idempotently, end once, time out as a whole, and count in AWS/States."""
+"""Executions start idempotently and at once, end once, time out as a whole, and count in AWS/States."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, json_response, now_iso
 from ministack.services import cloudwatch, stepfunctions
 
-from localcloud.engine.pins import pinned
+from localcloud.engine.pins import pinned, rewritten
 from localcloud.engine.settings import EngineSettings
 
 _METRIC_OF_STATUS = {
@@ -22,7 +22,7 @@ _METRIC_OF_STATUS = {
 
 def apply(settings: EngineSettings) -> None:
     start = pinned(stepfunctions, "_start_execution", "9923282fc76c")
-    run = pinned(stepfunctions, "_run_execution", "996dff84e0e0")
+    run = rewritten(stepfunctions, "_run_execution", "996dff84e0e0", "    time.sleep(0.15)\n", "")
     fail = pinned(stepfunctions, "_fail_execution", "e6da895fa0b7")
     emit = pinned(stepfunctions, "_emit_execution_status_event", "9c89e45693e3")
 

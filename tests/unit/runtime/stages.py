@@ -159,7 +159,7 @@ def undo_until_done(
         undo(a_step(Rollback, goal=goal, failure=failure), token, ports)
         look(ports)
         # Longer than a launch stays in doubt.
-        ports.advance(61)
+        ports.advance(121)
         finish_jobs(ports)
         look(ports)
         progress = ports.resumer.resumed[token].progress
