@@ -9,7 +9,7 @@ import pytest
 
 from runtime.adapters import clients
 from runtime.adapters.mgn import INVENTORY_SECONDS, MgnMigrationService
-from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, SourceServerStateError, ThrottledError
+from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.models.request import Phase
 from simulator.engine import Simulator
 from simulator.inprocess import intercept
@@ -120,7 +120,7 @@ def test_reading_is_repeated(simulator: Simulator, mgn: MgnMigrationService) -> 
 
 def test_denied_call_says_so_in_words(simulator: Simulator, mgn: MgnMigrationService) -> None:
     simulator.inject(CallFault(operations=("StartTest",), outcome="access_denied"))
-    with pytest.raises(SourceServerStateError, match=r"^StartTest: AccessDeniedException: "):
+    with pytest.raises(TargetAccountError, match=r"^StartTest: AccessDeniedException: "):
         mgn.start_launch(Phase.TEST, [READY], {})
 
 
