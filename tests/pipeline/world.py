@@ -86,8 +86,8 @@ class World:
         self.resumer = self.bus = self.instances = self.wakes = self
         self.executions: dict[str, Execution] = {}
         self.invoked: dict[str, int] = {}
-        self.delivers_events: Callable[[Json], int] = lambda event: 1
-        """How often an MGN event is delivered."""
+        self.delivers_events: Callable[[Json], Sequence[float]] = lambda event: (EVENT_LATENCY,)
+        """After how many seconds an MGN event is delivered, once for each of them."""
         self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._ticks, self._ids = count(), count(1)
@@ -224,8 +224,8 @@ class World:
                 "resources": [native.resource],
                 "detail": dict(native.detail),
             }
-            for _ in range(self.delivers_events(event)):
-                self.later(EVENT_LATENCY, lambda event=event: self._tolerant("signal_handler", event))  # type: ignore[misc]
+            for latency in self.delivers_events(event):
+                self.later(latency, lambda event=event: self._tolerant("signal_handler", event))  # type: ignore[misc]
         bus.events.clear()
 
     def _sweep_again(self) -> None:
