@@ -2,8 +2,9 @@
 
 import json
 from enum import StrEnum
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runtime.models.base import Payload
 from runtime.models.record import WaitKind
@@ -62,6 +63,12 @@ class PrepareSource(Step):
 
     phase: Phase | None = None
     task_token: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _says_what_to_do(self) -> Self:
+        if (self.phase is None) is (self.task_token is None):
+            raise ValueError("needs either a taskToken, to wait for replication, or a phase, to prepare its launch")
+        return self
 
 
 class TriggerMigration(Step):
