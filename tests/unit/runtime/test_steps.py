@@ -43,6 +43,12 @@ def test_step_survives_its_wire_form(model: type[Step], fields: dict[str, Any]) 
     assert json.loads(step.to_json()).items() >= {**IDENTITY, **fields}.items()
 
 
+@pytest.mark.parametrize("fields", [{}, {"phase": "test", "taskToken": "t"}])
+def test_prepare_source_wants_either_a_wait_or_a_phase(fields: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="either a taskToken"):
+        PrepareSource.model_validate({**IDENTITY, **fields})
+
+
 def test_rollback_without_a_goal_rolls_back() -> None:
     assert Rollback.model_validate(IDENTITY).goal is UndoGoal.ROLLED_BACK
 
