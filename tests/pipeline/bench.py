@@ -116,10 +116,10 @@ def main() -> None:
             report = lambda text: status.update(f"[dim]{what}:[/] {text}")  # noqa: E731
             return Rush(migrations, wave=wave, hears_events=hears_events, report=report)
 
-        heard = rush("in waves", 200, wave=10)
-        title = f"200 migrations in waves of 10, {BETWEEN_WAVES // 60} minutes apart: time added by us"
+        heard = rush("in waves", 200, wave=8)
+        title = f"200 migrations in waves of 8, {BETWEEN_WAVES // 60} minutes apart: time added by us"
         console.print(figures_table(title, heard.added({"whole": 5}), note=ASSUMED))
-        unheard = rush("in waves, every event lost", 200, wave=10, hears_events=False)
+        unheard = rush("in waves, every event lost", 200, wave=8, hears_events=False)
         limits = dict.fromkeys(("launch", "result", "boot"), SWEEP_SECONDS)
         title = "The same with every MGN event lost: at most one sweep period for each wait"
         console.print(figures_table(title, unheard.added(limits)))
