@@ -13,9 +13,11 @@ from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejecti
 LONGEST_EXCERPT = 200
 
 
-def migration_details(record: MigrationRecord, journal: Sequence[JournalEntry], *, now: datetime) -> RenderableType:
+def migration_details(
+    record: MigrationRecord, journal: Sequence[JournalEntry], queued: str | None = None, *, now: datetime
+) -> RenderableType:
     """One migration: what it is about, and its journal with the time each status took."""
-    return Group(_facts(record, now), "", _timeline(journal, now))
+    return Group(_facts(record, queued, now), "", _timeline(journal, now))
 
 
 def rejections_table(rejections: Iterable[Rejection]) -> Table:
@@ -43,7 +45,7 @@ def rejection_line(rejection: Rejection) -> str:
     return f"{_moment(rejection.at)}  {plain(name)}  rejected message  {plain(rejection.reason)}"
 
 
-def _facts(record: MigrationRecord, now: datetime) -> Table:
+def _facts(record: MigrationRecord, queued: str | None, now: datetime) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -52,6 +54,7 @@ def _facts(record: MigrationRecord, now: datetime) -> Table:
     rows: list[tuple[str, str | Text | None]] = [
         ("Migration", record.migration_id),
         ("Status", status_text(record.status)),
+        ("Queue", queued),
         ("Reason", record.reason),
         ("Failure", record.failure),
         ("Application", f"{request.app_name}, {request.environment}, wave {request.wave}"),
@@ -73,7 +76,7 @@ def _facts(record: MigrationRecord, now: datetime) -> Table:
 def _launch(launch: Launch | None) -> str | None:
     if launch is None:
         return None
-    known = [launch.job_id or "not started", launch.instance_id, "verified" if launch.verified else None]
+    known = [launch.job_id, launch.instance_id, "verified" if launch.verified else None]
     return ", ".join(part for part in known if part)
 
 

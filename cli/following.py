@@ -8,7 +8,8 @@ from typing import Protocol
 
 from cli.deployed import CONNECTIONS
 from cli.sending import Sent, Via
-from runtime.models.record import JournalEntry, MigrationRecord, Rejection
+from runtime.models.dispatch import Dispatch
+from runtime.models.record import JournalEntry, MigrationRecord, Rejection, Wait
 from runtime.models.status import MigrationStatus
 
 READERS = CONNECTIONS
@@ -27,6 +28,10 @@ class Migrations(Protocol):
     def migrations(
         self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
     ) -> Iterable[MigrationRecord]: ...
+
+    def open_waits(self, scope: str) -> Iterable[Wait]: ...
+
+    def dispatch(self, scope: str) -> Dispatch: ...
 
 
 @dataclass

@@ -93,16 +93,19 @@ def open_table() -> Table:
 def migrations_table(
     records: Iterable[MigrationRecord],
     journals: Mapping[str, Sequence[JournalEntry]] | None = None,
+    queued: Mapping[str, str] | None = None,
     *,
     now: datetime,
     one_line: bool = False,
 ) -> Table:
-    """Migrations in the order given; with `journals`, the time each spent in each status.
+    """Migrations in the order given; with `journals`, the time each spent in each status; `queued` is by id, too.
 
     `one_line` cuts each row to a line, for a view that must fit the screen; else the server stands below the id, and
-    long reasons wrap. Targets are shown when some request named one.
+    long reasons wrap. Targets are shown when some request named one, the queue when something waits in it.
     """
     records = tuple(records)
+    queued = {} if queued is None else {r.migration_id: queued.get(r.migration_id, "") for r in records}
+    with_queue = any(queued.values())
     with_targets = any(target(record) for record in records)
     table = open_table()
     table.add_column("Migration", overflow="fold", min_width=9)
@@ -114,6 +117,8 @@ def migrations_table(
         table.add_column("Target", overflow="fold", min_width=12)
     table.add_column("Status", no_wrap=True)
     table.add_column("Time", justify="right", no_wrap=True)
+    if with_queue:
+        table.add_column("Queue", overflow="fold", min_width=12)
     table.add_column("Reason", overflow="fold", min_width=20 if one_line else WIDE_REASON)
     for record in records:
         request = record.request
@@ -126,6 +131,7 @@ def migrations_table(
             *([text(target(record))] if with_targets else []),
             status_text(record.status),
             Text(duration(_time(record, journal, now))),
+            *([Text(queued[record.migration_id])] if with_queue else []),
             _reason(record, [] if one_line else phases(journal, now)),
         ]
         for cell in cells:

@@ -9,7 +9,7 @@ MigrationError
 │   ├── CheckPendingError           an application check has not passed yet
 │   └── RecordChangedError          another writer moved the record first
 ├── MgnNotInitializedError          InitializeService was never run in this Region
-├── TargetAccountError              a target account does not let the pipeline in
+├── TargetAccountError              an account denies the pipeline its role or a call
 ├── SourceServerBusyError           the server is in a job already
 ├── SourceServerStateError          MGN refuses the call in the server's state
 ├── SourceServerGoneError           archived, disconnected or deleted while we worked

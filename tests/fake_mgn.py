@@ -50,6 +50,10 @@ class FakeMgn:
         self.logs: dict[str, list[JobLogEntry]] = {}
         self.failures: dict[str, list[MigrationError]] = {}
         self.lost: dict[str, list[MigrationError]] = {}
+        self.refusing: dict[str, MigrationError] = {}
+        """Servers no job is started for, although nothing MGN shows tells why."""
+        self.unseen: set[str] = set()
+        """Jobs that were started and are not shown yet."""
         self.calls: list[str] = []
         self.now = NOON
 
@@ -81,11 +85,11 @@ class FakeMgn:
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         self._called("jobs")
-        return tuple(job for job in self.started if job.job_id in ids)
+        return tuple(job for job in self._shown() if job.job_id in ids)
 
     def jobs_since(self, moment: datetime) -> Iterable[Job]:
         self._called("jobs_since")
-        found = [job for job in self.started if _created(job) >= moment.replace(microsecond=0)]
+        found = [job for job in self._shown() if _created(job) >= moment.replace(microsecond=0)]
         return iter(sorted(found, key=_created, reverse=True))
 
     def job_log(self, job_id: str) -> tuple[JobLogEntry, ...]:
@@ -146,9 +150,15 @@ class FakeMgn:
         self.started.append(job)
         return job
 
+    def _shown(self) -> list[Job]:
+        return [job for job in self.started if job.job_id not in self.unseen]
+
     def _known(self, ids: Sequence[str]) -> list[SourceServer]:
         if unknown := [source_id for source_id in ids if source_id not in self.by_id]:
             raise SourceServerStateError(f"ValidationException: {', '.join(unknown)} not found")
+        for source_id in ids:
+            if source_id in self.refusing:
+                raise self.refusing[source_id]
         return [self.by_id[source_id] for source_id in ids]
 
     def _server(self, source_server_id: str) -> SourceServer:

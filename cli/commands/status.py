@@ -14,6 +14,7 @@ from cli.deployed import Deployed
 from cli.details import migration_details, rejections_table
 from cli.exits import ExitCode, NotFoundError, UsageError
 from cli.following import READERS, Migrations, Watched, ids_under_way
+from cli.queueing import in_json, in_words, places_in_queue
 from cli.screens import console, screen
 from cli.target import Target, takes_target
 from cli.views import migrations_table, phases, summary
@@ -107,15 +108,17 @@ def _show_all(store: Migrations, found: Iterable[MigrationRecord], *, with_phase
         with ThreadPoolExecutor(READERS) as readers:
             ids = [record.migration_id for record in records]
             journals = dict(zip(ids, readers.map(store.journal, ids), strict=True))
+    places = places_in_queue(store, records)
     now = datetime.now(UTC)
     if as_json:
         spent = {} if journals is None else {id_: _plain(phases(journal, now)) for id_, journal in journals.items()}
-        rows = [_document(record) for record in records]
+        rows = [_document(record) | in_json(places.get(record.migration_id), now) for record in records]
         _print_json([row | ({"phases": spent[str(row["migrationId"])]} if with_phases else {}) for row in rows])
         return
     out = console()
     if records:
-        out.print(migrations_table(records, journals, now=now))
+        queued = {id_: in_words(place) for id_, place in places.items()}
+        out.print(migrations_table(records, journals, queued, now=now))
         out.print()
     out.print(summary(records))
 
@@ -125,12 +128,13 @@ def _show_one(store: Migrations, migration_id: str, *, as_json: bool) -> None:
     if record is None:
         raise _not_found([migration_id])
     journal = store.journal(migration_id)
+    place = places_in_queue(store, [record]).get(migration_id)
     now = datetime.now(UTC)
     if as_json:
         parts = {"journal": _plain(journal), "phases": _plain(phases(journal, now))}
-        _print_json({"migration": _document(record), **parts})
+        _print_json({"migration": _document(record) | in_json(place, now), **parts})
     else:
-        console().print(migration_details(record, journal, now=now))
+        console().print(migration_details(record, journal, in_words(place) if place else None, now=now))
 
 
 def _show_rejections(store: Migrations, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from runtime.errors import (
     SourceServerBusyError,
     SourceServerGoneError,
     SourceServerStateError,
+    TargetAccountError,
     ThrottledError,
 )
 
@@ -50,6 +51,9 @@ BUSY = "currently being processed by a job"
 
 FULL = ("maximum of", "quota", "too many")
 """MGN's launch calls model no quota error (mgn.md §2.2), so a full account refuses under another code."""
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+"""No fault of the server: once a person mends the permission, the waits go on."""
 
 MESSAGE_LIMIT = 500
 
@@ -102,6 +106,8 @@ def _transient(error: ClientError) -> MigrationError | None:
 def _mgn_refusal(error: ClientError) -> MigrationError:
     text = describe(error)
     code = code_of(error)
+    if code in DENIED:
+        return TargetAccountError(text)
     if code == "UninitializedAccountException":
         return MgnNotInitializedError(text)
     if code == "ResourceNotFoundException":

@@ -33,10 +33,14 @@ def _look(wake: SQSRecord, ports: Ports) -> None:
         logger.warning("looked in vain", extra={"scope": ports.scope, "error": str(error)})
         ports.wakes.wake(ports.scope, after=ports.budgets.look)
         return
-    ports.store.looked(ports.scope, received_at)
     if report.again is not None:
         ports.wakes.wake(ports.scope, after=report.again)
-    logger.info("looked", extra={"scope": ports.scope, **report._asdict()})
+    counts = {name: value for name, value in report._asdict().items() if name != "failures"}
+    logger.info("looked", extra={"scope": ports.scope, **counts})
+    if report.failures:
+        # Handed back to the queue, and after three looks in vain to the people who read its dead letters.
+        raise report.failures[0]
+    ports.store.looked(ports.scope, received_at)
 
 
 def _moment(milliseconds: str) -> datetime:

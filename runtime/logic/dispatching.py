@@ -40,6 +40,8 @@ CORRELATION_TAGS = 40
 """Of the 50 tags a resource may have. They hold the ids of a full job, unless senders chose very long ones."""
 
 _CLOCK_SKEW = timedelta(minutes=5)
+_HOPE = timedelta(hours=1)
+"""How long the job of a given up call may still come to light."""
 _NOTE_ATTEMPTS = 5
 
 Group = Sequence[Wait]
@@ -53,12 +55,14 @@ class Look(NamedTuple):
     launched: int
     again: float | None
     """Seconds until it is worth looking again although no event may come; None: at the next wake."""
+    failures: tuple[Exception, ...] = ()
+    """What kept waits from ending; everything else was done."""
 
 
 def look(ports: Ports) -> Look:
     """Settle what ended, then launch what MGN has room for.
 
-    Raises RecordChangedError when another look is launching, and otherwise the first error once all else is done.
+    Raises RecordChangedError when another look is launching.
     """
     state = ports.store.dispatch(ports.scope)
     # An account that may not be entered any more fails below, where its waits can still end at their deadlines.
@@ -73,9 +77,13 @@ def look(ports: Ports) -> Look:
     # No event tells of a boot, nor of a job whose call was lost.
     if state.in_flight or any(wait.kind is WaitKind.BOOT for wait in settled.open):
         pauses.append(ports.budgets.look)
-    if settled.failures:
-        raise settled.failures[0]
-    return Look(len(settled.open) + settled.resumed, settled.resumed, launched, min(pauses, default=None))
+    return Look(
+        waiting=len(settled.open) + settled.resumed,
+        resumed=settled.resumed,
+        launched=launched,
+        again=min(pauses, default=None),
+        failures=settled.failures,
+    )
 
 
 def _is_closed(failures: Iterable[Exception]) -> bool:
@@ -199,15 +207,28 @@ def _finish(ports: Ports, state: Dispatch) -> Dispatch:
     """Bring a batch to its end whose dispatcher died or whose call lost its answer."""
     batch = state.in_flight
     if batch is None:
-        return state
+        return _adopt_late(ports, state)
     if batch.job_id is None:
         job = _tagged_job(ports, batch)
         if job is None:
             in_doubt = ports.now() - batch.attempted_at < timedelta(seconds=ports.budgets.launch_doubt)
-            return state if in_doubt else _save(ports, state, in_flight=None)
+            given_up = (*state.given_up, batch)
+            return state if in_doubt else _save(ports, state, in_flight=None, given_up=given_up)
         batch = batch.model_copy(update={"job_id": job.job_id})
         state = _save(ports, state, in_flight=batch)
     return _announce(ports, state, batch)
+
+
+def _adopt_late(ports: Ports, state: Dispatch) -> Dispatch:
+    """Adopt the job of a batch that was given up too early, before its servers look as if someone changed them."""
+    for batch in state.given_up:
+        others = tuple(other for other in state.given_up if other != batch)
+        if job := _tagged_job(ports, batch):
+            batch = batch.model_copy(update={"job_id": job.job_id})
+            state = _announce(ports, _save(ports, state, in_flight=batch, given_up=others), batch)
+        elif ports.now() - batch.attempted_at > _HOPE:
+            state = _save(ports, state, given_up=others)
+    return state
 
 
 def _tagged_job(ports: Ports, batch: Batch) -> Job | None:
@@ -254,13 +275,15 @@ def _give_job(ports: Ports, wait: Wait, job_id: str) -> None:
 def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[Wait]]:
     """Those that can be launched as MGN has them now; a server that someone changed ends its wait by itself."""
     servers = {server.source_server_id: server for server in ports.mgn.servers([w.source_server_id for w in batch])}
+    # What looks changed by someone may be the work of a call whose job is still to be found.
+    doubtful = {member.migration_id for batch in state.given_up for member in batch.members}
     fit: list[Wait] = []
     misfits: list[tuple[Wait, Outcome]] = []
     for wait in batch:
         server = servers.get(wait.source_server_id)
         outcome = misfit(wait, server)
         if outcome is not None:
-            misfits.append((wait, outcome))
+            misfits += [] if wait.migration_id in doubtful else [(wait, outcome)]
         elif server is not None and is_launchable(wait, server, ports.budgets):
             fit.append(wait)
     return _give_up(ports, state, misfits), fit

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runtime.models.dispatch import StartedJob
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait
+from runtime.models.record import LaunchIntent, LaunchKind, Wait, WaitKind
 
 # https://docs.aws.amazon.com/general/latest/gr/mgn.html, per account and Region; none of them can be raised.
 ACTIVE_JOBS = 20
@@ -23,6 +23,8 @@ URGENT = timedelta(minutes=10)
 
 # An undo frees instances and people, a cutover has a window; a test can wait.
 _RANK = {LaunchKind.TERMINATE: 0, LaunchKind.CUTOVER: 1, LaunchKind.TEST: 2}
+# While these know a job, it goes on: a booted server waits for its end.
+_HOLDS_ROOM = (WaitKind.LAUNCH, WaitKind.BOOT, WaitKind.UNDO)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -35,6 +37,13 @@ class Room(NamedTuple):
     @property
     def is_full(self) -> bool:
         return self.jobs < 1 or self.servers < 1
+
+
+class Place(NamedTuple):
+    """Where a launch stands in the queue, and about how long it stays there; None while no job has ended yet."""
+
+    number: int
+    seconds: float | None
 
 
 def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -> Room:
@@ -56,6 +65,20 @@ def in_order(waiting: Iterable[Wait]) -> list[Wait]:
         turns[intent] += 1
         ranked.append(((_RANK[intent.kind], intent.not_after or _NEVER, turn, wait.parked_at), wait))
     return [wait for _, wait in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def places(waits: Iterable[Wait], job_seconds: float | None) -> dict[str, Place]:
+    """The place of each migration that waits for a launch, from all open waits of an account and Region.
+
+    MGN's servers come and go by whole jobs: whoever has n times its room ahead starts when n jobs have ended.
+    """
+    open_waits = tuple(waits)
+    held = {w.source_server_id for w in open_waits if w.job_id and w.kind in _HOLDS_ROOM and w.outcome is None}
+    found: dict[str, Place] = {}
+    for ahead, wait in enumerate(in_order(wait for wait in open_waits if wait.asks_for_launch)):
+        jobs = (len(held) + ahead) // SERVERS_IN_ACTIVE_JOBS
+        found.setdefault(wait.migration_id, Place(ahead + 1, None if job_seconds is None else jobs * job_seconds))
+    return found
 
 
 def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:

@@ -41,6 +41,9 @@ class Dispatch(Payload):
     scope: str
     version: Annotated[int, Field(ge=0)] = 0
     in_flight: Batch | None = None
+    given_up: tuple[Batch, ...] = Field(
+        default=(), description="Calls without an answer whose job MGN did not show in time."
+    )
     recent: tuple[StartedJob, ...] = ()
     active_since: Moment | None = Field(
         default=None, description="Jobs created before this have ended: they need not be listed again."

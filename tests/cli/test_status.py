@@ -1,8 +1,12 @@
 """`migrate status`."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from tests.builders import a_rejection, a_request
+from runtime.models.dispatch import Dispatch
+from runtime.models.record import LaunchIntent, LaunchKind
+from tests.builders import JOB_ID, NOON, SCOPE, a_rejection, a_request, a_wait
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
 
 
@@ -96,3 +100,49 @@ def test_no_rejections(stage: Stage) -> None:
 )
 def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> None:
     assert run("status", *arguments).code == 2
+
+
+def waiting_for_room(stage: Stage, *migration_ids: str, job_seconds: float | None = None) -> None:
+    """Migrations that ask for their test launch, one a second, behind 200 servers under way."""
+    for number, id_ in enumerate(migration_ids):
+        stage.move(stage.accept(id_, scope=SCOPE), S.VALIDATING, S.PREPARING, S.TEST_LAUNCHING)
+        intent = LaunchIntent(kind=LaunchKind.TEST, wave="1")
+        stage.store.park(a_wait(migration_id=id_, intent=intent, parked_at=NOON + timedelta(seconds=number)))
+    for number in range(200):
+        id_ = f"ahead-{number}"
+        stage.store.park(a_wait(migration_id=id_, job_id=JOB_ID, source_server_id=f"s-{number:017}"))
+    stage.store.save_dispatch(Dispatch(scope=SCOPE, job_seconds=job_seconds))
+
+
+def test_migrations_that_wait_for_room_show_their_place(stage: Stage) -> None:
+    waiting_for_room(stage, "mig-1", "mig-2", job_seconds=2_400)
+    lines = run("status", COLUMNS="140").out.splitlines()
+    assert "Queue" in lines[0]
+    assert "#1, in about 40 min" in next(line for line in lines if line.startswith("mig-1"))
+    assert "#2, in about 40 min" in next(line for line in lines if line.startswith("mig-2"))
+    assert "#2, in about 40 min" in run("status", "mig-2").out
+
+
+def test_table_with_a_queue_keeps_to_100_columns(stage: Stage) -> None:
+    waiting_for_room(stage, "mig-1", job_seconds=2_400)
+    assert max(map(len, run("status").out.splitlines())) <= 100
+
+
+def test_place_and_estimate_are_in_the_documents(stage: Stage) -> None:
+    waiting_for_room(stage, "mig-1", job_seconds=2_400)
+    one = run("status", "mig-1", "--json").json["migration"]
+    (all_,) = run("status", "--json").json
+    assert one["queuePlace"] == all_["queuePlace"] == 1
+    ahead = datetime.fromisoformat(one["estimatedStart"]) - datetime.now(UTC)
+    assert timedelta(minutes=39) < ahead < timedelta(minutes=41)
+
+
+def test_without_a_job_that_ended_there_is_a_place_and_no_estimate(stage: Stage) -> None:
+    waiting_for_room(stage, "mig-1")
+    (row,) = run("status", "--json").json
+    assert (row["queuePlace"], "estimatedStart" in row) == (1, False)
+
+
+def test_nothing_is_said_of_a_queue_when_nothing_waits_in_it(migrations: Stage) -> None:
+    assert "Queue" not in run("status").out
+    assert not [row for row in run("status", "--json").json if "queuePlace" in row]

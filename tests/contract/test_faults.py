@@ -22,6 +22,7 @@ from runtime.errors import (
     SourceServerBusyError,
     SourceServerGoneError,
     SourceServerStateError,
+    TargetAccountError,
     ThrottledError,
 )
 
@@ -73,7 +74,7 @@ def test_what_heals_by_waiting(faults: Callable[[], Any], error: Exception, expe
         (refusal("ConflictException", BUSY, 409), SourceServerBusyError),
         (refusal("ConflictException", "server is TESTING", 409), SourceServerStateError),
         (refusal("ValidationException", "not launchable"), SourceServerStateError),
-        (refusal("AccessDeniedException", "no", 403), SourceServerStateError),
+        (refusal("AccessDeniedException", "no", 403), TargetAccountError),
         (refusal("ConflictException", "Maximum of 20 concurrent jobs in progress reached", 409), ThrottledError),
     ],
 )

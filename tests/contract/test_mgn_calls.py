@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from time import monotonic
 from typing import Literal
 
 import pytest
 
 from runtime.adapters import clients
-from runtime.adapters.mgn import MgnMigrationService
-from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, SourceServerStateError, ThrottledError
+from runtime.adapters.mgn import INVENTORY_SECONDS, MgnMigrationService
+from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.models.request import Phase
 from simulator.engine import Simulator
 from simulator.inprocess import intercept
@@ -53,9 +54,23 @@ def test_hundreds_of_servers_are_asked_in_batches(simulator: Simulator, mgn: Mgn
 
 
 @pytest.mark.parametrize("simulator", [CROWD], indirect=True)
-def test_pages_are_read_only_as_far_as_needed(simulator: Simulator, mgn: MgnMigrationService) -> None:
-    next(iter(mgn.active_servers()))
-    assert calls(simulator, "DescribeSourceServers") == 1
+def test_wave_of_names_lists_the_servers_once(simulator: Simulator, mgn: MgnMigrationService) -> None:
+    assert mgn.active_servers() == mgn.active_servers()
+    assert calls(simulator, "DescribeSourceServers") == 3
+
+
+def test_list_is_read_again_when_it_must_be_fresh_or_grew_old(
+    simulator: Simulator, mgn: MgnMigrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        mgn.active_servers(fresh=True)
+    assert calls(simulator, "DescribeSourceServers") == 2
+    mgn.active_servers()
+    assert calls(simulator, "DescribeSourceServers") == 2
+    later = monotonic() + INVENTORY_SECONDS + 1
+    monkeypatch.setattr("runtime.adapters.mgn.monotonic", lambda: later)
+    mgn.active_servers()
+    assert calls(simulator, "DescribeSourceServers") == 3
 
 
 def test_every_time_zone_becomes_utc(mgn: MgnMigrationService, simulator: Simulator) -> None:
@@ -105,7 +120,7 @@ def test_reading_is_repeated(simulator: Simulator, mgn: MgnMigrationService) -> 
 
 def test_denied_call_says_so_in_words(simulator: Simulator, mgn: MgnMigrationService) -> None:
     simulator.inject(CallFault(operations=("StartTest",), outcome="access_denied"))
-    with pytest.raises(SourceServerStateError, match=r"^StartTest: AccessDeniedException: "):
+    with pytest.raises(TargetAccountError, match=r"^StartTest: AccessDeniedException: "):
         mgn.start_launch(Phase.TEST, [READY], {})
 
 

@@ -225,12 +225,18 @@ def instances(model: type[Any]) -> st.SearchStrategy[Any]:
             st.lists(TEXTS, max_size=2),
         ),
         Dispatch: st.builds(
-            lambda version, batch, jobs, seconds: Dispatch(
-                scope=SCOPE, version=version, in_flight=batch, recent=tuple(jobs), job_seconds=seconds
+            lambda version, batch, jobs, since, seconds: Dispatch(
+                scope=SCOPE,
+                version=version,
+                in_flight=batch,
+                recent=tuple(jobs),
+                active_since=since,
+                job_seconds=seconds,
             ),
             st.integers(0, 2**40),
             st.none() | BATCHES,
             st.lists(JOBS, max_size=3),
+            st.none() | MOMENTS,
             st.none() | st.floats(0, 10**6),
         ),
         Signal: st.builds(lambda at, reason: a_signal(at=at, reason=reason), MOMENTS, TEXTS),

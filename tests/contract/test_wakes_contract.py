@@ -10,7 +10,6 @@ from moto import mock_aws
 from runtime.adapters.wakes import LONGEST_DELAY, WakeQueue
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.logic.ports import Wakes
-from runtime.models.envelopes import QueuedWakes
 from tests.builders import SCOPE, TARGET_SCOPE
 from tests.contract.aws import aws
 from tests.fakes import FakeWakes
@@ -31,8 +30,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 
 def received(url: str) -> list[Any]:
-    asked = {"QueueUrl": url, "MaxNumberOfMessages": 10, "AttributeNames": ["SentTimestamp"]}
-    found: list[Any] = aws("sqs").receive_message(**asked).get("Messages", [])
+    found: list[Any] = aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     return found
 
 
@@ -59,17 +57,6 @@ def test_delay_is_whole_seconds_never_less_than_asked_and_within_what_sqs_takes(
         stubber.add_response("send_message", {}, asked)
         WakeQueue(aws("sqs"), "queue").wake(SCOPE, after=after)
         stubber.assert_no_pending_responses()
-
-
-def test_what_sqs_keeps_is_what_the_dispatcher_reads() -> None:
-    with mock_aws():
-        url = aws("sqs").create_queue(QueueName="wakes")["QueueUrl"]
-        WakeQueue(aws("sqs"), url).wake(SCOPE)
-        (message,) = received(url)
-        event = {"Records": [{"body": message["Body"], "attributes": message["Attributes"]}]}
-        (wake,) = QueuedWakes.model_validate(event).records
-        assert wake.scope == SCOPE
-        assert wake.sent_at.timestamp() * 1_000 == int(message["Attributes"]["SentTimestamp"])
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ class Cloud:
         """Hand the dispatcher all wakes that are due; how many there were."""
         found = 0
         while wakes := take_wakes():
-            self.invoke(dispatch_launches.handler, {"Records": wakes})
+            answer = self.invoke(dispatch_launches.handler, {"Records": wakes})
+            assert answer == {"batchItemFailures": []}
             found += len(wakes)
         return found
 
@@ -150,9 +151,7 @@ def sqs_event(*bodies: Any) -> dict[str, Any]:
 
 def take_wakes() -> list[dict[str, Any]]:
     """The wakes that are due, as records of the dispatcher's queue."""
-    taken = aws("sqs").receive_message(
-        QueueUrl=WAKES, MaxNumberOfMessages=10, MessageSystemAttributeNames=["SentTimestamp"]
-    )
+    taken = aws("sqs").receive_message(QueueUrl=WAKES, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"])
     wakes = taken.get("Messages", [])
     for wake in wakes:
         aws("sqs").delete_message(QueueUrl=WAKES, ReceiptHandle=wake["ReceiptHandle"])

@@ -11,7 +11,7 @@ from runtime.logic.dispatching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.models.mgn import SourceServer
 from runtime.models.record import Launch
 from runtime.models.status import MigrationStatus
-from tests.builders import OTHER_SERVER_ID, SERVER_ID
+from tests.builders import JOB_ID, OTHER_SERVER_ID, SERVER_ID, TARGET_SCOPE, a_wait
 from tests.integration.cloud import SCOPE, Cloud, sqs_event, take_wakes
 from tests.integration.journey import bring_to, looked, record_of, swept
 
@@ -42,6 +42,12 @@ def ask_together(cloud: Cloud) -> None:
     ask_for_test_launch(cloud)
     cloud.step(prepare_source.handler, phase="test", **SECOND)
     cloud.step(trigger_migration.handler, phase="test", taskToken="launch-2", **SECOND)
+
+
+def a_wake(message_id: str, *, scope: str = SCOPE, sent: int = 9_999_999_999_999) -> dict[str, Any]:
+    """A record of the wake queue, sent in milliseconds of the epoch and received at once."""
+    times = {"SentTimestamp": f"{sent}", "ApproximateFirstReceiveTimestamp": f"{sent}"}
+    return {"messageId": message_id, "body": scope, "eventSource": "aws:sqs", "attributes": times}
 
 
 def test_step_that_asks_for_a_launch_starts_no_job(cloud: Cloud) -> None:
@@ -140,9 +146,18 @@ def test_i3_cancelled_migration_is_not_launched(cloud: Cloud) -> None:
     assert len(cloud.simulator.account.jobs) == 0
 
 
+def test_account_nobody_may_enter_does_not_keep_the_others_waiting(cloud: Cloud) -> None:
+    bring_to("test-launched", cloud)
+    cloud.simulator.finish_jobs()
+    cloud.store.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID))
+    wakes = [a_wake("of-the-target", scope=TARGET_SCOPE), a_wake("of-home")]
+    answer = cloud.invoke(dispatch_launches.handler, {"Records": wakes})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "of-the-target"}]}
+    assert cloud.tokens()["launch-test"] is None
+
+
 def test_burst_of_wakes_is_one_look(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
-    wake = {"body": SCOPE, "attributes": {"SentTimestamp": "0"}}
     calls = len(list(cloud.simulator.log(kind="call")))
-    cloud.invoke(dispatch_launches.handler, {"Records": [wake] * 10})
+    cloud.invoke(dispatch_launches.handler, {"Records": [a_wake(f"{number}", sent=0) for number in range(10)]})
     assert len(list(cloud.simulator.log(kind="call"))) == calls

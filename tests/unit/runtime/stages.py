@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from runtime.logic import dispatching
 from runtime.logic.admission import validate
-from runtime.logic.dispatching import look
+from runtime.logic.dispatching import Look
 from runtime.logic.gates import await_signal
 from runtime.logic.intake import accept
 from runtime.logic.launching import trigger
@@ -119,6 +120,14 @@ def _verified(phase: Phase) -> Callable[[FakePorts], None]:
     return lambda ports: check_instance(a_step(VerifyMigration, phase=phase), ports)
 
 
+def look(ports: FakePorts) -> Look:
+    """One look of the dispatcher; raises what kept a wait from ending."""
+    report = dispatching.look(ports)
+    for failure in report.failures:
+        raise failure
+    return report
+
+
 STAGES: dict[str, Callable[[FakePorts], None]] = {
     "validated": _validated,
     "replicating": _replicating,
@@ -159,7 +168,7 @@ def undo_until_done(
         undo(a_step(Rollback, goal=goal, failure=failure), token, ports)
         look(ports)
         # Longer than a launch stays in doubt.
-        ports.advance(61)
+        ports.advance(121)
         finish_jobs(ports)
         look(ports)
         progress = ports.resumer.resumed[token].progress

@@ -25,7 +25,8 @@ def begun(ports: FakePorts) -> MigrationRecord:
 
 
 launches = st.fixed_dictionaries(
-    {"launch_id": st.text("0123456789abcdef", min_size=1, max_size=8)}, optional={"job_id": st.just("mgnjob-1")}
+    {"launch_id": st.text("0123456789abcdef", min_size=1, max_size=8), "job_id": st.just("mgnjob-1")},
+    optional={"instance_id": st.just("i-1"), "verified": st.booleans()},
 ).map(Launch.model_validate)
 some_facts = st.fixed_dictionaries(
     {},
@@ -36,6 +37,7 @@ some_facts = st.fixed_dictionaries(
         "launch_template": st.just(LaunchTemplateRef(launch_template_id="lt-1", default_version=3)),
         "test_launch": launches,
         "cutover_launch": launches,
+        "undo_launch": launches,
         "undo_rounds": st.integers(0, 6),
         "commands": st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
         "failure": st.text(max_size=20),

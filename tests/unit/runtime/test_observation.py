@@ -87,7 +87,7 @@ def test_stalled_replication_says_why_when_time_is_up() -> None:
 @pytest.mark.parametrize("wait", [REPLICATION, BOOT, SOAK])
 @pytest.mark.parametrize("server", [None, a_server(is_archived=True), a_server(state="DISCONNECTED")])
 def test_server_that_left_mgn_ends_every_wait_for_the_server(wait: Wait, server: SourceServer | None) -> None:
-    assert error(seen(wait, server)) == "SourceServerGoneError"
+    assert error(seen(wait, server, health=some_health())) == "SourceServerGoneError"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """What the state machine hands over, and the envelopes AWS puts around events."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from runtime.models.envelopes import EventEnvelope, ExecutionEnded, QueuedWakes, StreamRecord
+from runtime.models.envelopes import EventEnvelope, ExecutionEnded, StreamRecord
 from runtime.models.steps import (
     AwaitSignal,
     Failure,
@@ -93,13 +92,6 @@ def test_event_that_does_not_say_where_it_comes_from_has_no_scope(missing: str) 
     event = {"source": "aws.mgn", "detail-type": "x", "account": "111122223333", "region": "us-east-1"}
     del event[missing]
     assert EventEnvelope.model_validate(event).scope is None
-
-
-def test_queued_wake_names_its_scope_and_when_it_was_sent() -> None:
-    record = {"messageId": "1", "body": "111122223333#us-east-1", "attributes": {"SentTimestamp": "1767614400250"}}
-    (wake,) = QueuedWakes.model_validate({"Records": [record]}).records
-    assert wake.scope == "111122223333#us-east-1"
-    assert wake.sent_at == datetime(2026, 1, 5, 12, 0, 0, 250_000, UTC)
 
 
 def test_end_of_an_execution_names_its_migration() -> None:

@@ -70,7 +70,7 @@ def test_i3_undo_looks_for_nothing_while_a_launch_is_in_doubt() -> None:
     STAGES["test-launching"](ports)
     undo(a_step(Rollback), "undo", ports)
     assert the_record(ports).reason == "undo round 1 waits for the end of a doubt about its launch"
-    ports.advance(59)
+    ports.advance(119)
     look(ports)
     assert "undo" not in ports.resumer.resumed
     ports.advance(2)
@@ -162,7 +162,7 @@ def test_i6_crash_at_any_call_of_the_undo_leaves_nothing_behind(at: int, after_e
             break
         except CrashError:
             finish_jobs(ports)
-            ports.advance(61)
+            ports.advance(121)
             ports.resumer.resumed.clear()
     assert the_record(ports).status is MigrationStatus.ROLLED_BACK
     assert_as_before(ports)

@@ -1,5 +1,6 @@
 """Parking and settling: each token is used once, whatever comes twice, late or in between (I10)."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from runtime.logic.signalling import take_signal
 from runtime.logic.waiting import Settled, hand_out_signals, park, settle
 from runtime.models.dispatch import Batch, Dispatch, Member
 from runtime.models.events import MigrationSignal
+from runtime.models.mgn import InstanceHealth
 from runtime.models.record import Decision, LaunchKind, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
@@ -220,6 +222,30 @@ def test_a_thousand_waits_are_read_in_one_describe_each() -> None:
     assert (ports.mgn.calls.count("servers"), ports.mgn.calls.count("jobs")) == (1, 1)
     errors = [ports.resumer.resumed[f"token-of-{job_id}-0-launch-test"].error for job_id in jobs]
     assert errors == [None, "LaunchFailedError"]
+
+
+@pytest.mark.parametrize(
+    ("job", "health", "asked"),
+    [
+        ("STARTED", "ok", ["jobs"]),
+        ("COMPLETED", "initializing", ["jobs", "health"]),
+        ("COMPLETED", "ok", ["jobs", "health", "servers"]),
+    ],
+)
+def test_boot_is_asked_for_no_more_than_could_end_it(job: str, health: str, asked: list[str]) -> None:
+    ports = waiting_world("TESTING")
+    ports.mgn.started.append(a_job(status=job, launch_status="LAUNCHED"))
+    ports.instances.put(some_health(instance_status=health))
+    read = ports.instances.health
+
+    def noted(ids: Sequence[str]) -> dict[str, InstanceHealth]:
+        ports.mgn.calls.append("health")
+        return read(ids)
+
+    ports.instances.health = noted  # type: ignore[method-assign]
+    ports.store.park(a_wait(kind=WaitKind.BOOT, job_id=JOB_ID, instance_id=INSTANCE_ID))
+    settled(ports)
+    assert ports.mgn.calls == asked
 
 
 def test_nothing_is_asked_for_waits_whose_outcome_is_kept() -> None:

@@ -1,0 +1,820 @@
+"""dispatch_launches: every waiting launch is started once, inside the quotas, whatever goes wrong (I3, I4)."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.errors import (
+    MgnNotInitializedError,
+    MigrationError,
+    RecordChangedError,
+    ServiceUnavailableError,
+    SourceServerBusyError,
+    SourceServerGoneError,
+    SourceServerStateError,
+    TargetAccountError,
+    ThrottledError,
+)
+from runtime.logic.dispatching import CORRELATION_TAG, LAUNCH_TAG, Look, correlation_tags, look
+from runtime.logic.journal import note
+from runtime.logic.packing import VISIBLE_AFTER
+from runtime.logic.waiting import hand_out_signals
+from runtime.models.dispatch import Batch, Dispatch
+from runtime.models.environment import Budgets
+from runtime.models.mgn import Job
+from runtime.models.record import Decision, Facts, Launch, LaunchIntent, LaunchKind, Outcome, Progress, Wait, WaitKind
+from runtime.models.request import Phase
+from runtime.models.status import MigrationStatus
+from tests.builders import (
+    JOB_ID,
+    NOON,
+    SCOPE,
+    a_job,
+    a_record,
+    a_server,
+    a_signal,
+    a_wait,
+    server_id,
+)
+from tests.fakes import FakeMgn, FakePorts, FakeResumer
+
+TEST, CUTOVER, TERMINATE = LaunchKind.TEST, LaunchKind.CUTOVER, LaunchKind.TERMINATE
+STATE = {TEST: "READY_FOR_TEST", CUTOVER: "READY_FOR_CUTOVER", TERMINATE: "READY_FOR_TEST"}
+STATUS = {
+    TEST: MigrationStatus.TEST_LAUNCHING,
+    CUTOVER: MigrationStatus.CUTOVER_LAUNCHING,
+    TERMINATE: MigrationStatus.ROLLING_BACK,
+}
+ALL_LAUNCH = [TEST, CUTOVER, TERMINATE]
+NO_ANSWER = ServiceUnavailableError("no answer")
+
+
+def a_world(*numbers: int, kind: LaunchKind = TEST, **budgets: Any) -> FakePorts:
+    """Migrations that wait for a launch, each of its own numbered server."""
+    ports = FakePorts(FakeMgn(), budgets=Budgets(**{"launch_gather": 0, **budgets}))
+    for number in numbers or (1,):
+        ask(ports, number, kind)
+    return ports
+
+
+def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) -> Wait:
+    """Have one more migration wait for a launch."""
+    ports.mgn.add(a_server(server_id(number), state=STATE[kind]))
+    name = f"mig-{number}"
+    ports.store.records[name] = a_record(
+        name, status=STATUS[kind], scope=SCOPE, source_server_id=server_id(number), correlation_id=f"{number:032x}"
+    )
+    wait = {
+        "kind": WaitKind.UNDO if kind is TERMINATE else WaitKind.LAUNCH,
+        "source_server_id": server_id(number),
+        "parked_at": ports.now(),
+        "deadline": NOON + timedelta(days=3),
+        "token": f"token-{number}",
+        "intent": LaunchIntent(kind=kind, wave="1"),
+    }
+    return ports.store.park(a_wait("undo" if kind is TERMINATE else f"launch-{kind}", name, **{**wait, **changes}))
+
+
+def the_wait(ports: FakePorts, number: int = 1) -> Wait:
+    (wait,) = ports.store.waits(SCOPE, f"mig-{number}")
+    return wait
+
+
+def launch_of(ports: FakePorts, number: int = 1) -> Launch | None:
+    record = ports.store.records[f"mig-{number}"]
+    return record.test_launch or record.cutover_launch or record.undo_launch
+
+
+def servers_of(jobs: Iterable[Job]) -> list[list[str]]:
+    return [[part.source_server_id for part in job.participating_servers] for job in jobs]
+
+
+def errors(ports: FakePorts) -> dict[str, str | None]:
+    return {token: outcome.error for token, outcome in ports.resumer.resumed.items()}
+
+
+def in_flight(ports: FakePorts) -> Batch | None:
+    return ports.store.dispatch(SCOPE).in_flight
+
+
+def once_before(owner: Any, method: str, act: Callable[[], object]) -> None:
+    """Let `act` happen right before the next call of a method."""
+    real = getattr(owner, method)
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        setattr(owner, method, real)
+        act()
+        return real(*args, **kwargs)
+
+    setattr(owner, method, called)
+
+
+class TestLaunching:
+    def test_all_that_wait_share_one_job(self) -> None:
+        ports = a_world(1, 2, 3)
+        assert look(ports).launched == 3
+        (job,) = ports.mgn.started
+        assert servers_of([job]) == [[server_id(number) for number in (1, 2, 3)]]
+        assert {the_wait(ports, number).job_id for number in (1, 2, 3)} == {job.job_id}
+
+    @pytest.mark.parametrize(
+        ("kind", "initiated_by"), [(TEST, "START_TEST"), (CUTOVER, "START_CUTOVER"), (TERMINATE, "TERMINATE")]
+    )
+    def test_each_kind_has_its_own_call(self, kind: LaunchKind, initiated_by: str) -> None:
+        ports = a_world(kind=kind)
+        look(ports)
+        assert [job.initiated_by for job in ports.mgn.started] == [initiated_by]
+
+    def test_kinds_share_no_job_and_the_undo_goes_first(self) -> None:
+        ports = a_world()
+        for number, kind in enumerate(ALL_LAUNCH, start=2):
+            ask(ports, number, kind)
+        assert look(ports).launched == 4
+        assert [job.initiated_by for job in ports.mgn.started] == ["TERMINATE", "START_CUTOVER", "START_TEST"]
+
+    @pytest.mark.parametrize(("kind", "limit"), [(TEST, 7_200), (TERMINATE, 3_600)])
+    def test_record_and_wait_name_the_job_and_the_wait_ends_with_it(self, kind: LaunchKind, limit: int) -> None:
+        ports = a_world(1, 2, kind=kind, undo=3_600)
+        ports.advance(10)
+        look(ports)
+        (job,) = ports.mgn.started
+        assert launch_of(ports) == Launch(launch_id=job.tags[LAUNCH_TAG], job_id=job.job_id)
+        assert ports.store.records["mig-1"].reason == f"MGN job {job.job_id} with 2 servers"
+        wait = the_wait(ports)
+        assert (wait.job_id, wait.deadline) == (job.job_id, ports.now() + timedelta(seconds=limit))
+
+    def test_i9_job_carries_its_launch_id_and_the_correlation_ids(self) -> None:
+        ports = a_world(1, 2)
+        look(ports)
+        launch = launch_of(ports)
+        assert launch is not None
+        assert ports.mgn.started[0].tags == {LAUNCH_TAG: launch.launch_id, CORRELATION_TAG: f"{1:032x} {2:032x}"}
+
+    def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
+        ports = a_world(launch_gather=5)
+        ports.advance(2)
+        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=3)
+        ports.advance(3)
+        assert look(ports).launched == 1
+
+    def test_nothing_waits_and_nobody_is_called(self) -> None:
+        ports = FakePorts()
+        assert look(ports) == Look(waiting=0, resumed=0, launched=0, again=None)
+        assert ports.mgn.calls == []
+
+    def test_launch_that_ended_is_resumed_and_needs_no_further_look(self) -> None:
+        ports = a_world()
+        assert look(ports).again is None
+        ports.mgn.end(ports.mgn.started[0].job_id)
+        assert look(ports) == Look(waiting=1, resumed=1, launched=0, again=None)
+        assert errors(ports) == {"token-1": None}
+
+    def test_boot_of_which_no_event_tells_is_looked_at_again(self) -> None:
+        ports = a_world(look=2)
+        ports.mgn.add(a_server(server_id(9), state="TESTING"))
+        boot = a_wait("boot", "mig-9", kind=WaitKind.BOOT, source_server_id=server_id(9), phase=Phase.TEST)
+        ports.store.park(boot)
+        assert look(ports).again == 2
+        ports.store.close(boot)
+        assert look(ports).again is None
+
+    def test_time_that_launches_take_is_kept_for_estimates(self) -> None:
+        ports = a_world()
+        ended = a_job(
+            status="COMPLETED", creation_date_time="2026-01-05T12:00:00Z", end_date_time="2026-01-05T12:10:00Z"
+        )
+        ports.mgn.started.append(ended)
+        look(ports)
+        assert ports.store.dispatch(SCOPE).job_seconds == 600
+
+
+class TestQuotas:
+    def test_i4_two_hundred_of_two_hundred_and_fifty_are_launched_and_the_rest_waits(self) -> None:
+        ports = a_world(*range(1, 251), look=2)
+        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=2)
+        assert look(ports).launched == 0
+        ports.mgn.end(ports.mgn.started[0].job_id)
+        assert look(ports).launched == 50
+
+    def test_i4_jobs_that_others_started_count(self) -> None:
+        ports = a_world(1, 2, 3)
+        ports.mgn.started.append(a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(198))))
+        assert look(ports).launched == 2
+        assert len(ports.mgn.started) == 2
+
+    def test_i4_job_of_ours_that_mgn_does_not_show_yet_counts(self) -> None:
+        ports = a_world(*range(1, 151))
+        look(ports)
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        for number in range(151, 251):
+            ask(ports, number)
+        assert look(ports).launched == 50
+
+    def test_i4_twenty_jobs_are_enough(self) -> None:
+        ports = a_world()
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(20)]
+        assert look(ports).launched == 0
+        assert "start_launch" not in ports.mgn.calls
+
+    def test_job_that_mgn_has_shown_is_remembered_no_longer_than_needed(self) -> None:
+        ports = a_world()
+        look(ports)
+        assert len(ports.store.dispatch(SCOPE).recent) == 1
+        ports.advance(VISIBLE_AFTER.total_seconds())
+        ask(ports, 2)
+        look(ports)
+        assert [job.servers for job in ports.store.dispatch(SCOPE).recent] == [1]
+
+    def test_jobs_are_listed_from_the_oldest_active_one_and_every_active_one_counts(self) -> None:
+        ports = a_world()
+        asked: list[datetime] = []
+        listed = ports.mgn.jobs_since
+
+        def noted(moment: datetime) -> Iterable[Job]:
+            asked.append(moment)
+            return listed(moment)
+
+        ports.mgn.jobs_since = noted  # type: ignore[method-assign]
+        began = NOON - timedelta(hours=3)
+        foreign = a_job("mgnjob-foreign", *(f"s-foreign{n:010d}" for n in range(150)), creation_date_time=str(began))
+        ports.mgn.started.append(foreign)
+        look(ports)
+        ports.advance(3_600)
+        for number in range(2, 102):
+            ask(ports, number)
+        assert look(ports).launched == 49
+        assert asked == [NOON - timedelta(days=1), began]
+
+    def test_where_no_job_is_active_only_the_latest_are_listed(self) -> None:
+        ports = a_world()
+        look(ports)
+        ports.mgn.end(ports.mgn.started[0].job_id)
+        since = ports.store.dispatch(SCOPE).active_since
+        assert since == NOON - timedelta(minutes=5)
+
+    def test_full_quota_that_only_mgn_knows_of_is_waited_for(self) -> None:
+        ports = a_world(look=2)
+        ports.mgn.failures["start_launch"] = [ThrottledError("ConflictException: maximum of 200 servers")]
+        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=2)
+        assert in_flight(ports) is None
+        assert look(ports).launched == 1
+
+
+class TestDoubt:
+    def test_i3_batch_is_written_before_the_call_and_gone_after_it(self) -> None:
+        ports = a_world(1, 2)
+        written: list[Batch | None] = []
+        once_before(ports.mgn, "start_launch", lambda: written.append(in_flight(ports)))
+        look(ports)
+        (batch,) = written
+        assert batch is not None
+        assert (batch.kind, batch.attempted_at, batch.job_id) == (TEST, NOON, None)
+        assert [member.migration_id for member in batch.members] == ["mig-1", "mig-2"]
+        assert batch.launch_id == ports.mgn.started[0].tags[LAUNCH_TAG]
+        assert in_flight(ports) is None
+
+    @pytest.mark.parametrize("kind", ALL_LAUNCH)
+    def test_i3_job_whose_answer_was_lost_is_adopted_by_its_tag(self, kind: LaunchKind) -> None:
+        ports = a_world(1, 2, kind=kind, look=2)
+        call = "terminate" if kind is TERMINATE else "start_launch"
+        ports.mgn.lost[call] = [NO_ANSWER]
+        assert look(ports) == Look(waiting=2, resumed=0, launched=0, again=2)
+        assert launch_of(ports) is None
+        look(ports)
+        (job,) = ports.mgn.started
+        for number in (1, 2):
+            launch = launch_of(ports, number)
+            assert launch is not None
+            assert launch.job_id == the_wait(ports, number).job_id == job.job_id
+        assert in_flight(ports) is None
+        assert ports.mgn.calls.count(call) == 1
+
+    def test_i3_nothing_is_launched_while_a_launch_is_in_doubt(self) -> None:
+        ports = a_world(launch_doubt=60, look=2)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ask(ports, 2)
+        for _ in range(5):
+            ports.advance(11)
+            assert look(ports) == Look(waiting=2, resumed=0, launched=0, again=2)
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_i3_after_the_doubt_a_new_call_goes_out_under_a_new_launch_id(self) -> None:
+        ports = a_world(launch_doubt=60)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        batch = in_flight(ports)
+        ports.advance(60)
+        assert look(ports).launched == 1
+        (job,) = ports.mgn.started
+        assert batch is not None
+        assert job.tags[LAUNCH_TAG] != batch.launch_id
+
+    def test_i3_job_that_mgn_shows_late_is_adopted(self) -> None:
+        ports = a_world(launch_doubt=60)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        job_id = ports.mgn.started[0].job_id
+        ports.mgn.unseen.add(job_id)
+        ports.advance(59)
+        look(ports)
+        assert the_wait(ports).job_id is None
+        ports.mgn.unseen.clear()
+        look(ports)
+        assert the_wait(ports).job_id == job_id
+
+    def test_i3_job_that_mgn_shows_only_after_the_doubt_is_adopted_and_no_drift(self) -> None:
+        ports = a_world(launch_doubt=60, look=2)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        job_id = ports.mgn.started[0].job_id
+        ports.mgn.unseen.add(job_id)
+        ports.advance(300)
+        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=2)
+        assert in_flight(ports) is None
+        ports.mgn.unseen.clear()
+        look(ports)
+        assert the_wait(ports).job_id == job_id
+        assert ports.store.dispatch(SCOPE).given_up == ()
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_job_that_never_comes_to_light_is_forgotten_and_the_change_counts_as_drift(self) -> None:
+        ports = a_world(launch_doubt=60)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        ports.advance(300)
+        look(ports)
+        ports.advance(3_600)
+        look(ports)
+        assert errors(ports) == {"token-1": "DriftError"}
+
+    def test_job_of_a_foreign_tag_is_not_adopted(self) -> None:
+        ports = a_world()
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ports.mgn.started.append(a_job(JOB_ID, server_id(1), tags={LAUNCH_TAG: "another"}))
+        look(ports)
+        assert launch_of(ports) is None
+
+    def test_after_a_lost_answer_no_further_batch_is_tried(self) -> None:
+        ports = a_world(1, kind=CUTOVER)
+        ask(ports, 2, TEST)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == 1
+        batch = in_flight(ports)
+        assert batch is not None
+        assert batch.kind is CUTOVER
+
+    @pytest.mark.parametrize("error", [ThrottledError("slow down"), MgnNotInitializedError("InitializeService")])
+    def test_refusal_of_the_whole_call_leaves_nothing_in_flight(self, error: MigrationError) -> None:
+        ports = a_world()
+        ports.mgn.failures["start_launch"] = [error]
+        try:
+            look(ports)
+        except MgnNotInitializedError:
+            assert error.__class__ is MgnNotInitializedError
+        assert in_flight(ports) is None
+        assert look(ports).launched == 1
+
+    def test_i3_dispatcher_that_died_after_the_call_is_finished_by_the_next(self) -> None:
+        ports = a_world(1, 2)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        job_id = ports.mgn.started[0].job_id
+        # The first member was told before it died.
+        state = ports.store.dispatch(SCOPE)
+        assert state.in_flight is not None
+        known = Launch(launch_id=state.in_flight.launch_id, job_id=job_id)
+        note(ports, ports.store.records["mig-1"], Facts(test_launch=known), actor="test", reason="told")
+        look(ports)
+        assert launch_of(ports, 1) == launch_of(ports, 2) == known
+        assert len(ports.store.journal("mig-1")) == 1
+
+    def test_job_of_a_wait_that_ended_meanwhile_is_kept_in_its_record(self) -> None:
+        ports = a_world()
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ports.store.close(the_wait(ports))
+        look(ports)
+        assert launch_of(ports) is not None
+        assert ports.store.waits(SCOPE, "mig-1") == ()
+
+    @pytest.mark.parametrize(("rivals", "told"), [(4, True), (5, False)])
+    def test_record_that_others_write_meanwhile_is_told_its_job_in_the_end(self, rivals: int, told: bool) -> None:
+        ports = a_world()
+        write, left = ports.store.append, [None] * rivals
+
+        def contended(*args: Any, **kwargs: Any) -> None:
+            if left:
+                left.pop()
+                raise RecordChangedError("another writer was first")
+            write(*args, **kwargs)
+
+        ports.store.append = contended  # type: ignore[method-assign]
+        if told:
+            look(ports)
+        else:
+            with pytest.raises(RecordChangedError):
+                look(ports)
+            batch = in_flight(ports)
+            assert batch is not None
+            assert batch.job_id is not None
+            look(ports)
+        assert launch_of(ports) is not None
+        assert len(ports.mgn.started) == 1
+
+
+class TestBadServers:
+    @pytest.mark.parametrize(
+        ("server", "error"),
+        [
+            (a_server(server_id(2), state="TESTING"), "DriftError"),
+            (a_server(server_id(2), state="READY_FOR_CUTOVER"), "DriftError"),
+            (a_server(server_id(2), is_archived=True), "SourceServerGoneError"),
+            (a_server(server_id(2), state="DISCONNECTED"), "SourceServerGoneError"),
+        ],
+    )
+    def test_server_that_mgn_shows_as_unfit_fails_alone_and_spoils_no_call(self, server: Any, error: str) -> None:
+        ports = a_world(1, 2, 3)
+        ports.mgn.add(server)
+        assert look(ports).launched == 2
+        assert errors(ports) == {"token-2": error}
+        assert servers_of(ports.mgn.started) == [[server_id(1), server_id(3)]]
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_server_that_mgn_does_not_know_fails_alone(self) -> None:
+        ports = a_world(1, 2)
+        del ports.mgn.by_id[server_id(1)]
+        assert look(ports).launched == 1
+        assert errors(ports) == {"token-1": "SourceServerGoneError"}
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            a_server(server_id(2), replication="STALLED"),
+            a_server(server_id(2), lag=None),
+            a_server(server_id(2), lag="PT1H"),
+        ],
+    )
+    def test_stalled_or_lagging_server_waits_and_keeps_nobody(self, now: Any) -> None:
+        ports = a_world(1, 2, look=2)
+        ports.mgn.add(now)
+        assert look(ports) == Look(waiting=2, resumed=0, launched=1, again=2)
+        ports.mgn.add(a_server(server_id(2)))
+        assert look(ports).launched == 1
+
+    def test_places_of_those_who_cannot_launch_go_to_the_next(self) -> None:
+        ports = a_world(*range(1, 211))
+        for number in range(1, 6):
+            ports.mgn.add(a_server(server_id(number), lag=None))
+        assert look(ports).launched == 200
+        assert len(ports.mgn.started) == 1
+
+    def test_server_that_a_job_holds_waits_until_the_job_is_over(self) -> None:
+        ports = a_world(1, 2)
+        ports.mgn.started.append(a_job("mgnjob-theirs", server_id(1), launch_status="LAUNCHED"))
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started[1:]) == [[server_id(2)]]
+        assert ports.mgn.calls.count("start_launch") == 1
+        ports.mgn.started[0] = ports.mgn.started[0].model_copy(update={"status": "COMPLETED"})
+        assert look(ports).launched == 1
+
+    def test_server_that_becomes_busy_right_before_the_call_waits_and_the_others_launch(self) -> None:
+        ports = a_world(1, 2, 3)
+        theirs = a_job("mgnjob-theirs", server_id(2))
+        once_before(ports.mgn, "start_launch", lambda: ports.mgn.started.append(theirs))
+        assert look(ports).launched == 2
+        assert servers_of(ports.mgn.started[1:]) == [[server_id(1), server_id(3)]]
+        assert errors(ports) == {}
+        assert the_wait(ports, 2).asks_for_launch
+
+    def test_server_that_changes_right_before_the_call_is_found_by_reading_again(self) -> None:
+        ports = a_world(1, 2, 3)
+        once_before(ports.mgn, "start_launch", lambda: ports.mgn.add(a_server(server_id(2), state="CUTOVER")))
+        assert look(ports).launched == 2
+        assert errors(ports) == {"token-2": "DriftError"}
+        assert ports.mgn.calls.count("start_launch") == 2
+
+    @pytest.mark.parametrize(
+        "refusal",
+        [
+            SourceServerStateError("ValidationException: no such subnet"),
+            SourceServerBusyError("currently being processed by a Job"),
+            SourceServerGoneError("ResourceNotFoundException"),
+        ],
+    )
+    @pytest.mark.parametrize("bad", [1, 4, 8])
+    def test_server_mgn_refuses_without_showing_why_is_found_by_halving(
+        self, bad: int, refusal: MigrationError
+    ) -> None:
+        ports = a_world(*range(1, 9))
+        ports.mgn.refusing[server_id(bad)] = refusal
+        assert look(ports).launched == 7
+        assert ports.resumer.resumed == {
+            f"token-{bad}": Outcome(error=type(refusal).__name__, reason=str(refusal)),
+        }
+        launched = [source_id for servers in servers_of(ports.mgn.started) for source_id in servers]
+        assert sorted(launched) == [server_id(number) for number in range(1, 9) if number != bad]
+        assert in_flight(ports) is None
+
+    def test_two_bad_servers_of_two_hundred_are_found_in_few_calls(self) -> None:
+        ports = a_world(*range(1, 201))
+        for bad in (17, 180):
+            ports.mgn.refusing[server_id(bad)] = SourceServerStateError("no")
+        assert look(ports).launched + look(ports).launched == 198
+        assert ports.mgn.calls.count("start_launch") <= 4 * 8
+        assert set(errors(ports)) == {"token-17", "token-180"}
+
+    def test_refusal_with_the_longest_reason_still_ends_its_wait(self) -> None:
+        ports = a_world()
+        ports.mgn.refusing[server_id(1)] = SourceServerStateError("x" * 5_000)
+        look(ports)
+        assert len(ports.resumer.resumed["token-1"].reason) == 2_048
+
+    def test_terminate_that_mgn_calls_busy_lets_the_undo_look_for_itself(self) -> None:
+        ports = a_world(kind=TERMINATE)
+        ports.mgn.refusing[server_id(1)] = SourceServerBusyError("currently being processed by a Job")
+        look(ports)
+        assert ports.resumer.resumed["token-1"].progress is Progress.AGAIN
+
+
+class TestMovedOn:
+    def test_wait_decided_before_the_call_is_not_launched(self) -> None:
+        ports = a_world(1, 2)
+        once_before(ports.store, "save_dispatch", lambda: ports.store.decide(the_wait(ports), Outcome(error="Expired")))
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started) == [[server_id(2)]]
+
+    def test_wait_cancelled_before_the_call_is_not_launched(self) -> None:
+        ports = a_world(1, 2)
+
+        def cancel() -> None:
+            ports.store.signal(a_signal(Decision.CANCEL))
+            hand_out_signals(ports, ports.store.records["mig-1"])
+
+        once_before(ports.store, "save_dispatch", cancel)
+        assert look(ports).launched == 1
+        look(ports)
+        assert errors(ports) == {"token-1": "MigrationCancelledError"}
+        assert servers_of(ports.mgn.started) == [[server_id(2)]]
+
+    def test_wait_closed_before_the_call_is_not_launched(self) -> None:
+        ports = a_world()
+        once_before(ports.store, "save_dispatch", lambda: ports.store.close(the_wait(ports)))
+        assert look(ports).launched == 0
+        assert ports.mgn.started == []
+        assert in_flight(ports) is None
+
+    def test_wait_parked_again_before_the_call_is_launched_once(self) -> None:
+        ports = a_world()
+        again = the_wait(ports).model_copy(update={"token": "second"})
+        once_before(ports.store, "save_dispatch", lambda: ports.store.park(again))
+        assert look(ports).launched == 1
+        assert (the_wait(ports).token, the_wait(ports).job_id) == ("second", ports.mgn.started[0].job_id)
+
+    @pytest.mark.parametrize(
+        ("kind", "status"),
+        [
+            (TEST, MigrationStatus.ROLLING_BACK),
+            (TEST, MigrationStatus.FROZEN),
+            (CUTOVER, MigrationStatus.ROLLING_BACK),
+            (CUTOVER, MigrationStatus.TEST_LAUNCHING),
+            (TERMINATE, MigrationStatus.ROLLED_BACK),
+            (TERMINATE, MigrationStatus.FROZEN),
+        ],
+    )
+    def test_migration_that_moved_on_is_never_launched(self, kind: LaunchKind, status: MigrationStatus) -> None:
+        ports = a_world(1, 2, kind=kind)
+        record = ports.store.records["mig-1"]
+        moved = record.model_copy(update={"status": status})
+        once_before(ports.store, "save_dispatch", lambda: ports.store.records.update({"mig-1": moved}))
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started) == [[server_id(2)]]
+        assert ports.store.waits(SCOPE, "mig-1") == ()
+
+    def test_test_that_is_cleaned_up_needs_no_rollback(self) -> None:
+        ports = a_world(kind=TERMINATE)
+        record = ports.store.records["mig-1"]
+        ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.TEST_VERIFYING})
+        assert look(ports).launched == 1
+
+    @pytest.mark.parametrize("state", ["TESTING", "READY_FOR_TEST"])
+    def test_wait_that_does_not_know_the_job_its_record_has_gets_it(self, state: str) -> None:
+        ports = a_world(1, 2)
+        known = Launch(launch_id="launch-1", job_id=JOB_ID)
+        record = ports.store.records["mig-1"]
+        ports.store.records["mig-1"] = record.model_copy(update={"test_launch": known})
+        ports.mgn.add(a_server(server_id(1), state=state))
+        look(ports)
+        wait = the_wait(ports)
+        assert (wait.job_id, wait.deadline) == (JOB_ID, NOON + timedelta(hours=2))
+        assert servers_of(ports.mgn.started) == [[server_id(2)]]
+        assert errors(ports) == {}
+
+    def test_migration_whose_record_is_gone_is_not_launched(self) -> None:
+        ports = a_world(1, 2)
+        del ports.store.records["mig-1"]
+        assert look(ports).launched == 1
+
+
+class TestTwoDispatchers:
+    def test_second_that_read_before_the_first_wrote_gives_up_and_launches_nothing(self) -> None:
+        ports = a_world(1, 2)
+        looks: list[Look] = []
+        once_before(ports.store, "save_dispatch", lambda: looks.append(look(ports)))
+        with pytest.raises(RecordChangedError, match="another dispatcher is at work"):
+            look(ports)
+        assert [each.launched for each in looks] == [2]
+        assert len(ports.mgn.started) == 1
+
+    @pytest.mark.parametrize("answer", ["taken", "lost"])
+    def test_second_does_not_take_what_the_first_launched_for_the_work_of_a_stranger(self, answer: str) -> None:
+        # Given a look that saw no job, and another one that launches before it sees the servers
+        ports = a_world(1, 2)
+        if answer == "lost":
+            ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        once_before(ports.mgn, "servers", lambda: look(ports))
+        with pytest.raises(RecordChangedError, match="another dispatcher is at work"):
+            look(ports)
+        look(ports)
+        # Then nobody failed
+        assert errors(ports) == {}
+        for number in (1, 2):
+            assert the_wait(ports, number).job_id == ports.mgn.started[0].job_id
+
+    def test_first_whose_call_was_refused_does_not_overwrite_the_batch_the_second_wrote_since(self) -> None:
+        # Given a call that is refused, and a second dispatcher whose call for the same gets no answer
+        ports = a_world(1, 2)
+        ports.mgn.failures["start_launch"] = [SourceServerStateError("no")]
+        save = ports.store.save_dispatch
+
+        def saved_and_overtaken(state: Dispatch) -> Dispatch:
+            written = save(state)
+            if state.in_flight is None:
+                ports.store.save_dispatch = save  # type: ignore[method-assign]
+                ports.mgn.lost["start_launch"] = [NO_ANSWER]
+                look(ports)
+            return written
+
+        ports.store.save_dispatch = saved_and_overtaken  # type: ignore[method-assign]
+        with pytest.raises(RecordChangedError):
+            look(ports)
+        # Then the second one's batch is still known and its job adopted
+        look(ports)
+        (job,) = ports.mgn.started
+        assert [the_wait(ports, number).job_id for number in (1, 2)] == [job.job_id] * 2
+        assert errors(ports) == {}
+
+    def test_second_that_comes_during_the_call_waits_for_the_first(self) -> None:
+        ports = a_world(1, 2)
+        looks: list[Look] = []
+        once_before(ports.mgn, "start_launch", lambda: looks.append(look(ports)))
+        assert look(ports).launched == 2
+        assert [each.launched for each in looks] == [0]
+        assert len(ports.mgn.started) == 1
+
+    def test_second_that_comes_while_the_job_is_announced_finishes_it_and_the_first_gives_up(self) -> None:
+        ports = a_world(1, 2)
+        once_before(ports.store, "append", lambda: look(ports))
+        with pytest.raises(RecordChangedError):
+            look(ports)
+        assert len(ports.mgn.started) == 1
+        for number in (1, 2):
+            assert the_wait(ports, number).job_id == ports.mgn.started[0].job_id
+        assert look(ports).launched == 0
+
+
+class TestTroubleElsewhere:
+    def test_wait_that_cannot_be_resumed_keeps_no_launch_from_starting(self) -> None:
+        class Poisoned(FakeResumer):
+            def resume(self, token: str, outcome: Outcome) -> bool:
+                raise ValueError("Step Functions cannot read this token")
+
+        ports = a_world()
+        ports.resumer = Poisoned()
+        ports.store.park(a_wait(migration_id="mig-9", deadline=NOON, job_id=JOB_ID))
+        assert [str(failure) for failure in look(ports).failures] == ["Step Functions cannot read this token"]
+        assert the_wait(ports).job_id == ports.mgn.started[0].job_id
+
+    def test_account_that_lets_nobody_in_launches_nothing_and_ends_its_waits_at_their_deadlines(self) -> None:
+        ports = a_world(1, 2)
+        ports.store.save_dispatch(
+            Dispatch(scope=SCOPE, in_flight=Batch(launch_id="l", kind=TEST, members=(), attempted_at=NOON))
+        )
+        short = the_wait(ports).model_copy(update={"deadline": NOON, "job_id": JOB_ID})
+        ports.store.park(short)
+        for method in ("jobs", "jobs_since", "servers"):
+            ports.mgn.failures[method] = [TargetAccountError("refused")] * 2
+        assert [type(failure) for failure in look(ports).failures] == [TargetAccountError]
+        assert errors(ports) == {"token-1": "TargetAccountError"}
+        assert ports.mgn.started == []
+
+    @pytest.mark.parametrize("method", ["servers", "jobs_since"])
+    def test_throttled_reading_ends_the_look_and_launches_nothing(self, method: str) -> None:
+        ports = a_world()
+        ports.mgn.failures[method] = [ThrottledError("slow down")]
+        with pytest.raises(ThrottledError):
+            look(ports)
+        assert ports.mgn.started == []
+        assert look(ports).launched == 1
+
+
+class TestCorrelationTags:
+    def test_ids_of_a_full_job_fit_the_tags_of_a_job(self) -> None:
+        ids = [f"{number:032x}" for number in range(200)]
+        tags = correlation_tags(ids)
+        assert " ".join(tags.values()).split() == ids
+        assert len(tags) + 1 <= 50
+
+    def test_one_id_lies_under_the_plain_name_and_more_are_numbered(self) -> None:
+        assert correlation_tags(["cor-1"]) == {CORRELATION_TAG: "cor-1"}
+        assert list(correlation_tags(["x" * 128, "y" * 128])) == [CORRELATION_TAG, f"{CORRELATION_TAG}-2"]
+
+    def test_id_that_several_share_is_named_once(self) -> None:
+        assert correlation_tags(["wave-1"] * 200) == {CORRELATION_TAG: "wave-1"}
+
+    @given(st.lists(st.text("abcdef0123456789._:-", min_size=1, max_size=128), max_size=220))
+    def test_i9_tags_stay_within_what_mgn_takes(self, ids: list[str]) -> None:
+        tags = correlation_tags(ids)
+        assert len(tags) + 1 <= 50
+        assert all(len(key) <= 128 and len(value) <= 256 for key, value in tags.items())
+        kept = " ".join(tags.values()).split()
+        assert kept == list(dict.fromkeys(ids))[: len(kept)]
+
+
+class DiedError(Exception):
+    """The dispatcher's process is gone."""
+
+
+class Fates:
+    """What befalls each call that starts a job, in turn; then all is well."""
+
+    def __init__(self, ports: FakePorts, fates: list[str]) -> None:
+        self._ports, self._fates = ports, fates
+        self._start = ports.mgn.start_launch
+
+    def call(self, phase: Phase, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
+        fate = self._fates.pop() if self._fates else "taken"
+        getattr(self, f"_{fate}_before", lambda ids: None)(ids)
+        job = self._start(phase, ids, tags)
+        if fate == "lost":
+            raise NO_ANSWER
+        if fate == "died":
+            raise DiedError
+        return job
+
+    def _unavailable_before(self, ids: Sequence[str]) -> None:
+        raise NO_ANSWER
+
+    def _throttled_before(self, ids: Sequence[str]) -> None:
+        raise ThrottledError("slow down")
+
+    def _rival_before(self, ids: Sequence[str]) -> None:
+        look(self._ports)
+
+    def _busy_before(self, ids: Sequence[str]) -> None:
+        self._ports.mgn.started.append(
+            a_job(f"mgnjob-theirs{len(self._fates)}", ids[0], creation_date_time=self._ports.now().isoformat())
+        )
+
+
+def end_foreign_jobs(ports: FakePorts) -> None:
+    ports.mgn.started = [
+        job if LAUNCH_TAG in job.tags else job.model_copy(update={"status": "COMPLETED"}) for job in ports.mgn.started
+    ]
+
+
+@given(
+    fates=st.lists(
+        st.sampled_from(["taken", "lost", "died", "unavailable", "throttled", "busy", "rival"]), max_size=25
+    ),
+    count=st.integers(1, 30),
+    bad=st.sets(st.integers(1, 30), max_size=3),
+)
+def test_i3_every_server_is_launched_once_or_fails_whatever_befalls_the_calls(
+    fates: list[str], count: int, bad: set[int]
+) -> None:
+    ports = a_world(*range(1, count + 1), launch_doubt=60)
+    ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in bad}
+    rounds = 13 * (len(fates) + 2)
+    ports.mgn.start_launch = Fates(ports, fates).call  # type: ignore[method-assign]
+    for _ in range(rounds):
+        with suppress(RecordChangedError, DiedError):
+            look(ports)
+        ports.advance(5)
+        end_foreign_jobs(ports)
+    ours = [source_id for job in ports.mgn.started if LAUNCH_TAG in job.tags for source_id in servers_of([job])[0]]
+    expected = set(range(1, count + 1)) - bad
+    assert sorted(ours) == sorted(server_id(number) for number in expected)
+    assert errors(ports) == {f"token-{number}": "SourceServerStateError" for number in bad if number <= count}
+    for number in expected:
+        launch = launch_of(ports, number)
+        assert launch is not None
+        assert the_wait(ports, number).job_id == launch.job_id
