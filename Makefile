@@ -75,7 +75,9 @@ snapshot: .build/ready ## Accept the present templates as the new snapshots
 
 bench: .build/ready ## Print the figures of the simulator and of the pipeline (about five minutes)
 	@python -m simulator.bench
+	@python -m tests.integration.bench
 	@python -m tests.pipeline.bench
+	@python -m localcloud bench
 
 docs: .build/ready ## Regenerate the published schemas
 	@migrate schema --write docs/schemas

@@ -14,10 +14,10 @@ _LAUNCHING = {Phase.TEST: MigrationStatus.TEST_LAUNCHING, Phase.CUTOVER: Migrati
 _VERIFYING = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
 
 PARTS = {
-    "start": "start: accepted until the test launch is asked for",
+    "start": "start: accepted until a launch is asked for",
     "launch": "launch: asked for until MGN has the job",
-    "result": "result: launched until the step after, while it boots",
-    "boot": "boot: up and its job over until the step after",
+    "result": "result: launched until the step after (it boots)",
+    "boot": "boot: up and job over until the step after",
     "rest": "rest: window, finalisation",
     "whole": "whole migration without MGN's jobs and boots",
 }

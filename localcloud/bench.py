@@ -4,7 +4,7 @@ import json
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import accumulate
@@ -55,13 +55,15 @@ class Bench:
         self._store = DynamoDbMigrationStore(self._client("dynamodb"), self._deployment.state_table_name)
         self._sent_at = 0.0
 
-    def migrate(self, servers: int) -> list[Figure]:
-        """That many migrations at once."""
+    def migrate(self, names: Sequence[str]) -> list[Figure]:
+        """Migrations of these servers, at once."""
+        servers = len(names)
         moment = self._moment()
-        self._send(_request(f"bench-{server['name']}", server["name"]) for server in self._servers())
-        records = self._follow(servers)
+        begun = len(self._log())
+        self._send(_request(f"bench-{name}", name) for name in names)
+        records = self._follow({f"bench-{name}" for name in names})
         seconds = time.monotonic() - self._sent_at
-        log = simulator_log(self._state.simulator_url or "")
+        log = self._log()[begun:]
         times = mgn_times(log, moment)
         ends = Counter(record.status for record in records)
         completed = [record for record in records if record.status is MigrationStatus.COMPLETED]
@@ -80,7 +82,6 @@ class Bench:
 
     def take_in(self, requests: int) -> list[Figure]:
         """That many requests; their servers are unknown to MGN, so that each is accepted and soon over."""
-        before = len(tuple(self._store.migrations()))
         self._send(_request(f"intake-{number}", f"unknown-{number}") for number in range(requests))
         queued = time.monotonic() - self._sent_at
         accepted: list[datetime] = []
@@ -89,7 +90,7 @@ class Bench:
             time.sleep(1)
             records = [record for record in self._store.migrations() if record.migration_id.startswith("intake-")]
             accepted = [record.created_at for record in records]
-            self._say(f"{len(accepted):,} of {requests:,} requests accepted beside {before} others")
+            self._say(f"{len(accepted):,} of {requests:,} requests accepted")
         first, last = min(accepted), max(accepted)
         took = (last - first).total_seconds()
         return [
@@ -99,10 +100,13 @@ class Bench:
             at_least("accepted a minute", 60 * len(accepted) / took, ACCEPTED_A_MINUTE, "", digits=0),
         ]
 
-    def _servers(self) -> list[dict[str, Any]]:
+    def servers(self) -> list[str]:
+        """The names of all source servers."""
         with urllib.request.urlopen(f"{self._state.simulator_url}/_simulator/state", timeout=30) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["servers"]
-        return found
+            return [server["name"] for server in json.load(answer)["servers"]]
+
+    def _log(self) -> list[LogEntry]:
+        return simulator_log(self._state.simulator_url or "")
 
     def _send(self, requests: Iterator[dict[str, object]]) -> None:
         self._sent_at = time.monotonic()
@@ -114,14 +118,14 @@ class Bench:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(send, [entries[at : at + 10] for at in range(0, len(entries), 10)]))
 
-    def _follow(self, servers: int) -> tuple[MigrationRecord, ...]:
+    def _follow(self, expected: Collection[str]) -> list[MigrationRecord]:
         deadline = time.monotonic() + LIMIT_SECONDS
         while True:
-            records = tuple(self._store.migrations())
+            records = [record for record in self._store.migrations() if record.migration_id in expected]
             counts = Counter(record.status for record in records)
             self._say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
             ended = sum(record.status.is_terminal for record in records)
-            if ended == servers or time.monotonic() > deadline:
+            if ended == len(expected) or time.monotonic() > deadline:
                 return records
             time.sleep(1)
 
@@ -160,7 +164,7 @@ def run_bench(console: Console, *, migrations: int, requests: int) -> None:
     """Deploy to a fresh local cloud, load it and print what it did."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     scenario = FOLDER / "scenario.yaml"
-    scenario.write_text(generate_yaml(migrations, SEED))
+    scenario.write_text(generate_yaml(migrations + 1, SEED))
     settings = CloudSettings(
         folder=FOLDER / "cloud",
         scenario=scenario,
@@ -175,8 +179,10 @@ def run_bench(console: Console, *, migrations: int, requests: int) -> None:
         with local_cloud(settings, say) as state:
             bench = Bench(state, say)
             note = LIMITS.format(scale=TIME_SCALE, workers=WORKERS)
+            first, *others = bench.servers()
+            console.print(figures_table("One migration alone on the local cloud", bench.migrate([first])))
             title = f"{migrations} migrations at once on the local cloud"
-            console.print(figures_table(title, bench.migrate(migrations), note=note))
+            console.print(figures_table(title, bench.migrate(others), note=note))
             console.print(figures_table(f"Intake of {requests:,} requests by SQS", bench.take_in(requests)))
 
 

@@ -99,7 +99,7 @@ def demo(
 
 @app.command()
 def bench(
-    migrations: Annotated[int, typer.Option(min=1, max=200, help="Migrations at once.")] = 60,
+    migrations: Annotated[int, typer.Option(min=1, max=200, help="Migrations at once.")] = 40,
     requests: Annotated[int, typer.Option(min=1, help="Requests put on the queue at once.")] = 1_000,
 ) -> None:
     """Load a fresh local cloud and print how it did: first migrations at once through both launches, then requests.

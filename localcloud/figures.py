@@ -39,7 +39,7 @@ def figures_table(title: str, figures: Iterable[Figure], *, note: str = "") -> T
         title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, caption=note, caption_justify="left"
     )
     table.add_column("figure")
-    table.add_column("measured", justify="right")
+    table.add_column("measured", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)
     for figure in figures:
         style = {True: "green", False: "red", None: ""}[figure.is_met]

@@ -18,14 +18,14 @@ from moto import mock_aws
 from rich.console import Console
 
 from localcloud.figures import Figure, figures_table, percentile
-from runtime.handlers import entry, finalize_cutover, publish_events
+from runtime.handlers import entry, finalize_cutover
 from runtime.handlers.entry import LambdaHandler
 from runtime.observability import logger
 from tests.integration.cloud import VARIABLES, Cloud, make_cloud
 from tests.integration.journey import bring_to
 
-JOURNEYS = 30
-STARTS = 5
+JOURNEYS = 20
+STARTS = 3
 HANDLERS = sorted(path.stem for path in Path(entry.__file__).parent.glob("*.py") if "def handler" in path.read_text())
 COLD_LIMIT = 1.3
 WARM_LIMIT = 5.0
@@ -40,6 +40,7 @@ class Stopwatch:
     def __init__(self) -> None:
         self.milliseconds: dict[str, list[float]] = defaultdict(list)
         self._in_calls = 0.0
+        self._depth = 0
 
     def invoke(self, cloud: Cloud, handler: LambdaHandler, event: Any) -> Any:
         """Stands for `Cloud.invoke`."""
@@ -52,10 +53,14 @@ class Stopwatch:
     def call(self, client: BaseClient, operation: str, parameters: Any) -> Any:
         """Stands for the method of a client that makes a call."""
         begun = time.process_time()
+        # The simulator answers a call by calls of its own.
+        self._depth += 1
         try:
             return CALL(client, operation, parameters)
         finally:
-            self._in_calls += time.process_time() - begun
+            self._depth -= 1
+            if self._depth == 0:
+                self._in_calls += time.process_time() - begun
 
     @contextmanager
     def runs(self) -> Iterator[None]:
@@ -82,10 +87,10 @@ def cold_starts(say: Any) -> list[Figure]:
     ratios = {name: median(seconds) / bare for name, seconds in spent.items()}
     worst = max(ratios, key=lambda name: ratios[name])
     return [
-        Figure("cold start: boto3 and a client", f"{1_000 * bare:.0f} ms"),
-        Figure("cold start: median of the handlers", f"{median(ratios.values()):.2f} ×"),
+        Figure("cold: boto3 and a client, for comparison", f"{1_000 * bare:.0f} ms"),
+        Figure("cold: median of the handlers", f"{median(ratios.values()):.2f} ×"),
         Figure(
-            f"cold start: slowest, {worst}",
+            f"cold: {worst}, the slowest",
             f"{ratios[worst]:.2f} ×",
             f"<= {COLD_LIMIT:g} ×",
             ratios[worst] <= COLD_LIMIT,
@@ -103,13 +108,12 @@ def warm_work(say: Any) -> list[Figure]:
                 cloud = make_cloud()
                 bring_to("cutover-verified", cloud)
                 cloud.step(finalize_cutover.handler)
-                cloud.invoke(publish_events.handler, {"Records": cloud.stream()})
             if journey == 0:
                 # The first one is cold.
                 watch.milliseconds.clear()
     return [
         Figure(
-            f"warm work: {name}, {len(spent)} times",
+            f"warm: {name}, {len(spent)} times",
             f"p50 {percentile(spent, 0.5):.1f} ms  p99 {percentile(spent, 0.99):.1f} ms",
             f"p99 <= {WARM_LIMIT:g} ms",
             percentile(spent, 0.99) <= WARM_LIMIT,
@@ -127,13 +131,11 @@ def main() -> None:
     """Measure and print."""
     console = Console()
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    stream, logger.registered_handler.stream = logger.registered_handler.stream, StringIO()
-    try:
-        with console.status("Handlers …") as status:
-            say = lambda text: status.update(f"[dim]{text}[/]")  # noqa: E731
-            figures = [*cold_starts(say), *warm_work(say)]
-    finally:
-        logger.registered_handler.stream = stream
+    # Written for nothing, but written: it is work of the handlers.
+    written = mock.patch.object(logger.registered_handler, "stream", StringIO())
+    with written, console.status("Handlers …") as status:
+        say = lambda text: status.update(f"[dim]{text}[/]")  # noqa: E731
+        figures = [*cold_starts(say), *warm_work(say)]
     note = "Processor time, AWS calls excluded from warm work; parsing, validation, logging and journal included."
     console.print(figures_table("Handlers", figures, note=note))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from rich.box import SIMPLE_HEAD
@@ -64,7 +64,7 @@ class Rush(BusyAccount):
         passed = timedelta(seconds=int(self.simulator.clock.now() - self.began))
         self._report(f"{ended:,} of {len(self.store.records):,} migrations ended after {passed} of simulated time")
 
-    def added(self, limits: dict[str, float]) -> list[Figure]:
+    def added(self, limits: Mapping[str, float]) -> list[Figure]:
         """The time we added to each part of the migrations."""
         times = mgn_times(self.simulator.log(), datetime.timestamp)
         journals = self.store.journals
