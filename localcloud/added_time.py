@@ -14,12 +14,12 @@ _LAUNCHING = {Phase.TEST: MigrationStatus.TEST_LAUNCHING, Phase.CUTOVER: Migrati
 _VERIFYING = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
 
 PARTS = {
-    "start": "start: accepted until a launch is asked for",
-    "launch": "launch: asked for until MGN has the job",
-    "result": "result: launched until the step after (it boots)",
-    "boot": "boot: up and job over until the step after",
-    "rest": "rest: window, finalisation",
-    "whole": "whole migration without MGN's jobs and boots",
+    "start": "accepted → launch asked for",
+    "launch": "launch asked for → MGN has the job",
+    "result": "launched → next step (it boots)",
+    "boot": "up and job over → next step",
+    "rest": "window, finalisation",
+    "whole": "whole, less MGN's jobs and boots",
 }
 
 

@@ -206,9 +206,8 @@ def _use_of_quota(log: Sequence[LogEntry]) -> list[Figure]:
     jobs, servers = (max(counts) for counts in zip(*use, strict=True))
     starts = sum(entry["kind"] == "call" and entry["operation"] in ("StartTest", "StartCutover") for entry in log)
     return [
-        Figure(
-            "peak of active jobs, of servers in them", f"{jobs}, {servers}", "<= 20, 200", jobs <= 20 and servers <= 200
-        ),
+        Figure("peak of active jobs", f"{jobs}", f"<= {ACTIVE_JOBS}", jobs <= ACTIVE_JOBS),
+        Figure("peak of servers in active jobs", f"{servers}", f"<= {ACTIVE_SERVERS}", servers <= ACTIVE_SERVERS),
         Figure("MGN calls that start jobs", f"{starts}"),
     ]
 
@@ -216,8 +215,8 @@ def _use_of_quota(log: Sequence[LogEntry]) -> list[Figure]:
 def _describes(log: Sequence[LogEntry], servers: int) -> list[Figure]:
     calls = Counter(entry["operation"] for entry in log if entry["kind"] == "call")
     describes = {name: count for name, count in calls.items() if name.startswith("Describe")}
-    each = [Figure(f"{name} for each migration", f"{count / servers:.1f}") for name, count in describes.items()]
-    return [*each, Figure("all Describe calls to MGN for each", f"{sum(describes.values()) / servers:.1f}")]
+    each = [Figure(f"{name} for each", f"{count / servers:.1f}") for name, count in describes.items()]
+    return [*each, Figure("all Describe calls for each", f"{sum(describes.values()) / servers:.1f}")]
 
 
 def _peak(histories: Sequence[Sequence[dict[str, Any]]]) -> int:

@@ -87,7 +87,7 @@ def cold_starts(say: Any) -> list[Figure]:
     ratios = {name: median(seconds) / bare for name, seconds in spent.items()}
     worst = max(ratios, key=lambda name: ratios[name])
     return [
-        Figure("cold: boto3 and a client, for comparison", f"{1_000 * bare:.0f} ms"),
+        Figure("cold: boto3 and a client alone", f"{1_000 * bare:.0f} ms"),
         Figure("cold: median of the handlers", f"{median(ratios.values()):.2f} ×"),
         Figure(
             f"cold: {worst}, the slowest",

@@ -88,7 +88,7 @@ class Rush(BusyAccount):
             Figure("MGN calls that start jobs", f"{calls['StartTest'] + calls['StartCutover']}"),
             Figure("servers launched twice", f"{twice}", "0", twice == 0),
             Figure("first request to last end", f"{self.seconds / 60:.1f} min"),
-            Figure("ideal: servers × their jobs' time / 200", f"{held / ACTIVE_SERVERS / 60:.1f} min"),
+            Figure("ideal: servers × time of their jobs / 200", f"{held / ACTIVE_SERVERS / 60:.1f} min"),
             Figure("ideal if none waited for its job's others", f"{needed / ACTIVE_SERVERS / 60:.1f} min"),
         ]
 
