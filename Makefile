@@ -73,8 +73,11 @@ synth: .build/ready ## Write the CloudFormation templates of dev and prod to cdk
 snapshot: .build/ready ## Accept the present templates as the new snapshots
 	@pytest -q tests/snapshot --snapshot-update
 
-bench: .build/ready ## Print the figures of the MGN simulator
+bench: .build/ready ## Print the figures of the simulator and of the pipeline (about five minutes)
 	@python -m simulator.bench
+	@python -m tests.integration.bench
+	@python -m tests.pipeline.bench
+	@python -m localcloud bench
 
 docs: .build/ready ## Regenerate the published schemas
 	@migrate schema --write docs/schemas

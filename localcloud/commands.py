@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from localcloud import cloud, processes
+from localcloud.bench import run_bench
 from localcloud.demo import ASSEMBLY, SCENARIO, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
 from localcloud.deployment import DeploymentError
 from localcloud.processes import StartError
@@ -91,6 +92,22 @@ def demo(
     """Deploy to a local cloud, migrate the sample servers, check the invariants and write out/demo/report.json."""
     try:
         raise typer.Exit(run_demo(console, auth=auth))
+    except (StartError, DeploymentError) as failure:
+        console.print(f"[red]{failure}[/]", highlight=False)
+        raise typer.Exit(1) from failure
+
+
+@app.command()
+def bench(
+    migrations: Annotated[int, typer.Option(min=1, max=200, help="Migrations at once.")] = 40,
+    requests: Annotated[int, typer.Option(min=1, help="Requests put on the queue at once.")] = 1_000,
+) -> None:
+    """Load a fresh local cloud and print how it did: first migrations at once through both launches, then requests.
+
+    The stacks are the real ones; the simulator runs sixty times faster than MGN. Nothing is left but logs in out/bench.
+    """
+    try:
+        run_bench(console, migrations=migrations, requests=requests)
     except (StartError, DeploymentError) as failure:
         console.print(f"[red]{failure}[/]", highlight=False)
         raise typer.Exit(1) from failure

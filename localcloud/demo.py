@@ -106,7 +106,7 @@ class DemoRun:
     def __init__(self, state: CloudState, sent: tuple[Message, ...]) -> None:
         self.sent = sent
         self._state = state
-        self.deployment = Deployment.model_validate(_camel(state.outputs[stack_name("local", "Orchestration")]))
+        self.deployment = deployment_of(state)
         self._sqs, self._events = self._client("sqs"), self._client("events")
         self.store = DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
         self._decided: set[tuple[str, str]] = set()
@@ -199,8 +199,10 @@ def _wait_for(condition: Callable[[], bool], *, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _camel(outputs: dict[str, str]) -> dict[str, str]:
-    return {name[0].lower() + name[1:]: value for name, value in outputs.items()}
+def deployment_of(state: CloudState) -> Deployment:
+    """What was deployed, by the outputs of its stack."""
+    outputs = state.outputs[stack_name("local", "Orchestration")]
+    return Deployment.model_validate({name[0].lower() + name[1:]: value for name, value in outputs.items()})
 
 
 def _conclude(console: Console, report: Report, path: Path) -> int:

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.wiring import AwsPorts
@@ -13,6 +12,9 @@ from runtime.models.base import Payload
 from runtime.models.environment import HandlerEnvironment, StepEnvironment
 from runtime.models.steps import Step
 from runtime.observability import correlate, logger, tracer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch import EventType
 
 Event = dict[str, object]
 LambdaHandler = Callable[[Event, LambdaContext], Event]
@@ -70,8 +72,11 @@ def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports],
     return decorate
 
 
-def each_record(event: Event, context: LambdaContext, kind: EventType, work: Callable[[Any], None]) -> Event:
+def each_record(event: Event, context: LambdaContext, kind: "EventType", work: Callable[[Any], None]) -> Event:
     """Run `work` on every record; only the ones it raised for are handed back to the source."""
+    # Imported here: the steps of the state machine never pay for it.
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, process_partial_response
+
     # A batch in which every record fails is an answer, not a failure of the function.
     processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
     answer = process_partial_response(event=event, record_handler=work, processor=processor, context=context)

@@ -95,9 +95,12 @@ def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: fl
 
 
 def due(wait: Wait, left: Room, *, gather: float) -> datetime:
-    """When a launch has gathered long enough. The scarcer the jobs, the longer: each has to hold more servers."""
+    """When a launch has gathered long enough. The scarcer the jobs, the longer: each has to hold more servers.
+
+    While more than half of the jobs are free nobody waits for company.
+    """
     intent = asked(wait)
-    gathered = wait.parked_at + timedelta(seconds=gather * ACTIVE_JOBS / max(left.jobs, 1))
+    gathered = wait.parked_at + timedelta(seconds=gather * (ACTIVE_JOBS // max(left.jobs, 1) - 1))
     return min(gathered, intent.not_after - URGENT) if intent.not_after else gathered
 
 

@@ -157,6 +157,7 @@ class TestLaunching:
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(10)]
         ports.advance(2)
         assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=3)
         ports.advance(3)

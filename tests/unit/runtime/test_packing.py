@@ -28,6 +28,7 @@ from runtime.models.record import LaunchIntent, LaunchKind, Wait
 from tests.builders import NOON, a_job, a_wait, server_id
 
 EMPTY = Room(ACTIVE_JOBS, SERVERS_IN_ACTIVE_JOBS)
+HALF = Room(ACTIVE_JOBS // 2, SERVERS_IN_ACTIVE_JOBS)
 GATHER = 1.0
 TEST, CUTOVER, TERMINATE = LaunchKind.TEST, LaunchKind.CUTOVER, LaunchKind.TERMINATE
 
@@ -119,14 +120,14 @@ class TestOrder:
 
 
 class TestGathering:
-    def test_lone_launch_waits_for_company_and_then_leaves(self) -> None:
-        assert batch(asking("mig-1"), now=0.9) == []
-        assert batch(asking("mig-1"), now=1) == ["mig-1"]
+    @pytest.mark.parametrize("jobs", [20, 11])
+    def test_launch_leaves_at_once_while_more_than_half_of_the_jobs_are_free(self, jobs: int) -> None:
+        assert batch(asking("mig-1"), left=Room(jobs, 100), now=0) == ["mig-1"]
 
     def test_the_first_to_be_due_takes_along_who_came_since(self) -> None:
-        assert batch(asking("first"), asking("last", parked=0.9), now=1) == ["first", "last"]
+        assert batch(asking("first"), asking("last", parked=0.9), left=HALF, now=1) == ["first", "last"]
 
-    @pytest.mark.parametrize(("jobs", "seconds"), [(20, 1), (10, 2), (2, 10), (1, 20)])
+    @pytest.mark.parametrize(("jobs", "seconds"), [(10, 1), (7, 1), (6, 2), (2, 9), (1, 19)])
     def test_the_scarcer_the_jobs_the_longer_it_gathers(self, jobs: int, seconds: float) -> None:
         left = Room(jobs, 100)
         assert due(asking("mig-1"), left, gather=GATHER) == after(seconds)
@@ -141,12 +142,12 @@ class TestGathering:
 
     def test_launch_whose_window_closes_soon_gathers_no_company(self) -> None:
         seconds = URGENT.total_seconds()
-        assert batch(asking("soon", CUTOVER, end=seconds), now=0) == ["soon"]
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), now=0) == []
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), now=0.5) == ["later"]
+        assert batch(asking("soon", CUTOVER, end=seconds), left=HALF, now=0) == ["soon"]
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=HALF, now=0) == []
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=HALF, now=0.5) == ["later"]
 
     def test_nothing_gathers_where_gathering_is_off(self) -> None:
-        assert batch(asking("mig-1"), now=0, gather=0) == ["mig-1"]
+        assert batch(asking("mig-1"), left=Room(1, 100), now=0, gather=0) == ["mig-1"]
 
     def test_test_that_may_leave_does_not_take_the_place_an_undo_gathers_company_for(self) -> None:
         waits = [asking("test"), asking("undo", TERMINATE, parked=59.9)]

@@ -1,0 +1,48 @@
+"""Figures of a benchmark beside their targets."""
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+
+class Figure(NamedTuple):
+    """One line of a benchmark; `is_met` is None where there is no target to meet."""
+
+    name: str
+    measured: str
+    target: str = ""
+    is_met: bool | None = None
+
+
+def at_most(name: str, value: float, limit: float, unit: str, *, digits: int = 1) -> Figure:
+    """A figure that should not be higher."""
+    return Figure(name, f"{value:,.{digits}f}{unit}", f"<= {limit:,g}{unit}", value <= limit)
+
+
+def at_least(name: str, value: float, limit: float, unit: str, *, digits: int = 1) -> Figure:
+    """A figure that should not be lower."""
+    return Figure(name, f"{value:,.{digits}f}{unit}", f">= {limit:,g}{unit}", value >= limit)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of the values does not exceed."""
+    return sorted(values)[ceil(share * len(values)) - 1]
+
+
+def figures_table(title: str, figures: Iterable[Figure], *, note: str = "") -> Table:
+    """A table of figure, measured and target; missed targets are red."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, caption=note, caption_justify="left"
+    )
+    table.add_column("figure")
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_column("target", justify="right", no_wrap=True)
+    for figure in figures:
+        style = {True: "green", False: "red", None: ""}[figure.is_met]
+        measured = f"{figure.measured} ✗" if figure.is_met is False else figure.measured
+        table.add_row(Text(figure.name), Text(measured, style=style), Text(figure.target))
+    return table

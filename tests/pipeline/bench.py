@@ -1,0 +1,146 @@
+"""Prints the pipeline's figures on a virtual clock: `python -m tests.pipeline.bench`."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from localcloud.added_time import added_figures, added_seconds, mgn_times
+from localcloud.figures import Figure, at_least, figures_table
+from runtime.models.environment import Budgets
+from runtime.models.status import MigrationStatus
+from tests.builders import a_request
+from tests.pipeline.test_dispatch import ACTIVE_JOBS, ACTIVE_SERVERS, BusyAccount
+from tests.pipeline.test_pipeline import launches
+from tests.pipeline.world import EVENT_LATENCY, WAKE_LATENCY
+
+SWEEP_SECONDS = 60
+
+BETWEEN_WAVES = 600
+"""So that MGN always has room for another job."""
+
+ASSUMED = (
+    f"Simulated seconds. The harness assumes {WAKE_LATENCY} s for a message of the queue and {EVENT_LATENCY} s for an "
+    "event; handlers and AWS calls take no time."
+)
+
+
+class Rush(BusyAccount):
+    """Migrations in one account, all at once or in waves, with the budgets of production."""
+
+    def __init__(
+        self, migrations: int, *, wave: int = 0, hears_events: bool = True, report: Callable[[str], None]
+    ) -> None:
+        super().__init__(migrations, budgets=Budgets())
+        self.delivers_events = lambda _: int(hears_events)
+        self.began = self.simulator.clock.now()
+        self._report, self._reported = report, 0.0
+        requests = [a_request(f"m-{name}", source_vm_id=name) for name in self.ours]
+        self._waves = [requests[at : at + (wave or migrations)] for at in range(0, migrations, wave or migrations)]
+        self._next_wave()
+        self.run()
+        self.seconds = self.simulator.clock.now() - self.began
+        ends = Counter(record.status for record in self.store.records.values())
+        assert ends == {MigrationStatus.COMPLETED: migrations}, ends
+
+    def is_over(self) -> bool:
+        return not self._waves and super().is_over()
+
+    def _next_wave(self) -> None:
+        self.submit(*self._waves.pop(0))
+        if self._waves:
+            self.later(BETWEEN_WAVES, self._next_wave)
+
+    def _step(self) -> None:
+        super()._step()
+        if time.monotonic() - self._reported < 0.5:
+            return
+        self._reported = time.monotonic()
+        ended = sum(record.status.is_terminal for record in self.store.records.values())
+        passed = timedelta(seconds=int(self.simulator.clock.now() - self.began))
+        self._report(f"{ended:,} of {len(self.store.records):,} migrations ended after {passed} of simulated time")
+
+    def added(self, limits: Mapping[str, float]) -> list[Figure]:
+        """The time we added to each part of the migrations."""
+        times = mgn_times(self.simulator.log(), datetime.timestamp)
+        journals = self.store.journals
+        parts = (added_seconds(record, journals[name], times) for name, record in self.store.records.items())
+        return added_figures(parts, limits=limits)
+
+    def capacity(self) -> list[Figure]:
+        """How the quotas of MGN were used."""
+        log = self.simulator.log(kind="job")
+        times = mgn_times(self.simulator.log(), datetime.timestamp)
+        sizes = {entry["job"]: len(entry["servers"]) for entry in log if entry["event"] == "created"}
+        held = sum(size * (times.completed[job] - times.created[job]) for job, size in sizes.items())
+        needed = sum(at - times.created[job] for (job, _), at in times.launched.items())
+        calls = self._calls()
+        twice = sum(count > 1 for count in launches(self).values())
+        jobs, servers = (max(use) for use in list(zip(*self.usage(), strict=True))[1:])
+        return [
+            Figure("peak of active jobs", f"{jobs}", f"<= {ACTIVE_JOBS}", jobs <= ACTIVE_JOBS),
+            Figure("peak of servers in active jobs", f"{servers}", f"<= {ACTIVE_SERVERS}", servers <= ACTIVE_SERVERS),
+            at_least("capacity used while more wait", 100 * self.use_while_more_wait(), 95, " %"),
+            Figure("MGN calls that start jobs", f"{calls['StartTest'] + calls['StartCutover']}"),
+            Figure("servers launched twice", f"{twice}", "0", twice == 0),
+            Figure("first request to last end", f"{self.seconds / 60:.1f} min"),
+            Figure("ideal: servers × time of their jobs / 200", f"{held / ACTIVE_SERVERS / 60:.1f} min"),
+            Figure("ideal if none waited for its job's others", f"{needed / ACTIVE_SERVERS / 60:.1f} min"),
+        ]
+
+    def costs(self) -> list[str]:
+        """Per migration: Describe calls by operation and all of them, and state transitions."""
+        calls = self._calls()
+        count = len(self.store.records)
+        describes = [calls[name] for name in DESCRIBES]
+        transitions = sum(execution.transitions for execution in self.executions.values())
+        return [f"{each / count:.1f}" for each in (*describes, sum(describes), transitions)]
+
+    def _calls(self) -> Counter[str]:
+        return Counter(entry["operation"] for entry in self.simulator.log(kind="call"))
+
+
+DESCRIBES = ("DescribeSourceServers", "DescribeJobs", "DescribeJobLogItems")
+
+
+def main() -> None:
+    """Run the rushes and print their figures."""
+    console = Console()
+    with console.status("Migrating on a virtual clock …") as status:
+
+        def rush(what: str, migrations: int, *, wave: int = 0, hears_events: bool = True) -> Rush:
+            report = lambda text: status.update(f"[dim]{what}:[/] {text}")  # noqa: E731
+            return Rush(migrations, wave=wave, hears_events=hears_events, report=report)
+
+        heard = rush("in waves", 200, wave=8)
+        title = f"200 migrations in waves of 8, {BETWEEN_WAVES // 60} minutes apart: time added by us"
+        console.print(figures_table(title, heard.added({"whole": 5}), note=ASSUMED))
+        unheard = rush("in waves, every event lost", 200, wave=8, hears_events=False)
+        limits = dict.fromkeys(("launch", "result", "boot"), SWEEP_SECONDS)
+        title = "The same with every MGN event lost: at most one sweep period for each wait"
+        console.print(figures_table(title, unheard.added(limits)))
+        alone, few, many = rush("alone", 1), rush("200 at once", 200), rush("1,000 at once", 1_000)
+    note = "Twenty jobs are all MGN runs: launches that come after them wait for the end of one."
+    title = "200 migrations at once: time added by us and by MGN's quota of jobs"
+    console.print(figures_table(title, few.added({}), note=note))
+    console.print(figures_table("1,000 migrations at once in one account", many.capacity()))
+    console.print(_costs_table({"1 alone": alone, "200 in waves": heard, "200 at once": few, "1,000 at once": many}))
+
+
+def _costs_table(rushes: dict[str, Rush]) -> Table:
+    table = Table(title="For each migration", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure")
+    for name in rushes:
+        table.add_column(name, justify="right")
+    names = (*DESCRIBES, "all Describe calls to MGN", "state transitions")
+    for name, values in zip(names, zip(*(rush.costs() for rush in rushes.values()), strict=True), strict=True):
+        table.add_row(name, *values)
+    return table
+
+
+if __name__ == "__main__":
+    main()
