@@ -25,7 +25,7 @@ from runtime.logic.admission import JOB_HORIZON
 from runtime.logic.journal import REASON_LIMIT, note
 from runtime.logic.launching import LAUNCHING_STATUS, launch_facts, launch_of
 from runtime.logic.observation import is_launchable, misfit
-from runtime.logic.packing import VISIBLE_AFTER, Room, asked, due, in_order, next_batch, room, typical_seconds
+from runtime.logic.packing import VISIBLE_AFTER, Room, asked, coming, due, in_order, next_batch, room, typical_seconds
 from runtime.logic.ports import Ports
 from runtime.logic.waiting import conclude, settle
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
@@ -72,7 +72,7 @@ def look(ports: Ports) -> Look:
     asking = in_order(wait for wait in settled.open if wait.asks_for_launch)
     launched, pauses = 0, []
     if asking and state.in_flight is None and not _is_closed(settled.failures):
-        launched, pause = _launch(ports, state, asking)
+        launched, pause = _launch(ports, state, asking, coming(settled.open, now=ports.now()))
         pauses += [pause] if pause is not None else []
     # No event tells of a boot, nor of a job whose call was lost.
     if state.in_flight or any(wait.kind is WaitKind.BOOT for wait in settled.open):
@@ -90,11 +90,11 @@ def _is_closed(failures: Iterable[Exception]) -> bool:
     return any(isinstance(failure, TargetAccountError) for failure in failures)
 
 
-def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | None]:
+def _launch(ports: Ports, state: Dispatch, asking: Group, others: int) -> tuple[int, float | None]:
     """Launch as many as there is room for; how many that were, and after how long to try the rest."""
     listed = tuple(ports.mgn.jobs_since(_unsettled_since(ports, state)))
     active = [job for job in listed if job.is_active]
-    left = room(listed, state.recent, now=ports.now())
+    left = room(listed, state.recent, now=ports.now())._replace(coming=others)
     oldest = min((job.created_at for job in active), default=ports.now() - _CLOCK_SKEW)
     seconds = typical_seconds(listed) or state.job_seconds
     state = state.model_copy(update={"active_since": oldest, "job_seconds": seconds})
@@ -114,7 +114,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
             match refused:
                 case None:
                     launched += started
-                    left = Room(left.jobs - bool(started), left.servers - started)
+                    left = Room(left.jobs - bool(started), left.servers - started, others)
                 case ThrottledError() | ServiceUnavailableError():
                     return launched, ports.budgets.look
                 case SourceServerBusyError() | SourceServerGoneError() | SourceServerStateError():
@@ -123,7 +123,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> tuple[int, float | 
                 case _:
                     raise refused
     if ready and not left.is_full:
-        gathered = min(due(wait, left, gather=gather) for wait in ready) - ports.now()
+        gathered = min(due(wait, gather=gather) for wait in ready) - ports.now()
         return launched, max(gathered.total_seconds(), 0)
     return launched, None if launched == len(asking) else ports.budgets.look
 

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from statistics import median
 from typing import NamedTuple
 
 from runtime.models.dispatch import StartedJob
 from runtime.models.mgn import Job
 from runtime.models.record import LaunchIntent, LaunchKind, Wait, WaitKind
+from runtime.models.request import Phase
 
 # https://docs.aws.amazon.com/general/latest/gr/mgn.html, per account and Region; none of them can be raised.
 ACTIVE_JOBS = 20
@@ -21,6 +23,9 @@ VISIBLE_AFTER = timedelta(minutes=5)
 URGENT = timedelta(minutes=10)
 """A launch whose window closes within this gathers no company."""
 
+ARRIVAL = timedelta(minutes=1)
+"""Who waits longer for its replication is not about to ask for a launch: a first sync takes days."""
+
 # An undo frees instances and people, a cutover has a window; a test can wait.
 _RANK = {LaunchKind.TERMINATE: 0, LaunchKind.CUTOVER: 1, LaunchKind.TEST: 2}
 # While these know a job, it goes on: a booted server waits for its end.
@@ -29,10 +34,11 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Room(NamedTuple):
-    """What MGN's quotas leave."""
+    """What MGN's quotas leave, and how many more launches are about to ask for it."""
 
     jobs: int
     servers: int
+    coming: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -81,26 +87,34 @@ def places(waits: Iterable[Wait], job_seconds: float | None) -> dict[str, Place]
     return found
 
 
-def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:
-    """The launches of one call, from those that wait in order; empty when there is no room or all gather company.
+def coming(waits: Iterable[Wait], *, now: datetime) -> int:
+    """How many of these waits end in a launch before long: tests that boot, and servers just found launchable."""
+    return sum(
+        (wait.kind is WaitKind.BOOT and wait.phase is Phase.TEST)
+        or (wait.kind is WaitKind.REPLICATION and now - wait.parked_at < ARRIVAL)
+        for wait in waits
+    )
 
-    As soon as any may leave, the most urgent kind does: a test never takes the place an undo gathers company for.
+
+def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:
+    """The launches of one call, from those that wait in order; empty when there is no room or they gather company.
+
+    They leave once a job for as many would serve all who wait and come: a lone launch at once, a wave in as few jobs
+    as MGN has left. The most urgent kind leaves first: a test never takes the place of an undo.
     """
     if left.is_full or not waiting:
         return ()
-    if len(waiting) < left.servers and min(due(wait, left, gather=gather) for wait in waiting) > now:
+    share = ceil((len(waiting) + left.coming) / left.jobs)
+    if len(waiting) < min(share, left.servers) and min(due(wait, gather=gather) for wait in waiting) > now:
         return ()
     alike = [wait for wait in waiting if asked(wait).kind is asked(waiting[0]).kind]
     return tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
 
 
-def due(wait: Wait, left: Room, *, gather: float) -> datetime:
-    """When a launch has gathered long enough. The scarcer the jobs, the longer: each has to hold more servers.
-
-    While more than half of the jobs are free nobody waits for company.
-    """
+def due(wait: Wait, *, gather: float) -> datetime:
+    """When a launch has waited for company long enough."""
     intent = asked(wait)
-    gathered = wait.parked_at + timedelta(seconds=gather * (ACTIVE_JOBS // max(left.jobs, 1) - 1))
+    gathered = wait.parked_at + timedelta(seconds=gather)
     return min(gathered, intent.not_after - URGENT) if intent.not_after else gathered
 
 

@@ -22,8 +22,7 @@ class Budgets(BaseModel):
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
     launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
     launch_gather: Annotated[float, Field(ge=0)] = Field(
-        default=1.0,
-        description="How long a launch waits for others to share its job when MGN has 10 of its 20 jobs left.",
+        default=20.0, description="How long a launch waits for others on their way, where MGN has no job for each."
     )
     launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
     boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")

@@ -36,7 +36,7 @@ class Rush(BusyAccount):
         self, migrations: int, *, wave: int = 0, hears_events: bool = True, report: Callable[[str], None]
     ) -> None:
         super().__init__(migrations, budgets=Budgets())
-        self.delivers_events = lambda _: int(hears_events)
+        self.delivers_events = lambda _: (EVENT_LATENCY,) if hears_events else ()
         self.began = self.simulator.clock.now()
         self._report, self._reported = report, 0.0
         requests = [a_request(f"m-{name}", source_vm_id=name) for name in self.ours]

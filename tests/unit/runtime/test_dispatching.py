@@ -157,9 +157,12 @@ class TestLaunching:
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
-        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(10)]
+        for number in range(100, 120):
+            ports.mgn.add(a_server(server_id(number), state="NOT_READY"))
+            wait = a_wait("replication", f"mig-{number}", kind=WaitKind.REPLICATION, source_server_id=server_id(number))
+            ports.store.park(wait.model_copy(update={"parked_at": NOON}))
         ports.advance(2)
-        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=3)
+        assert look(ports) == Look(waiting=21, resumed=0, launched=0, again=3)
         ports.advance(3)
         assert look(ports).launched == 1
 

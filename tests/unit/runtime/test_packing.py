@@ -16,6 +16,7 @@ from runtime.logic.packing import (
     VISIBLE_AFTER,
     Room,
     asked,
+    coming,
     due,
     in_order,
     next_batch,
@@ -24,11 +25,12 @@ from runtime.logic.packing import (
 )
 from runtime.models.dispatch import StartedJob
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait
+from runtime.models.record import LaunchIntent, LaunchKind, Wait, WaitKind
+from runtime.models.request import Phase
 from tests.builders import NOON, a_job, a_wait, server_id
 
 EMPTY = Room(ACTIVE_JOBS, SERVERS_IN_ACTIVE_JOBS)
-HALF = Room(ACTIVE_JOBS // 2, SERVERS_IN_ACTIVE_JOBS)
+CROWDED = Room(1, 200, coming=100)
 GATHER = 1.0
 TEST, CUTOVER, TERMINATE = LaunchKind.TEST, LaunchKind.CUTOVER, LaunchKind.TERMINATE
 
@@ -120,39 +122,47 @@ class TestOrder:
 
 
 class TestGathering:
-    @pytest.mark.parametrize("jobs", [20, 11])
-    def test_launch_leaves_at_once_while_more_than_half_of_the_jobs_are_free(self, jobs: int) -> None:
-        assert batch(asking("mig-1"), left=Room(jobs, 100), now=0) == ["mig-1"]
+    def test_lone_launch_leaves_at_once(self) -> None:
+        assert batch(asking("mig-1"), left=Room(1, 100), now=0) == ["mig-1"]
+
+    def test_where_mgn_has_a_job_for_each_nobody_waits_for_company(self) -> None:
+        assert batch(asking("mig-1"), left=Room(20, 100, coming=19), now=0) == ["mig-1"]
+        assert batch(asking("mig-1"), left=Room(20, 100, coming=20), now=0) == []
+
+    def test_launches_leave_once_a_job_for_as_many_would_serve_all_who_wait_and_come(self) -> None:
+        waits = [asking(f"mig-{number}") for number in range(10)]
+        left = Room(20, 200, coming=190)
+        assert batch(*waits[:9], left=left, now=0) == []
+        assert len(batch(*waits, left=left, now=0)) == 10
+
+    def test_company_is_waited_for_no_longer_than_the_gathering_time(self) -> None:
+        left = Room(1, 100, coming=50)
+        assert due(asking("mig-1"), gather=GATHER) == after(GATHER)
+        assert batch(asking("mig-1"), left=left, now=GATHER - 0.1) == []
+        assert batch(asking("mig-1"), left=left, now=GATHER) == ["mig-1"]
 
     def test_the_first_to_be_due_takes_along_who_came_since(self) -> None:
-        assert batch(asking("first"), asking("last", parked=0.9), left=HALF, now=1) == ["first", "last"]
-
-    @pytest.mark.parametrize(("jobs", "seconds"), [(10, 1), (7, 1), (6, 2), (2, 9), (1, 19)])
-    def test_the_scarcer_the_jobs_the_longer_it_gathers(self, jobs: int, seconds: float) -> None:
-        left = Room(jobs, 100)
-        assert due(asking("mig-1"), left, gather=GATHER) == after(seconds)
-        assert batch(asking("mig-1"), left=left, now=seconds - 0.1) == []
-        assert batch(asking("mig-1"), left=left, now=seconds) == ["mig-1"]
+        assert batch(asking("first"), asking("last", parked=0.9), left=CROWDED, now=1) == ["first", "last"]
 
     def test_those_who_fill_the_room_leave_at_once(self) -> None:
         waits = [asking(f"mig-{number}") for number in range(5)]
-        assert batch(*waits, left=Room(1, 6), now=0) == []
-        assert len(batch(*waits, left=Room(1, 5), now=0)) == 5
-        assert len(batch(*waits, left=Room(1, 3), now=0)) == 3
+        assert batch(*waits, left=Room(1, 6, coming=9), now=0) == []
+        assert len(batch(*waits, left=Room(1, 5, coming=9), now=0)) == 5
+        assert len(batch(*waits, left=Room(1, 3, coming=9), now=0)) == 3
 
     def test_launch_whose_window_closes_soon_gathers_no_company(self) -> None:
         seconds = URGENT.total_seconds()
-        assert batch(asking("soon", CUTOVER, end=seconds), left=HALF, now=0) == ["soon"]
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=HALF, now=0) == []
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=HALF, now=0.5) == ["later"]
+        assert batch(asking("soon", CUTOVER, end=seconds), left=CROWDED, now=0) == ["soon"]
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=CROWDED, now=0) == []
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=CROWDED, now=0.5) == ["later"]
 
     def test_nothing_gathers_where_gathering_is_off(self) -> None:
-        assert batch(asking("mig-1"), left=Room(1, 100), now=0, gather=0) == ["mig-1"]
+        assert batch(asking("mig-1"), left=CROWDED, now=0, gather=0) == ["mig-1"]
 
     def test_test_that_may_leave_does_not_take_the_place_an_undo_gathers_company_for(self) -> None:
         waits = [asking("test"), asking("undo", TERMINATE, parked=59.9)]
-        assert batch(*waits, left=Room(1, 2)) == ["undo"]
-        assert batch(*waits, left=Room(5, 1), now=0) == ["undo"]
+        assert batch(*waits, left=Room(1, 2, coming=9)) == ["undo"]
+        assert batch(*waits, left=Room(5, 1, coming=9), now=0) == ["undo"]
 
     def test_nobody_waits_and_nobody_leaves(self) -> None:
         assert batch() == []
@@ -165,7 +175,9 @@ intents = st.builds(
     st.none() | st.integers(0, 7_200),
 )
 arrivals = st.lists(st.tuples(intents, st.floats(0, 120)), max_size=60)
-rooms = st.builds(Room, st.integers(-1, ACTIVE_JOBS), st.integers(-5, SERVERS_IN_ACTIVE_JOBS))
+rooms = st.builds(
+    Room, st.integers(-1, ACTIVE_JOBS), st.integers(-5, SERVERS_IN_ACTIVE_JOBS), st.integers(0, 2 * ACTIVE_JOBS)
+)
 moments = st.floats(0, 240)
 
 
@@ -201,11 +213,24 @@ class TestEveryBatch:
             assert taken[wave] >= max(taken.values()) - 1
 
     @given(arrivals, rooms, moments)
-    def test_leaves_when_any_is_due_or_the_room_is_filled(self, drawn: Any, left: Room, now: float) -> None:
+    def test_leaves_when_any_is_due_or_enough_have_gathered(self, drawn: Any, left: Room, now: float) -> None:
         waiting = waits_of(drawn)
-        is_due = any(due(wait, left, gather=GATHER) <= after(now) for wait in waiting)
-        leaves = bool(waiting) and not left.is_full and (is_due or len(waiting) >= left.servers)
+        is_due = any(due(wait, gather=GATHER) <= after(now) for wait in waiting)
+        serves_all = len(waiting) * left.jobs >= len(waiting) + left.coming
+        leaves = bool(waiting) and not left.is_full and (is_due or serves_all or len(waiting) >= left.servers)
         assert bool(next_batch(waiting, left, now=after(now), gather=GATHER)) is leaves
+
+
+class TestComing:
+    def test_tests_that_boot_and_servers_just_found_launchable_are_about_to_ask(self) -> None:
+        waits = [
+            a_wait(kind=WaitKind.BOOT, phase=Phase.TEST),
+            a_wait(kind=WaitKind.BOOT, phase=Phase.CUTOVER),
+            a_wait(kind=WaitKind.REPLICATION, parked_at=after(-1)),
+            a_wait(kind=WaitKind.REPLICATION, parked_at=after(-60)),
+            a_wait(kind=WaitKind.APPROVAL),
+        ]
+        assert coming(waits, now=NOON) == 2
 
 
 class Running(NamedTuple):
