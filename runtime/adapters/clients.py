@@ -25,6 +25,9 @@ ONCE_READ_TIMEOUT = 25
 
 ATTEMPTS = 5
 
+SHARED = frozenset({"ec2", "mgn", "ssm"})
+"""Their rates are the account's, shared with everyone in it: once throttled, these clients also send more slowly."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -79,7 +82,7 @@ def _client(name: Any, attempts: int, read_timeout: int, target: Target | None) 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        retries={"mode": "adaptive" if name in SHARED else "standard", "total_max_attempts": attempts},
         user_agent_extra=USER_AGENT,
     )
     return (boto3 if target is None else _session(target)).client(name, config=config)

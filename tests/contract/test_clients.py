@@ -23,9 +23,14 @@ def config_of(client: Any) -> Any:
 
 def test_clients_try_five_times_with_short_timeouts() -> None:
     config = config_of(clients.client("mgn"))
-    assert config.retries == {"mode": "standard", "total_max_attempts": 5}
+    assert config.retries == {"mode": "adaptive", "total_max_attempts": 5}
     assert (config.connect_timeout, config.read_timeout) == (3, 10)
     assert "mgn-migration-orchestrator" in config.user_agent
+
+
+@pytest.mark.parametrize(("name", "mode"), [("mgn", "adaptive"), ("ec2", "adaptive"), ("dynamodb", "standard")])
+def test_clients_of_rates_shared_with_the_account_slow_down_once_throttled(name: Any, mode: str) -> None:
+    assert config_of(clients.client(name)).retries["mode"] == mode
 
 
 def test_once_client_tries_once() -> None:
