@@ -19,7 +19,7 @@ from localcloud.added_time import added_figures, added_seconds, mgn_times
 from localcloud.cloud import local_cloud
 from localcloud.demo import ASSEMBLY, SCHEDULE_SCALE, TIME_SCALE, deployment_of, synthesize
 from localcloud.evidence import LogEntry, simulator_log
-from localcloud.figures import Figure, at_least, figures_table
+from localcloud.figures import Figure, at_least, figures_table, quota_figures
 from localcloud.network import SECURITY_GROUPS, SUBNETS
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
@@ -35,8 +35,6 @@ WORKERS = 8
 
 LIMIT_SECONDS = 240
 ACCEPTED_A_MINUTE = 1_000
-ACTIVE_JOBS = 20
-ACTIVE_SERVERS = 200
 
 LIMITS = (
     "Real seconds; the simulator runs {scale} times faster. The engine is the limit here, not the design: one process "
@@ -202,14 +200,8 @@ def _request(migration_id: str, server: str) -> dict[str, object]:
 
 
 def _use_of_quota(log: Sequence[LogEntry]) -> list[Figure]:
-    use = [(entry["activeJobs"], entry["activeServers"]) for entry in log if "activeJobs" in entry]
-    jobs, servers = (max(counts) for counts in zip(*use, strict=True))
     starts = sum(entry["kind"] == "call" and entry["operation"] in ("StartTest", "StartCutover") for entry in log)
-    return [
-        Figure("peak of active jobs", f"{jobs}", f"<= {ACTIVE_JOBS}", jobs <= ACTIVE_JOBS),
-        Figure("peak of servers in active jobs", f"{servers}", f"<= {ACTIVE_SERVERS}", servers <= ACTIVE_SERVERS),
-        Figure("MGN calls that start jobs", f"{starts}"),
-    ]
+    return [*quota_figures(log), Figure("MGN calls that start jobs", f"{starts}")]
 
 
 def _describes(log: Sequence[LogEntry], servers: int) -> list[Figure]:

@@ -1,12 +1,16 @@
 """Figures of a benchmark beside their targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
+
+ACTIVE_JOBS = 20
+ACTIVE_SERVERS = 200
+"""MGN's own quotas, said once more: what is measured is not asked of what is measured."""
 
 
 class Figure(NamedTuple):
@@ -26,6 +30,16 @@ def at_most(name: str, value: float, limit: float, unit: str, *, digits: int = 1
 def at_least(name: str, value: float, limit: float, unit: str, *, digits: int = 1) -> Figure:
     """A figure that should not be lower."""
     return Figure(name, f"{value:,.{digits}f}{unit}", f">= {limit:,g}{unit}", value >= limit)
+
+
+def quota_figures(log: Iterable[Mapping[str, Any]]) -> list[Figure]:
+    """How far the simulator's log says MGN's quotas were used."""
+    use = [(entry["activeJobs"], entry["activeServers"]) for entry in log if "activeJobs" in entry]
+    jobs, servers = (max(counts) for counts in zip(*use, strict=True))
+    return [
+        at_most("peak of active jobs", jobs, ACTIVE_JOBS, "", digits=0),
+        at_most("peak of servers in active jobs", servers, ACTIVE_SERVERS, "", digits=0),
+    ]
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from localcloud.evidence import Evidence, LogEntry
 from localcloud.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
-from runtime.logic.dispatching import CORRELATION_TAG, LAUNCH_TAG
+from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.logic.journal import rebuild
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Phase

@@ -67,8 +67,12 @@ def is_settled(wait: Wait, truth: Truth, now: datetime) -> bool:
     """Whether the instance a wait is about could end it: a boot goes on until its job is over (see `_boot`)."""
     if wait.kind is not WaitKind.BOOT:
         return wait.kind is WaitKind.SOAK
+    return _job_is_over(wait, truth) or now >= wait.deadline
+
+
+def _job_is_over(wait: Wait, truth: Truth) -> bool:
     job = truth.jobs.get(wait.job_id or "")
-    return job is None or not job.is_active or now >= wait.deadline
+    return job is None or not job.is_active
 
 
 def needs_server(wait: Wait, truth: Truth, now: datetime) -> bool:
@@ -164,10 +168,9 @@ def _boot(case: _Case) -> Outcome | None:
     missing = _not_up(case)
     if not missing:
         # MGN changes nothing on a server whose job goes on, be it only for the others in it (mgn.md §2.2).
-        job = case.truth.jobs.get(case.wait.job_id or "")
-        job_is_over = job is None or not job.is_active
         patience = timedelta(seconds=case.budgets.launch)
-        return _passed(f"{case.wait.instance_id} is up") if job_is_over or case.is_overdue_by(patience) else None
+        may_go_on = _job_is_over(case.wait, case.truth) or case.is_overdue_by(patience)
+        return _passed(f"{case.wait.instance_id} is up") if may_go_on else None
     if not case.is_overdue:
         return None
     return _failed(BootFailedError, f"{case.wait.instance_id} did not come up in time: {'; '.join(missing)}")
@@ -236,8 +239,7 @@ def _undo(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
     if now >= wait.deadline:
         return again
     if wait.job_id is not None:
-        job = truth.jobs.get(wait.job_id)
-        return None if job is not None and job.is_active else again
+        return again if _job_is_over(wait, truth) else None
     # Without a job it waits for one, or for the end of a doubt about a launch.
     return None if wait.asks_for_launch or wait.migration_id in truth.launching else again
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from localcloud.added_time import added_figures, added_seconds, mgn_times
-from localcloud.figures import Figure, at_least, figures_table
+from localcloud.figures import ACTIVE_SERVERS, Figure, at_least, figures_table, quota_figures
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
 from tests.builders import a_request
-from tests.pipeline.test_dispatch import ACTIVE_JOBS, ACTIVE_SERVERS, BusyAccount
+from tests.pipeline.test_dispatch import BusyAccount
 from tests.pipeline.test_pipeline import launches
 from tests.pipeline.world import EVENT_LATENCY, WAKE_LATENCY
 
@@ -80,10 +80,8 @@ class Rush(BusyAccount):
         needed = sum(at - times.created[job] for (job, _), at in times.launched.items())
         calls = self._calls()
         twice = sum(count > 1 for count in launches(self).values())
-        jobs, servers = (max(use) for use in list(zip(*self.usage(), strict=True))[1:])
         return [
-            Figure("peak of active jobs", f"{jobs}", f"<= {ACTIVE_JOBS}", jobs <= ACTIVE_JOBS),
-            Figure("peak of servers in active jobs", f"{servers}", f"<= {ACTIVE_SERVERS}", servers <= ACTIVE_SERVERS),
+            *quota_figures(log),
             at_least("capacity used while more wait", 100 * self.use_while_more_wait(), 95, " %"),
             Figure("MGN calls that start jobs", f"{calls['StartTest'] + calls['StartCutover']}"),
             Figure("servers launched twice", f"{twice}", "0", twice == 0),

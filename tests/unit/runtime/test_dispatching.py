@@ -20,7 +20,8 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
-from runtime.logic.dispatching import CORRELATION_TAG, LAUNCH_TAG, Look, correlation_tags, look
+from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
+from runtime.logic.dispatching import Look, look
 from runtime.logic.journal import note
 from runtime.logic.packing import VISIBLE_AFTER
 from runtime.logic.waiting import hand_out_signals
