@@ -6,12 +6,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from localcloud.figures import Figure, percentile
-from runtime.models.record import JournalEntry, MigrationRecord
-from runtime.models.request import Phase
+from runtime.logic.launching import LAUNCHING_STATUS
+from runtime.logic.verifying import VERIFYING_STATUS
+from runtime.models.record import JournalEntry, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
-
-_LAUNCHING = {Phase.TEST: MigrationStatus.TEST_LAUNCHING, Phase.CUTOVER: MigrationStatus.CUTOVER_LAUNCHING}
-_VERIFYING = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
 
 PARTS = {
     "start": "accepted → launch asked for",
@@ -57,16 +55,15 @@ def added_seconds(record: MigrationRecord, journal: Sequence[JournalEntry], mgn:
     began = {entry.to_status: entry.at.timestamp() for entry in moves}
     ended = {entry.to_status: after.at.timestamp() for entry, after in pairwise(moves)}
     added: dict[str, list[float]] = {part: [] for part in PARTS}
-    added["start"].append(began[_LAUNCHING[Phase.TEST]] - began[MigrationStatus.RECEIVED])
+    added["start"].append(began[LAUNCHING_STATUS[LaunchKind.TEST]] - began[MigrationStatus.RECEIVED])
     whole = journal[-1].at.timestamp() - began[MigrationStatus.RECEIVED]
-    for phase, status in _LAUNCHING.items():
+    for phase, verifying in VERIFYING_STATUS.items():
         launch = record.launch(phase)
         assert launch is not None
         assert launch.instance_id is not None
         created = mgn.created[launch.job_id]
         is_up = max(mgn.booted[launch.instance_id], mgn.completed[launch.job_id])
-        verifying = _VERIFYING[phase]
-        added["launch"].append(created - began[status])
+        added["launch"].append(created - began[LAUNCHING_STATUS[LaunchKind(phase)]])
         added["result"].append(began[verifying] - mgn.launched[launch.job_id, record.source_server_id or ""])
         added["boot"].append(ended[verifying] - is_up)
         whole -= is_up - created

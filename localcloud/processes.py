@@ -46,7 +46,7 @@ def start(name: str, command: Sequence[str], *, marker: str, log: Path, environm
     return Process(name=name, pid=child.pid, marker=marker, log=log)
 
 
-def wait_until_healthy(process: Process, url: str, *, seconds: float = 30) -> None:
+def wait_until_healthy(process: Process, url: str, *, seconds: float = 120) -> None:
     """Wait until the URL answers, with any status; raise with the log's end when the process dies or stays silent."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

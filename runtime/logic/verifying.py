@@ -17,7 +17,7 @@ from runtime.models.steps import VerifyMigration
 
 ACTOR = "verify_migration"
 
-_STATUS = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
+VERIFYING_STATUS = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
 _STALE_EVENTS = ("USING_PREVIOUS_SNAPSHOT", "SNAPSHOT_FAIL")
 
 
@@ -32,7 +32,7 @@ def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
     launch = launch.model_copy(update={"instance_id": mine.launched_ec2_instance_id})
     reason = f"launched {launch.instance_id}"
     facts = launch_facts(LaunchKind(step.phase), launch)
-    record = move(ports, record, _STATUS[step.phase], actor=ACTOR, reason=reason, facts=facts)
+    record = move(ports, record, VERIFYING_STATUS[step.phase], actor=ACTOR, reason=reason, facts=facts)
     park(
         ports,
         record,

@@ -40,7 +40,7 @@ def no_pause(_: float) -> None:
 
 def local(pauses: list[float] | None = None) -> HttpReceiver:
     pause = no_pause if pauses is None else pauses.append
-    return HttpReceiver(lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=1.0, pause=pause)
+    return HttpReceiver(lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=30, pause=pause)
 
 
 def public() -> HttpReceiver:

@@ -178,7 +178,7 @@ TEXTS = st.text(max_size=40)
 
 @pytest.mark.parametrize("model", MODELS)
 def test_models_come_back_as_they_went_in(model: type[Any]) -> None:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         made = data.draw(instances(model))

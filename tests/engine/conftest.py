@@ -20,6 +20,9 @@ from botocore.config import Config
 from localcloud.cloud import engine
 from localcloud.settings import CloudSettings
 
+PATIENCE = 60.0
+"""Seconds to wait for what must come: a loaded machine is slow, not wrong."""
+
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -78,7 +81,7 @@ class Aws:
         found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return Queue(url, found["Attributes"]["QueueArn"])
 
-    def receive(self, queue: Queue, count: int = 1, seconds: float = 6) -> list[dict[str, Any]]:
+    def receive(self, queue: Queue, count: int = 1, seconds: float = PATIENCE) -> list[dict[str, Any]]:
         """The queue's messages, once there are so many; fewer when time is up."""
         found: list[dict[str, Any]] = []
         deadline = time.monotonic() + seconds
@@ -126,10 +129,10 @@ class Aws:
         )
         return str(started["executionArn"])
 
-    def end_of(self, execution: str, seconds: float = 15) -> dict[str, Any]:
+    def end_of(self, execution: str) -> dict[str, Any]:
         """The execution's description once it has ended, its output decoded."""
         states = self.client("stepfunctions")
-        until(lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING", seconds)
+        until(lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING")
         found = states.describe_execution(executionArn=execution)
         return {**found, "output": json.loads(found["output"]) if found.get("output") else None}
 
@@ -156,9 +159,9 @@ def unique(kind: str) -> str:
     return f"{kind}-{uuid.uuid4().hex[:8]}"
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.05)

@@ -102,7 +102,7 @@ def test_engine_started_by_hand_removes_its_temporary_files(tmp_path: Path) -> N
     command = [".venv-engine/bin/python", "-m", "localcloud.engine"]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, env=environment, start_new_session=True) as process:
-        until(lambda: is_port_open(port), seconds=30)
+        until(lambda: is_port_open(port))
         assert list(tmp_path.iterdir())
         process.terminate()
     assert not list(tmp_path.iterdir())

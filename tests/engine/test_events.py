@@ -151,8 +151,8 @@ def test_schedule_fires_at_the_scaled_rate(aws: "Aws") -> None:
     events.put_rule(Name="each-minute", ScheduleExpression="rate(1 minute)")
     events.put_targets(Rule="each-minute", Targets=[{"Id": "1", "Arn": queue.arn}])
     begun = time.monotonic()
-    assert len(aws.receive(queue, 2, seconds=10)) == 2
-    assert 1 <= time.monotonic() - begun < 6
+    assert len(aws.receive(queue, 2)) == 2
+    assert 1 <= time.monotonic() - begun < 50
     events.disable_rule(Name="each-minute")
 
 

@@ -105,7 +105,7 @@ def handler(event, context):
     )
     for body in ("good", "bad", "fine"):
         aws.client("sqs").send_message(QueueUrl=queue.url, MessageBody=body)
-    assert [message["Body"] for message in aws.receive(dead, seconds=10)] == ["bad"]
+    assert [message["Body"] for message in aws.receive(dead)] == ["bad"]
     assert not aws.receive(queue, seconds=0.2)
 
 
@@ -156,7 +156,7 @@ def test_functions_with_the_same_code_share_one_copy_of_it(aws: "Aws") -> None:
 
 
 def test_handler_that_runs_too_long_is_stopped(aws: "Aws") -> None:
-    function = aws.function("import time\ndef handler(event, context): time.sleep(9)", Timeout=1)
+    function = aws.function("import time\ndef handler(event, context): time.sleep(60)", Timeout=1)
     begun = time.monotonic()
     assert "Task timed out after 1.00 seconds" in aws.invoke(function)["payload"]["errorMessage"]
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 50

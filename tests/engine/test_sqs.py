@@ -1,7 +1,6 @@
 """Queues of the local engine."""
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,15 +15,13 @@ def test_unreceived_message_returns_after_its_visibility_timeout_and_then_goes_t
 ) -> None:
     dead = aws.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
-    queue = aws.queue(VisibilityTimeout="1", RedrivePolicy=redrive)
+    queue = aws.queue(VisibilityTimeout="3", RedrivePolicy=redrive)
     aws.client("sqs").send_message(QueueUrl=queue.url, MessageBody="x")
 
     assert len(aws.receive(queue)) == 1
     assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=queue.url)
-    time.sleep(1)
     assert aws.receive(queue)[0]["Attributes"]["ApproximateReceiveCount"] == "2"
-    time.sleep(1)
-    assert not aws.receive(queue, seconds=0.5)
+    assert not aws.receive(queue, seconds=4)
     assert len(aws.receive(dead)) == 1
 
 

@@ -47,12 +47,12 @@ def test_retry_delay_grows_up_to_its_maximum(aws: "Aws") -> None:
     retry = {
         "ErrorEquals": ["States.ALL"],
         "IntervalSeconds": 4,
-        "BackoffRate": 10,
+        "BackoffRate": 100,
         "MaxAttempts": 2,
         "MaxDelaySeconds": 5,
     }
     end = aws.run(single({**MISSING_QUEUE, "Retry": [retry]}))
-    assert 0.9 <= seconds_of(end) < 1.6
+    assert 0.9 <= seconds_of(end) < 20
 
 
 def test_retry_and_catch_match_an_exception_by_its_class_name(aws: "Aws") -> None:
@@ -122,9 +122,9 @@ def test_unknown_token_is_invalid(aws: "Aws") -> None:
 
 
 def test_task_without_a_heartbeat_in_time_fails(aws: "Aws") -> None:
-    end = aws.run({"StartAt": "A", "States": {"A": awaiting(aws.queue().url, HeartbeatSeconds=1, TimeoutSeconds=9)}})
+    end = aws.run({"StartAt": "A", "States": {"A": awaiting(aws.queue().url, HeartbeatSeconds=1, TimeoutSeconds=99)}})
     assert end["error"] == "States.HeartbeatTimeout"
-    assert seconds_of(end) < 2
+    assert seconds_of(end) < 50
 
 
 def test_catch_of_a_timeout_takes_a_missed_heartbeat(aws: "Aws") -> None:
@@ -135,11 +135,11 @@ def test_catch_of_a_timeout_takes_a_missed_heartbeat(aws: "Aws") -> None:
 
 def test_heartbeats_keep_a_task_alive(aws: "Aws") -> None:
     queue, states = aws.queue(), aws.client("stepfunctions")
-    machine = aws.machine({"StartAt": "A", "States": {"A": awaiting(queue.url, HeartbeatSeconds=1)}})
+    machine = aws.machine({"StartAt": "A", "States": {"A": awaiting(queue.url, HeartbeatSeconds=4)}})
     execution = aws.start(machine)
     (token,) = tokens(aws, queue)
     for _ in range(3):
-        time.sleep(0.6)
+        time.sleep(1.5)
         states.send_task_heartbeat(taskToken=token)
     states.send_task_success(taskToken=token, output="{}")
     assert aws.end_of(execution)["status"] == "SUCCEEDED"
@@ -182,12 +182,12 @@ def test_failing_function_fails_the_task_that_waits_for_its_token(aws: "Aws") ->
 
 
 def test_function_that_outlasts_its_task_is_caught_as_a_timeout(aws: "Aws") -> None:
-    function = aws.function("import time\ndef handler(event, context): time.sleep(3)")
+    function = aws.function("import time\ndef handler(event, context): time.sleep(60)")
     catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Caught"}]
     task = {"Resource": INVOKE, "Parameters": {"FunctionName": function}, "TimeoutSeconds": 1, "Catch": catch}
     end = aws.run(single(task))
     assert end["status"] == "SUCCEEDED"
-    assert seconds_of(end) < 2.5
+    assert seconds_of(end) < 50
 
 
 def test_nested_execution_returns_its_output(aws: "Aws") -> None:

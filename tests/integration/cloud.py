@@ -36,7 +36,7 @@ _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
     **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES).to_variables(),
     **CallbackEnvironment(
-        **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=0.1
+        **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=30
     ).to_variables(),
 }
 

@@ -32,7 +32,7 @@ def control(mgn_url: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{mgn_url}/_simulator/{path}", data=data, method=method)
         try:
-            with urlopen(request, timeout=5) as answer:
+            with urlopen(request, timeout=60) as answer:
                 return json.loads(answer.read())
         except HTTPError as error:
             return {"status": error.code, **json.loads(error.read())}
@@ -146,7 +146,7 @@ def test_wrong_control_request_says_what_is_wrong(
 @pytest.fixture
 def page(mgn_url: str) -> Any:
     def look(query: str = "") -> str:
-        with urlopen(f"{mgn_url}/{query}", timeout=5) as answer:
+        with urlopen(f"{mgn_url}/{query}", timeout=60) as answer:
             return str(answer.read().decode())
 
     return look
@@ -223,7 +223,7 @@ def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
 
 
 def test_too_large_a_body_is_refused(mgn_url: str) -> None:
-    connection = http.client.HTTPConnection(mgn_url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(mgn_url.removeprefix("http://"), timeout=60)
     connection.request("POST", "/StartTest", body=b"x" * (5 * 1024 * 1024))
     assert connection.getresponse().status == 413
     connection.close()

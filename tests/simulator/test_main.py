@@ -29,10 +29,10 @@ def test_serve_answers_and_ends_cleanly_on_a_signal(tmp_path: Path, number: sign
         line = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert found is not None, line
-        with urlopen(f"{found.group()}/_simulator/health", timeout=5) as answer:
+        with urlopen(f"{found.group()}/_simulator/health", timeout=60) as answer:
             assert b'"servers": 1' in answer.read()
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 

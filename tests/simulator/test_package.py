@@ -71,5 +71,5 @@ def test_fixtures_work_in_a_foreign_project(tmp_path: Path) -> None:
         str(tmp_path),
         str(tmp_path),
     ]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr

@@ -199,7 +199,5 @@ class AnyCalls(RuleBasedStateMachine):
             assert not self.simulator.account.active_jobs, "every job ends"
 
 
-AnyCalls.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+AnyCalls.TestCase.settings = settings(stateful_step_count=30, suppress_health_check=list(HealthCheck))
 test_any_calls = AnyCalls.TestCase

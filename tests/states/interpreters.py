@@ -67,7 +67,7 @@ class EngineInterpreter:
         self.scripts[migration] = script
         machine = self._machine(tuple((timeouts or {}).items()))
         execution = self.aws.start(machine, {"migrationId": migration, "correlationId": f"c-{migration}"})
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (found := self.states.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"it runs and runs: {script.states}"
             time.sleep(0.02)

@@ -4,13 +4,8 @@ from collections.abc import Iterator
 from io import StringIO
 
 import pytest
-from hypothesis import settings
 
 from runtime.observability import logger
-
-# A busy machine is no failure: hypothesis times each example unless told otherwise.
-settings.register_profile("steady", deadline=None, max_examples=60)
-settings.load_profile("steady")
 
 
 @pytest.fixture
