@@ -22,7 +22,7 @@ class Budgets(BaseModel):
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
     launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
     launch_gather: Annotated[float, Field(ge=0)] = Field(
-        default=20.0, description="How long a launch waits for others on their way, where MGN has no job for each."
+        default=20.0, description="Between two MGN jobs where half of the 20 run; less where fewer run, more where more do."
     )
     launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
     boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")
