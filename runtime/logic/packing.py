@@ -98,10 +98,10 @@ def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: fl
 def due(waiting: Iterable[Wait], left: Room, *, gather: float) -> datetime:
     """When the next job may begin for however few: the fewer jobs are left, the longer after the one before.
 
-    With all of them left at once, with half of them `gather` seconds after, with one nineteen times that. All twenty
-    together take 52 times that, about as long as a job: so there is one left for whoever comes.
+    With half of them left at once, with a quarter `gather` seconds after, with one nine times that. The ten together
+    take nineteen times that, about as long as a job: so there is one left for whoever comes.
     """
-    pace = timedelta(seconds=gather * (ACTIVE_JOBS - left.jobs) / left.jobs)
+    pace = timedelta(seconds=gather * max(0, ACTIVE_JOBS // 2 - left.jobs) / left.jobs)
     paced = left.latest + pace if left.latest else _EVER
     ends = [intent.not_after - URGENT for intent in map(asked, waiting) if intent.not_after]
     return min([paced, *ends])

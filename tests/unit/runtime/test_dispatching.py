@@ -165,7 +165,7 @@ class TestLaunching:
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
-        foreign = [a_job(f"mgnjob-{n}", f"s-foreign{n:010d}", creation_date_time=str(NOON)) for n in range(10)]
+        foreign = [a_job(f"mgnjob-{n}", f"s-foreign{n:010d}", creation_date_time=str(NOON)) for n in range(15)]
         ports.mgn.started += foreign
         ports.advance(2)
         assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=3)
