@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import ThrottledError
 from runtime.logic.journal import rebuild
 from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision
+from runtime.models.record import Decision, JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate, MigrationRequest
 from runtime.models.status import MigrationStatus
 from simulator.scenario import Scenario, ServerSpec
@@ -215,6 +216,26 @@ def test_a_second_migration_of_the_same_server_is_rejected() -> None:
     world.submit(a_request("first", source_vm_id="vm-001"), a_request("second", source_vm_id="vm-001"))
     world.run()
     assert {world.record(name).status for name in ("first", "second")} == {S.COMPLETED, S.REJECTED}
+    assert_invariants(world)
+
+
+def test_a_lock_whose_entry_the_table_never_took_keeps_no_later_migration_out() -> None:
+    """I2"""
+    world = a_world()
+    append = world.store.append
+
+    def refused(record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        if record.migration_id == "first" and entry.facts.source_server_id:
+            raise ThrottledError("TransactWriteItems: ThrottlingError")
+        append(record, entry, unlock=unlock)
+
+    world.store.append = refused  # type: ignore[method-assign]
+    world.submit(a_request("first", source_vm_id="vm-001"))
+    world.run()
+    world.submit(a_request("second", source_vm_id="vm-001"))
+    world.run()
+    assert world.record("first").status is S.ROLLED_BACK
+    assert world.record("second").status is S.COMPLETED
     assert_invariants(world)
 
 
