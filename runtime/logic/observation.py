@@ -155,7 +155,8 @@ def _missed(wait: Wait) -> Outcome:
     not_after = asked(wait).not_after
     if not_after is not None and wait.deadline >= not_after:
         return _failed(WindowMissedError, f"the window closed at {not_after.isoformat()} before MGN had room")
-    return _failed(LaunchFailedError, f"MGN had no room for this launch until {wait.deadline.isoformat()}")
+    wanted = "for this launch" if wait.kind is WaitKind.LAUNCH else "to terminate the instance"
+    return _failed(LaunchFailedError, f"MGN had no room {wanted} until {wait.deadline.isoformat()}")
 
 
 def _boot(case: _Case) -> Outcome | None:
@@ -237,7 +238,9 @@ def _soak(case: _Case) -> Outcome | None:
 def _undo(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
     again = Outcome(reason=f"{wait.job_id or 'no job'} holds the server no more", progress=Progress.AGAIN)
     if now >= wait.deadline:
-        return again
+        # It was first in the queue all the time: another round would only wait as long again.
+        is_hopeless = wait.asks_for_launch and wait.migration_id not in truth.launching
+        return _missed(wait) if is_hopeless else again
     if wait.job_id is not None:
         return again if _job_is_over(wait, truth) else None
     # Without a job it waits for one, or for the end of a doubt about a launch.

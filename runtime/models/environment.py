@@ -20,7 +20,7 @@ class Budgets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
-    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
+    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch, or to terminate.")
     launch_gather: Annotated[float, Field(ge=0)] = Field(
         default=20.0, description="How long a launch waits for others on their way, where MGN has no job for each."
     )

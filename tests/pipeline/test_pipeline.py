@@ -2,16 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
 from runtime.errors import ThrottledError
+from runtime.logic import packing
 from runtime.logic.journal import rebuild
+from runtime.logic.packing import Room
+from runtime.models.dispatch import StartedJob
 from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
+from runtime.models.mgn import Job
 from runtime.models.record import Decision, JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate, MigrationRequest
 from runtime.models.status import MigrationStatus
@@ -111,6 +116,33 @@ def test_every_failure_before_finalize_is_undone(fault: Json, error: str) -> Non
     assert error in record.reason
     assert world.simulator.server("vm-001").state == "READY_FOR_TEST"
     assert running_instances(world) == 0
+    assert_invariants(world)
+
+
+@pytest.mark.parametrize(("full_hours", "end"), [(13, S.ROLLED_BACK), (200, S.FROZEN)])
+def test_an_undo_waits_for_room_as_long_as_a_launch_does(
+    full_hours: int, end: MigrationStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I6, I7"""
+    # Given others' jobs that fill MGN from the moment an undo begins
+    world = a_world({"kind": "launch", "at": "boot", "phase": "test"}, sweep_seconds=900, look=900)
+    began: list[datetime] = []
+
+    def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -> Room:
+        began.extend([now] if not began and world.record("m-vm-001").status is S.ROLLING_BACK else [])
+        is_full = began and now < began[0] + timedelta(hours=full_hours)
+        return packing.room(jobs, started, now=now)._replace(**({"servers": 0} if is_full else {}))
+
+    monkeypatch.setattr("runtime.logic.dispatching.room", room)
+    world.submit(*requests(world))
+    # When they go on for hours, or never end
+    world.run(hours=100)
+    # Then it is undone late, or a person is called after the three days a launch would have waited
+    record = world.record("m-vm-001")
+    assert record.status is end, record.reason
+    waited = record.updated_at - began[0]
+    assert round(waited / timedelta(hours=1)) == min(full_hours, 72)
+    assert ("MGN had no room to terminate the instance" in record.reason) is (end is S.FROZEN)
     assert_invariants(world)
 
 
