@@ -198,6 +198,17 @@ def test_an_approval_sent_before_anyone_waits_for_it_counts() -> None:
     assert world.record("m-vm-001").status is S.COMPLETED
 
 
+def test_a_parked_execution_that_dies_unheard_freezes_within_hours() -> None:
+    """I7"""
+    world = a_world(sweep_seconds=300)
+    world.submit(*requests(world, approval={"cutover": True, "timeout_seconds": 30 * 86_400}))
+    world.later(6 * 3_600, lambda: next(iter(world.executions.values())).stop("ABORTED"))
+    world.run(hours=9)
+    assert world.record("m-vm-001").status is S.FROZEN
+    assert "ended unheard" in world.record("m-vm-001").reason
+    assert_invariants(world)
+
+
 def test_nobody_deciding_ends_the_migration() -> None:
     """I7"""
     world = a_world()
