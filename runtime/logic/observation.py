@@ -66,7 +66,7 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
 def is_settled(wait: Wait, truth: Truth, now: datetime) -> bool:
     """Whether the instance a wait is about could end it: a boot goes on until its job is over (see `_boot`)."""
     if wait.kind is not WaitKind.BOOT:
-        return wait.kind is WaitKind.SOAK
+        return wait.kind in (WaitKind.SOAK, WaitKind.APPROVAL)
     return _job_is_over(wait, truth) or now >= wait.deadline
 
 
@@ -120,6 +120,14 @@ def _drift(server: SourceServer, expected: LifeCycleState) -> Outcome | None:
     return _failed(
         DriftError, f"{server.source_server_id} is {server.state} in MGN where {expected} was left: someone changed it"
     )
+
+
+def _instance_drift(case: _Case) -> Outcome | None:
+    instance = case.instance
+    if instance is None or not (instance.is_gone or instance.state == "stopped"):
+        return None
+    state = instance.state or "unknown to EC2"
+    return _failed(DriftError, f"{instance.instance_id} is {state} where it was left running: someone changed it")
 
 
 def _replication(case: _Case) -> Outcome | None:
@@ -195,7 +203,7 @@ def _not_up(case: _Case) -> tuple[str, ...]:
 
 def _approval(case: _Case) -> Outcome | None:
     expected = LifeCycleState.CUTTING_OVER if case.wait.gate is Gate.FINALIZE else LifeCycleState.READY_FOR_CUTOVER
-    if drift := _drift(case.server, expected):
+    if drift := _drift(case.server, expected) or _instance_drift(case):
         return drift
     decided = next((s for s in case.wait.signals if s.gate is case.wait.gate and s.gate is not None), None)
     if decided is None:

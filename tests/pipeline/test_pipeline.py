@@ -209,6 +209,24 @@ def test_a_parked_execution_that_dies_unheard_freezes_within_hours() -> None:
     assert_invariants(world)
 
 
+def test_an_instance_terminated_while_the_last_approval_is_awaited_is_told_at_once() -> None:
+    world = a_world(sweep_seconds=300)
+    world.submit(*requests(world, approval={"finalize": True}))
+
+    def terminate() -> None:
+        launch = world.record("m-vm-001").cutover_launch
+        assert world.record("m-vm-001").status is S.AWAITING_APPROVAL
+        world.simulator.compute.instances[launch.instance_id].state = "terminated"  # type: ignore[attr-defined, union-attr]
+
+    world.later(6 * 3_600, terminate)
+    world.run(hours=7)
+    record = world.record("m-vm-001")
+    assert record.status is S.ROLLED_BACK
+    assert "DriftError" in record.reason
+    assert "is terminated where it was left running" in record.reason
+    assert_invariants(world)
+
+
 def test_nobody_deciding_ends_the_migration() -> None:
     """I7"""
     world = a_world()
