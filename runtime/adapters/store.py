@@ -152,6 +152,9 @@ class DynamoDbMigrationStore:
         item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
         return datetime.fromisoformat(items.document(item)) if item else None
 
+    def count_sweep(self) -> int:
+        return self._table.count(items.key(items.SWEEPS, items.COUNT), items.NUMBER)
+
     def signal(self, signal: Signal) -> bool:
         return self._table.put(items.signal_item(signal), ABSENT)
 

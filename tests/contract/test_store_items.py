@@ -77,6 +77,7 @@ def test_every_item_has_its_key_and_only_its_index_attributes(
     store.reject(a_rejection())
     store.save_dispatch(Dispatch(scope=SCOPE))
     store.looked(SCOPE, NOON)
+    store.count_sweep()
     names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
     assert names == {
         ("MIGRATION#mig-1", "RECORD"): {"wave", "application", "status", "updatedAt", "sequence"},
@@ -86,6 +87,7 @@ def test_every_item_has_its_key_and_only_its_index_attributes(
         (f"SCOPE#{SCOPE}", "LAST_LOOK"): set(),
         ("MIGRATION#mig-1", "SIGNAL#approve"): {"expiresAt"},
         (f"SERVER#{SCOPE}#s-11111111111111111", "LOCK"): {"owner"},
+        ("SWEEPS", "COUNT"): {"count"},
         ("REJECTION#message-1", "RECORD"): {"status", "updatedAt", "expiresAt"},
     }
 

@@ -10,6 +10,7 @@ from runtime.logic.sweeping import ASKED, UNDER_WAY, SweepReport, sweep
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
 from tests.fakes import FakePorts
+from tests.unit.runtime.crashes import Crashes
 from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record, waits_of
 
 QUIET = SweepReport(scopes=1, restarted=0, frozen=0)
@@ -110,11 +111,11 @@ def a_crowd(count: int) -> FakePorts:
     return ports
 
 
-def asked_in(ports: FakePorts, sweeps: int) -> list[list[str]]:
+def asked_in(ports: FakePorts, sweeps: int, seconds: float = 60) -> list[list[str]]:
     """Whose executions each of these sweeps asks about, those that ask about any."""
     found = []
     for _ in range(sweeps):
-        ports.advance(60)
+        ports.advance(seconds)
         ports.resumer.asked.clear()
         sweep(ports)
         found.append(list(ports.resumer.asked))
@@ -127,6 +128,27 @@ def test_sweep_asks_about_a_bounded_number_and_about_everyone_in_turn(count: int
     assert len(turns) == rounds
     assert max(map(len, turns)) <= ASKED
     assert sorted(name for asked in turns for name in asked) == sorted(f"execution-of-mig-{n}" for n in range(count))
+
+
+@pytest.mark.parametrize("seconds", [3, 60, 600, 660, 11 * 3_600])
+def test_every_status_has_its_turn_whatever_the_period(seconds: float) -> None:
+    ports = FakePorts()
+    for status in UNDER_WAY:
+        record = a_record(f"mig-{status}", status=status, execution=status)
+        ports.store.append(record, an_entry(record))
+    ports.advance(7_200)
+    asked = asked_in(ports, len(UNDER_WAY), seconds)
+    assert sorted(name for names in asked for name in names) == sorted(UNDER_WAY)
+
+
+def test_sweep_reads_the_table_no_oftener_for_many_that_wait_than_for_one() -> None:
+    def calls(ports: FakePorts) -> int:
+        counted = Crashes(0, after_effect=False)
+        ports.store = counted.around(ports.store, ("migrations", "waits", "record", "count_sweep"))
+        asked_in(ports, len(UNDER_WAY))
+        return counted.calls
+
+    assert calls(a_crowd(1)) == calls(a_crowd(200))
 
 
 def test_i7_orphan_that_never_got_an_account_is_found() -> None:
