@@ -131,7 +131,8 @@ def test_an_undo_waits_for_room_as_long_as_a_launch_does(
     def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -> Room:
         began.extend([now] if not began and world.record("m-vm-001").status is S.ROLLING_BACK else [])
         is_full = began and now < began[0] + timedelta(hours=full_hours)
-        return packing.room(jobs, started, now=now)._replace(**({"servers": 0} if is_full else {}))
+        left = packing.room(jobs, started, now=now)
+        return left._replace(servers=0) if is_full else left
 
     monkeypatch.setattr("runtime.logic.dispatching.room", room)
     world.submit(*requests(world))
