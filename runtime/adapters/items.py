@@ -9,6 +9,7 @@
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
 | last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
+| sweeps    | SWEEPS                  | COUNT         | count, and no `document`                              |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
 `expiresAt` is on rejections and signals from the start, and on everything a migration left once it has ended.
@@ -33,6 +34,9 @@ WAIT_PREFIX = "WAIT#"
 SIGNAL_PREFIX = "SIGNAL#"
 DISPATCH = "DISPATCH"
 LAST_LOOK = "LAST_LOOK"
+SWEEPS = "SWEEPS"
+COUNT = "COUNT"
+NUMBER = "count"
 SEQUENCE = "sequence"
 VERSION = "version"
 OWNER = "owner"

@@ -20,7 +20,7 @@ class Budgets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
-    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
+    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch, or to terminate.")
     launch_gather: Annotated[float, Field(ge=0)] = Field(
         default=50.0, description="Between two MGN jobs when 15 of the 20 run; none up to 10, more beyond 15."
     )
