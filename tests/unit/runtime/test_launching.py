@@ -123,7 +123,7 @@ def launch_it(ports: FakePorts) -> None:
     look(ports)
 
 
-CALLS = 19
+CALLS = 20
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
