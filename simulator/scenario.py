@@ -1,5 +1,6 @@
 """A scenario: which servers exist, how long things take, what goes wrong. Read from YAML, checked by pydantic."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -137,6 +138,35 @@ def _require_unique(what: str, values: Iterable[str]) -> None:
         seen.add(value)
 
 
+def _require_room(servers: Iterable[ServerSpec], quotas: Quotas) -> None:
+    members: Counter[str] = Counter()
+    waves: dict[str, set[str]] = {}
+    wave_of: dict[str, str] = {}
+    unarchived = 0
+    for server in servers:
+        unarchived += 0 if server.archived else server.count
+        if server.app:
+            members[server.app] += server.count
+        if server.wave:
+            waves.setdefault(server.wave, set()).add(server.app)
+            if wave_of.setdefault(server.app, server.wave) != server.wave:
+                both = f"{wave_of[server.app]!r} and {server.wave!r}"
+                raise ValueError(f"application {server.app!r} is in two waves, {both}: keep one of them")
+    _require_quota(quotas, "unarchived_servers", unarchived, "servers that are not archived")
+    _require_quota(quotas, "active_applications", len(members), "applications")
+    _require_quota(quotas, "active_waves", len(waves), "waves")
+    for app, count in members.items():
+        _require_quota(quotas, "servers_per_application", count, f"servers in application {app!r}")
+    for wave, apps in waves.items():
+        _require_quota(quotas, "applications_per_wave", len(apps), f"applications in wave {wave!r}")
+
+
+def _require_quota(quotas: Quotas, name: str, count: int, what: str) -> None:
+    limit: int = getattr(quotas, name)
+    if count > limit:
+        raise ValueError(f"{count} {what}: raise quotas.{name}, which is {limit}, or have fewer")
+
+
 class Scenario(_Part):
     """Everything a simulator starts from."""
 
@@ -160,9 +190,7 @@ class Scenario(_Part):
     def _is_possible(self) -> "Scenario":
         _require_unique("are named", (name for server in self.servers for name in server.names()))
         _require_unique("have the id", (server.id for server in self.servers if server.id))
-        unarchived = sum(server.count for server in self.servers if not server.archived)
-        if unarchived > self.quotas.unarchived_servers:
-            raise ValueError(f"{unarchived} servers that are not archived: raise quotas.unarchived_servers")
+        _require_room(self.servers, self.quotas)
         return self
 
     @property

@@ -1,12 +1,14 @@
 """Scenarios: readable errors, expansion, the ready ones, the generator."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from simulator import Simulator, load_scenario
-from simulator.generator import generate_yaml
-from simulator.scenario import ScenarioError, ServerSpec, parse_scenario, ready_scenarios
+from simulator.generator import generate, generate_yaml
+from simulator.model.quotas import Quotas
+from simulator.scenario import Scenario, ScenarioError, ServerSpec, parse_scenario, ready_scenarios
 
 
 @pytest.mark.parametrize("name", ready_scenarios())
@@ -39,7 +41,27 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
         ("servers: [{name: a, wave: w}]", "give the server an app too"),
         ("servers: [{name: a, count: 2, ip: 10.0.0.1}]", "need count 1"),
         ("servers: [{name: a, timings: {bot: 1}}]", "unknown timings ['bot']"),
-        ("servers: [{name: a, count: 4001}]", "raise quotas.unarchived_servers"),
+        (
+            "servers: [{name: a, count: 4001}]",
+            "4001 servers that are not archived: raise quotas.unarchived_servers, which is 4000, or have fewer",
+        ),
+        ("servers: [{name: a, app: x, count: 201}]", "201 servers in application 'x': raise quotas.servers_per_app"),
+        (
+            "quotas: {active_applications: 1}\nservers: [{name: a, app: x}, {name: b, app: y}]",
+            "2 applications: raise quotas.active_applications, which is 1",
+        ),
+        (
+            "quotas: {active_waves: 1}\nservers: [{name: a, app: x, wave: v}, {name: b, app: y, wave: w}]",
+            "2 waves: raise quotas.active_waves, which is 1",
+        ),
+        (
+            "quotas: {applications_per_wave: 1}\nservers: [{name: a, app: x, wave: w}, {name: b, app: y, wave: w}]",
+            "2 applications in wave 'w': raise quotas.applications_per_wave, which is 1",
+        ),
+        (
+            "servers: [{name: a, app: x, wave: v}, {name: b, app: x, wave: w}]",
+            "application 'x' is in two waves, 'v' and 'w': keep one of them",
+        ),
         ("faults: [{kind: launch, at: nowhere}]", "faults[0].at: 'nowhere'"),
         ("faults: [{kind: weather}]", "'weather'"),
         ("knobs: {busy_batch: maybe}", "knobs.busy_batch: 'maybe'"),
@@ -105,6 +127,24 @@ def test_generated_scenario_is_valid_and_reproducible() -> None:
     text = generate_yaml(50, 3)
     assert text == generate_yaml(50, 3)
     assert len(parse_scenario(text).servers) == 50
+
+
+@pytest.mark.parametrize("servers", [1601, 4001, 50_000])
+def test_generated_scenario_of_any_size_can_be_loaded(servers: int) -> None:
+    raw = generate(servers, 1)
+    scenario = Scenario.model_validate(raw)
+    assert len({spec.app for spec in scenario.servers}) <= scenario.quotas.active_applications
+    assert max(Counter(spec.app for spec in scenario.servers).values()) <= Quotas().servers_per_application
+
+
+def test_account_of_a_large_generated_scenario_is_made() -> None:
+    simulator = Simulator(Scenario.model_validate(generate(4001, 1)))
+    assert len(simulator.account.servers) == 4001
+
+
+def test_generated_scenario_raises_only_the_quotas_it_needs() -> None:
+    assert "quotas" not in generate(150, 1)
+    assert generate(1601, 1)["quotas"] == {"replicating_servers": 1601}
 
 
 def test_empty_file_is_an_empty_scenario() -> None:
