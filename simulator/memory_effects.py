@@ -59,7 +59,9 @@ class MemoryCompute:
         self.templates.pop(template_id, None)
 
     def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
-        template = self.templates[template_id]
+        template = self.templates.get(template_id)
+        if template is None:
+            return
         current = template.versions[template.default - 1]
         if (changed := change.applied(current)) != current:
             template.versions.append(changed)

@@ -62,7 +62,9 @@ def add_servers(account: Account, specs: Iterable[ServerSpec]) -> list[SourceSer
 
 
 def _install(account: Account, user_id: str) -> SourceServer:
-    spec = ServerSpec(name=user_id, user_provided_id=user_id, lifecycle="PENDING_INSTALLATION")
+    # Braces stand for placeholders in a scenario, for themselves in a file.
+    literal = user_id.replace("{", "{{").replace("}", "}}")
+    spec = ServerSpec(name=literal, user_provided_id=literal, lifecycle="PENDING_INSTALLATION")
     return add_servers(account, [spec])[0]
 
 

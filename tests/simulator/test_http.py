@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -15,6 +16,7 @@ from botocore.exceptions import ConnectionClosedError
 from simulator import Scenario, Simulator
 from simulator.page import page_html
 from simulator.scenario import ServerSpec
+from simulator.serving import serving
 
 
 @pytest.fixture
@@ -220,6 +222,18 @@ def test_page_leaves_out_reading_calls_and_keeps_refusals(page: Any, mgn: Any) -
 def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
     assert "http://" not in page()
     assert "https://" not in page()
+
+
+def test_clock_goes_on_after_a_transition_that_failed(
+    mgn_simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    happened = threading.Event()
+    with serving(mgn_simulator):
+        with mgn_simulator._lock:
+            mgn_simulator.account.after(0, lambda: 1 / 0)  # type: ignore[arg-type]
+            mgn_simulator.account.after(0, happened.set)
+        assert happened.wait(60)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_too_large_a_body_is_refused(mgn_url: str) -> None:
