@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from re import fullmatch
 from typing import Any
 
 import botocore.session
@@ -119,7 +120,7 @@ def _first(values: list[str]) -> str:
 
 
 def _number(values: list[str]) -> int | str:
-    return int(values[0]) if values[0].lstrip("-").isdigit() else values[0]
+    return int(values[0]) if fullmatch("-?[0-9]{1,18}", values[0]) else values[0]
 
 
 def _error(shape: Mapping[str, Any]) -> ApiError:

@@ -15,6 +15,7 @@ from simulator.operations import OPERATIONS, Answer, TextItems
 from simulator.operations.servers import server_names
 from simulator.service_model import NOT_SIMULATED_PREFIX, ApiOperation, load_service_model
 
+MAX_DEPTH = 32  # levels; no request of the API has ten, and whoever reads the log walks through them all
 _FAULTS = {
     "throttle": ("ThrottlingException", "Rate exceeded"),
     "internal": ("InternalServerException", "simulated internal failure"),
@@ -176,16 +177,30 @@ def _require_own_account(account: Account, parameters: Mapping[str, Any]) -> Non
         raise MgnError("AccessDeniedException", f"Not authorized to act on account {asked}")
 
 
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid("The request body is not JSON", reason="cannotParse") from error
+    if not isinstance(parsed, dict):
+        raise invalid("The request body is not a JSON object", reason="cannotParse")
+    if _deeper_than(MAX_DEPTH, parsed):
+        raise invalid(f"The request body is nested more than {MAX_DEPTH} levels deep", reason="cannotParse")
+    return parsed
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if not levels:
+        return True
+    return any(_deeper_than(levels - 1, each) for each in (value.values() if isinstance(value, dict) else value))
+
+
 def _parameters(operation: ApiOperation, segment: str, query: str, body: bytes) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if operation.has_body and body:
-        try:
-            parsed = json.loads(body)
-        except ValueError as error:
-            raise invalid("The request body is not JSON", reason="cannotParse") from error
-        if not isinstance(parsed, dict):
-            raise invalid("The request body is not a JSON object", reason="cannotParse")
-        parameters.update(parsed)
+        parameters.update(_json_object(body))
     if operation.locations:
         asked = parse_qs(query, keep_blank_values=True)
         for location in operation.locations:

@@ -47,7 +47,7 @@ def _write(position: int, request: Request) -> str:
 def _read(token: str, request: Request) -> int:
     try:
         position, query = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         position, query = None, None
     if not isinstance(position, int) or query != _query(request):
         raise invalid("Invalid pagination token", {"nextToken": "not a token of this query"})

@@ -1,6 +1,6 @@
 """Operations on source servers and their replication (mgn.md §2.1, §2.3)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from simulator.model import lifecycle, replicating
@@ -139,10 +139,14 @@ def _change(change: Callable[[Account, SourceServer], None]) -> Operation:
 
 
 def server_names(account: Account, request: Request) -> Iterable[str]:
-    """Names by which a fault may mean the servers a request names."""
-    ids = request.get("sourceServerIDs") or (request.get("filters") or {}).get("sourceServerIDs") or ()
-    for server_id in (*ids, request.get("sourceServerID")):
-        if server := account.servers.get(server_id or ""):
+    """Names by which a fault may mean the servers a request names, which nobody has checked yet."""
+    filters = request.get("filters")
+    asked = [request.get("sourceServerID")]
+    for place in (request, filters if isinstance(filters, Mapping) else {}):
+        ids = place.get("sourceServerIDs")
+        asked += ids if isinstance(ids, list | tuple) else ()
+    for server_id in asked:
+        if isinstance(server_id, str) and (server := account.servers.get(server_id)):
             yield from (server.server_id, server.name, server.hardware.hostname)
 
 

@@ -91,6 +91,27 @@ def test_call_rates_are_knobs(simulate: Any, knob: str) -> None:
     assert world.simulator.answer("POST", path, body=b"{}").status < 300
 
 
+@pytest.mark.parametrize("knob", ["reads_per_second", "writes_per_second"])
+def test_first_call_passes_at_any_rate(simulate: Any, knob: str) -> None:
+    world = simulate(knobs={knob: 0.5})
+    path = "/DescribeJobs" if knob == "reads_per_second" else "/InitializeService"
+    answers: list[int] = []
+    for seconds in (0, 1, 1):
+        world.simulator.advance(seconds)
+        answers.append(world.simulator.answer("POST", path, body=b"{}").status)
+    assert [status < 300 for status in answers] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"filters": 5}', '{"sourceServerIDs": 5}', '{"sourceServerIDs": [[]]}', '{"filters": {"sourceServerIDs": 5}}'],
+)
+def test_fault_for_one_server_leaves_malformed_requests_to_the_check(simulate: Any, body: str) -> None:
+    fault = {"kind": "call", "servers": ["server-1"], "outcome": "internal"}
+    answer = simulate(faults=[fault]).simulator.answer("POST", "/DescribeSourceServers", body=body.encode())
+    assert answer.status == (200 if "filters" not in body else 400)
+
+
 def test_jitter_spreads_the_servers_of_a_job(simulate: Any) -> None:
     world = simulate(timings={"jitter": 0.5})
     world.launch("test", *world.ids)

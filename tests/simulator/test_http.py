@@ -187,6 +187,7 @@ def test_page_shows_how_far_each_server_of_a_job_is(page: Any, mgn: Any, mgn_sim
         ("?state=IN_A_JOB&find=web-03", []),
         ("?page=9", ["web-01", "web-02", "web-03"]),
         ("?page=-1&colour=red", ["web-01", "web-02", "web-03"]),
+        (f"?page={'9' * 5000}", ["web-01", "web-02", "web-03"]),
     ],
 )
 def test_page_shows_the_servers_asked_for(
@@ -217,6 +218,21 @@ def test_page_leaves_out_reading_calls_and_keeps_refusals(page: Any, mgn: Any) -
     shown = page()
     assert "DescribeJobs" not in shown
     assert "DescribeJobLogItems · " in shown
+
+
+def test_page_shows_a_refused_call_whose_text_is_none(page: Any, mgn: Any) -> None:
+    with pytest.raises(mgn.exceptions.ClientError):
+        mgn.create_wave(name="a\ud800b")
+    assert "a?b" in page()
+
+
+def test_mistake_of_the_simulator_is_answered_and_logged(
+    mgn: Any, mgn_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mgn_simulator, "answer", lambda *_: 1 / 0)
+    with pytest.raises(mgn.exceptions.ClientError, match="InternalServerException"):
+        mgn.describe_jobs()
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
