@@ -122,7 +122,7 @@ def _tell(facts: Mapping[str, Any], names: Mapping[str, str]) -> Iterable[str]:
     for name, value in facts.items():
         if value in ("", {}, []):
             continue
-        if name == "parameters":
+        if name == "parameters" and isinstance(value, Mapping):
             yield from _tell(value, names)
         elif isinstance(value, Mapping):
             pairs = [f"{names.get(key, key)} {each}" for key, each in value.items()]
