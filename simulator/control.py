@@ -19,7 +19,7 @@ def control(
         return _perform(simulator, f"{method} {name}", query, given)
     except ScenarioError as error:
         return 400, {"message": str(error)}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         return 400, {"message": f"cannot use this request: {error}"}
 
 

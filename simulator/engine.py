@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from simulator.journal import Journal
 from simulator.memory_effects import MemoryBus, MemoryCompute, MemoryObjects
 from simulator.model.account import Account
-from simulator.model.clock import Clock, SteppedClock
+from simulator.model.clock import LONGEST_JUMP, Clock, SteppedClock
 from simulator.model.faults import Fault
 from simulator.model.ids import Ids
 from simulator.model.ports import Compute, EventBus, ObjectStore
@@ -92,7 +92,9 @@ class Simulator:
             due = self.account.agenda.next_due()
             if due is None:
                 return False
-            self.advance(max(0.0, due - self.clock.now()))
+            while (left := due - self.clock.now()) > LONGEST_JUMP:
+                self.advance(LONGEST_JUMP)
+            self.advance(max(0.0, left))
             return True
 
     def finish_jobs(self, limit_seconds: float = 86_400) -> None:

@@ -131,6 +131,9 @@ def test_reset_starts_over_with_the_same_ids(control: Any, mgn: Any, mgn_simulat
     [
         ("POST", "fault", {"kind": "launch", "at": "nowhere"}, 400, "fault:\n  at: 'nowhere'"),
         ("POST", "advance", {"seconds": -1}, 400, "cannot go back"),
+        ("POST", "advance", {"seconds": float("nan")}, 400, "at most 8640000 simulated seconds"),
+        ("POST", "advance", {"seconds": 1e15}, 400, "at most 8640000 simulated seconds"),
+        ("POST", "advance", {"seconds": 10**400}, 400, "too large"),
         ("POST", "advance", {}, 400, "seconds"),
         ("POST", "advance", [1], 400, "cannot use"),
         ("GET", "log?since=x", None, 400, "cannot use"),
