@@ -15,11 +15,11 @@ from simulator.model.ids import Ids
 from simulator.model.ports import Compute, EventBus, ObjectStore
 from simulator.model.server import SourceServer
 from simulator.population import add_servers, populate, put_in_force
-from simulator.scenario import Scenario, ScenarioError, ServerSpec, explain
+from simulator.scenario import CheckedFault, Scenario, ScenarioError, ServerSpec, explain
 from simulator.state import glance_view, state_view
 from simulator.wire import Response, Wire
 
-_FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
+_FAULT: TypeAdapter[Fault] = TypeAdapter(CheckedFault)
 
 
 class Simulator:
@@ -120,12 +120,11 @@ class Simulator:
         raise KeyError(name)
 
     def inject(self, fault: Fault | Mapping[str, Any]) -> Fault:
-        """Put a fault in force from now on; a mapping is checked first."""
-        if isinstance(fault, Mapping):
-            try:
-                fault = _FAULT.validate_python(dict(fault))
-            except ValidationError as error:
-                raise ScenarioError(f"fault:\n{explain(error)}") from error
+        """Put a fault in force from now on, once it is checked."""
+        try:
+            fault = _FAULT.validate_python(dict(fault) if isinstance(fault, Mapping) else fault)
+        except ValidationError as error:
+            raise ScenarioError(f"fault:\n{explain(error)}") from error
         with self._lock:
             self.journal.write(self.account.now, "fault", {"fault": "injected", **fault.model_dump(mode="json")})
             put_in_force(self.account, fault)

@@ -13,7 +13,7 @@ from simulator.generator import generate_yaml
 from simulator.journal import JournalHandler
 from simulator.lanes import logger as effects_log
 from simulator.scaled_clock import FASTEST, ScaledClock
-from simulator.scenario import ScenarioError, load_scenario, ready_scenarios
+from simulator.scenario import REGION, ScenarioError, load_scenario, ready_scenarios
 from simulator.serving import listen
 from simulator.serving import serve as serve_http
 
@@ -77,6 +77,8 @@ def serve(
         raise typer.BadParameter(f"--time-scale {time_scale}: give a number above 0 and at most {FASTEST}")
     if account and not fullmatch("[0-9]{12}", account):
         raise typer.BadParameter(f"--account {account}: an account id has twelve digits")
+    if region and not fullmatch(REGION, region):
+        raise typer.BadParameter(f"--region {region}: a Region is named like us-east-1")
     chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
     try:
         loaded = load_scenario(scenario).model_copy(update=chosen)
@@ -98,7 +100,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        start = loaded.start.timestamp() if loaded.start else None
+        start = loaded.start_seconds if loaded.start else None
         simulator = Simulator(
             loaded,
             clock=ScaledClock(time_scale, start),

@@ -107,7 +107,7 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
         name=name,
         sequence=account.next_sequence(),
         hardware=hardware(account.ids.stream(f"hardware:{server_id}"), spec, name, account.sequence),
-        timings=account.timings.model_copy(update=spec.timings) if spec.timings else account.timings,
+        timings=account.timings.model_copy(update=spec.timings.model_dump(exclude_unset=True)),
         state=spec.lifecycle,
         added_at=account.now,
         replication_type=spec.replication_type,

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from simulator.model.clock import DEFAULT_START
-from simulator.model.faults import Fault
+from simulator.model.clock import DEFAULT_START, LATEST
+from simulator.model.faults import CallFault, Fault
 from simulator.model.knobs import Knobs
 from simulator.model.quotas import Quotas
 from simulator.model.timings import Timings
@@ -23,6 +25,24 @@ LifeCycleState = Literal[
 ReplicationState = Literal[
     "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS", "DISCONNECTED"
 ]
+AccountId = Annotated[str, Field(pattern="^[0-9]{12}$")]
+REGION = "[a-z]{2,}(-[a-z]+)+-[0-9]+"
+_FIRST_START = datetime(1980, 1, 1, tzinfo=UTC)  # the past of the servers lies before it
+_LAST_START = datetime.fromtimestamp(LATEST, UTC)
+# Which replication fits a lifecycle. Once stopped it may start again whatever the lifecycle was (mgn.md §15).
+_UNFINISHED = ("CONTINUOUS", "BACKLOG", "CREATING_SNAPSHOT", "INITIAL_SYNC", "INITIATING", "STOPPED")
+_FITTING: dict[str, tuple[str, ...]] = {
+    "STOPPED": ("STOPPED",),
+    "DISCOVERED": ("STOPPED",),
+    "PENDING_INSTALLATION": ("STOPPED",),
+    "NOT_READY": _UNFINISHED[1:],
+    "READY_FOR_TEST": _UNFINISHED,
+    "TESTING": _UNFINISHED,
+    "READY_FOR_CUTOVER": _UNFINISHED,
+    "CUTTING_OVER": _UNFINISHED,
+    "CUTOVER": ("DISCONNECTED",),
+    "DISCONNECTED": ("DISCONNECTED",),
+}
 READY = Path(__file__).parent / "scenarios"
 _FAULT_KINDS = frozenset({"launch", "replication", "call", "events"})
 
@@ -88,7 +108,7 @@ class ServerSpec(_Part):
     application: ApplicationSpec | None = None
     actions: tuple[ActionSpec, ...] = ()
     launch: dict[str, Any] = Field({}, description="members of its launch configuration that differ")
-    timings: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="durations that differ")
+    timings: Timings = Field(Timings(), description="durations that differ; those left out are the scenario's")
 
     @model_validator(mode="after")
     def _agrees(self) -> "ServerSpec":
@@ -96,11 +116,14 @@ class ServerSpec(_Part):
             raise ValueError("id, mac, ip and aws_instance_id need count 1")
         if self.wave and not self.app:
             raise ValueError("a wave holds applications: give the server an app too")
-        unknown = self.timings.keys() - Timings.model_fields.keys()
-        if unknown:
-            raise ValueError(f"unknown timings {sorted(unknown)}; known are {sorted(Timings.model_fields)}")
+        if self.replication not in (None, *_FITTING[self.lifecycle]):
+            fitting = ", ".join(_FITTING[self.lifecycle])
+            raise ValueError(
+                f"replication {self.replication} with lifecycle {self.lifecycle}: change one; {fitting} fit"
+            )
         _check_placeholders("name", self.name, n=1)
         _check_placeholders("user_provided_id", self.user_provided_id, n=1, name="")
+        _check_placeholders("fqdn", self.fqdn, n=1, name="")
         _check_launch(self.launch)
         return self
 
@@ -115,7 +138,9 @@ class ServerSpec(_Part):
 def _check_placeholders(field: str, text: str, **known: Any) -> None:
     try:
         text.format(**known)
-    except (KeyError, IndexError, ValueError) as error:
+        if any(part is not None and part not in known for _, part, _, _ in Formatter().parse(text)):
+            raise ValueError("looks inside a placeholder")
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         usable = " and ".join(f"{{{name}}}" for name in known)
         raise ValueError(f"{field} {text!r} cannot be filled in: it may hold {usable}") from error
 
@@ -128,6 +153,25 @@ def _check_launch(launch: dict[str, Any]) -> None:
         raise ValueError("; ".join(f"launch.{path}: {text}" for path, text in problems.items()))
     if unknown := launch.keys() - operation.shape(launch).keys():
         raise ValueError(f"launch has no {', '.join(sorted(unknown))} in the API's launch configuration")
+
+
+def _in_utc(start: datetime) -> datetime:
+    # Without a zone it would depend on the machine's.
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    if not _FIRST_START <= start < _LAST_START:
+        raise ValueError(f"choose a time from {_FIRST_START.year} to {_LAST_START.year - 1}")
+    return start
+
+
+def _known_operations(fault: Fault) -> Fault:
+    model = load_service_model()
+    for glob in fault.operations if isinstance(fault, CallFault) else ():
+        if not any(fnmatchcase(name, glob) for name in model.operations):
+            raise model.no_operation(glob)
+    return fault
+
+
+CheckedFault = Annotated[Fault, AfterValidator(_known_operations)]
 
 
 def _require_unique(what: str, values: Iterable[str]) -> None:
@@ -173,18 +217,20 @@ class Scenario(_Part):
     name: str = "unnamed"
     description: str = ""
     seed: int = 0
-    account_id: str = Field("000000000000", pattern="^[0-9]{12}$")
-    region: str = "us-east-1"
-    start: datetime | None = Field(None, description="simulated time of the start; a fixed day, or now when serving")
+    account_id: AccountId = "000000000000"
+    region: str = Field("us-east-1", pattern=f"^{REGION}$")
+    start: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
+        None, description="simulated time of the start, UTC unless it says otherwise; a fixed day, or now when serving"
+    )
     initialized: bool = True
-    managed_accounts: tuple[str, ...] = ()
+    managed_accounts: tuple[AccountId, ...] = ()
     vcenter_clients: int = Field(0, ge=0)
     diagnostic_jobs: int = Field(0, ge=0, description="finished jobs as AWS Support makes them (mgn.md §3)")
     knobs: Knobs = Knobs()
     quotas: Quotas = Quotas()
     timings: Timings = Timings()
     servers: tuple[ServerSpec, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[CheckedFault, ...] = ()
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Scenario":

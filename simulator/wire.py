@@ -65,7 +65,9 @@ class Wire:
 
     def invoke(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same from Python, without HTTP and without injected call faults; raises MgnError."""
-        operation = self._model.operations[name]
+        operation = self._model.operations.get(name)
+        if operation is None:
+            raise self._model.no_operation(name)
         call = Call(name, parameters)
         try:
             answer = self._run(operation, parameters)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from simulator.model.timings import LONGEST
+
 ErrorClass = Literal[
     "ConflictException",
     "ValidationException",
@@ -93,6 +95,9 @@ class Knobs(BaseModel):
         None, gt=0, description="other calls per simulated second before throttling; unlimited when null (§15)"
     )
     template_check_seconds: float | None = Field(
-        3600, gt=0, description="how often right-sizing rewrites template instance types; never when null (§7)"
+        3600,
+        ge=1,
+        le=LONGEST,
+        description="how often right-sizing rewrites template instance types; never when null (§7)",
     )
-    log_limit: int = Field(200_000, ge=100, description="entries the simulator keeps in its log")
+    log_limit: int = Field(200_000, ge=100, le=10_000_000, description="entries the simulator keeps in its log")

@@ -12,6 +12,7 @@ import simulator.model
 from simulator import Simulator
 from simulator.model.clock import LATEST, LONGEST_JUMP, Clock, SteppedClock
 from simulator.model.errors import MgnError
+from simulator.model.faults import CallFault
 from simulator.model.formats import duration_text
 from simulator.model.knobs import Knobs
 from simulator.scaled_clock import ScaledClock
@@ -26,6 +27,11 @@ def test_direct_call_raises_what_the_service_refuses(mgn_simulator: Simulator) -
     with pytest.raises(MgnError) as caught:
         mgn_simulator.call("StartCutover", sourceServerIDs=list(mgn_simulator.account.servers))
     assert caught.value.code == "ConflictException"
+
+
+def test_direct_call_of_no_operation_names_those_like_it(mgn_simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="the API has no operation 'StartTset': did you mean StartTest"):
+        mgn_simulator.call("StartTset")
 
 
 def test_answers_are_copies(mgn_simulator: Simulator) -> None:
@@ -129,6 +135,18 @@ def test_log_is_bounded() -> None:
 def test_wrong_fault_is_explained(mgn_simulator: Simulator) -> None:
     with pytest.raises(ScenarioError, match="probability: 2: input should be less than or equal to 1"):
         mgn_simulator.inject({"kind": "launch", "at": "boot", "probability": 2})
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "call", "operations": ["StartTset"], "outcome": "internal"},
+        CallFault(operations=("StartTset",), outcome="internal"),
+    ],
+)
+def test_fault_of_an_operation_that_is_none_is_explained(mgn_simulator: Simulator, fault: Any) -> None:
+    with pytest.raises(ScenarioError, match="no operation 'StartTset': did you mean StartTest"):
+        mgn_simulator.inject(fault)
 
 
 def test_racing_starters_get_one_job_for_each_server() -> None:

@@ -51,6 +51,7 @@ def test_wrong_scenario_ends_with_two_and_its_reason(tmp_path: Path) -> None:
         (["--address-pool", "here", "--ec2-endpoint", "http://127.0.0.1:1"], "'here' does not appear to be"),
         (["--ec2-endpoint", "here"], "Invalid endpoint: here"),
         (["--account", "12"], "twelve digits"),
+        (["--region", "here"], "--region here: a Region is named like us-east-1"),
         (["--time-scale", "inf"], "--time-scale inf: give a number above 0 and at most 86400"),
         (["--time-scale", "nan"], "--time-scale nan: give a number above 0 and at most 86400"),
         (["--time-scale", "0"], "--time-scale 0.0: give a number above 0 and at most 86400"),

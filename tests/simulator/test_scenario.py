@@ -1,6 +1,8 @@
 """Scenarios: readable errors, expansion, the ready ones, the generator."""
 
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,36 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
         ("servers: [{name: a}, {name: a}]", "two servers are named 'a'"),
         ("servers: [{name: a, wave: w}]", "give the server an app too"),
         ("servers: [{name: a, count: 2, ip: 10.0.0.1}]", "need count 1"),
-        ("servers: [{name: a, timings: {bot: 1}}]", "unknown timings ['bot']"),
+        ("servers: [{name: a, timings: {bot: 1}}]", "servers[0].timings.bot: 1: no such field"),
+        ("servers: [{name: a, timings: {snapshot_interval: 0}}]", "servers[0].timings.snapshot_interval: 0: input"),
+        ("servers: [{name: a, timings: {jitter: 5}}]", "servers[0].timings.jitter: 5: input should be less than 1"),
+        ("servers: [{name: a, timings: {boot: .inf}}]", "servers[0].timings.boot: inf: input should be less than"),
+        ("timings: {initial_sync: 1.0e+12}", "timings.initial_sync: 1000000000000.0: input should be less than"),
+        ("knobs: {template_check_seconds: .nan}", "knobs.template_check_seconds: nan: input should be"),
+        ("knobs: {template_check_seconds: 1.0e-9}", "knobs.template_check_seconds: 1e-09: input should be"),
+        ("servers: [{name: a, fqdn: '{x}.corp'}]", "fqdn '{x}.corp' cannot be filled in: it may hold {n} and {name}"),
+        ("servers: [{name: 'a{n.real}'}]", "name 'a{n.real}' cannot be filled in: it may hold {n}"),
+        ("servers: [{name: 'a{n.x}'}]", "name 'a{n.x}' cannot be filled in: it may hold {n}"),
+        ("servers: [{name: 'a{n[0]}'}]", "name 'a{n[0]}' cannot be filled in: it may hold {n}"),
+        (
+            "servers: [{name: a, replication: DISCONNECTED}]",
+            "replication DISCONNECTED with lifecycle READY_FOR_TEST: change one; CONTINUOUS, BACKLOG",
+        ),
+        (
+            "servers: [{name: a, lifecycle: CUTOVER, replication: CONTINUOUS}]",
+            "replication CONTINUOUS with lifecycle CUTOVER: change one; DISCONNECTED fit",
+        ),
+        ("managed_accounts: ['12']", "managed_accounts[0]: '12': string should match pattern"),
+        ("region: ''", "region: '': string should match pattern"),
+        ("region: us-east", "region: 'us-east': string should match pattern"),
+        ("start: 0001-01-01T00:00:00Z", "choose a time from 1980 to 8999"),
+        ("start: 9999-12-31T23:59:59Z", "choose a time from 1980 to 8999"),
+        ("faults: [{kind: events, delay_seconds: [60, 0]}]", "faults[0].delay_seconds: [60, 0]: the shortest delay"),
+        ("faults: [{kind: replication, after_seconds: .inf}]", "faults[0].after_seconds: inf: input should be"),
+        (
+            "faults: [{kind: call, operations: [StartTset], outcome: internal}]",
+            "the API has no operation 'StartTset': did you mean StartTest",
+        ),
         (
             "servers: [{name: a, count: 4001}]",
             "4001 servers that are not archived: raise quotas.unarchived_servers, which is 4000, or have fewer",
@@ -86,6 +117,29 @@ def test_wrong_scenario_names_field_value_and_fix(text: str, expected: str) -> N
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(text)
     assert expected in str(caught.value)
+
+
+@pytest.fixture(params=["UTC", "America/New_York"])
+def zone_of_the_machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("zone_of_the_machine")
+def test_start_without_a_zone_is_utc_on_any_machine() -> None:
+    starts = [
+        parse_scenario(f"start: {text}").start_seconds for text in ("2026-01-01T00:00:00", "2026-01-01T00:00:00Z")
+    ]
+    assert starts == [1_767_225_600, 1_767_225_600]
+
+
+def test_durations_of_one_server_differ_only_where_it_says_so() -> None:
+    simulator = Simulator(parse_scenario("timings: {boot: 5, launch: 7}\nservers: [{name: a, timings: {boot: 9}}]"))
+    timings = simulator.server("a").timings
+    assert (timings.boot, timings.launch) == (9, 7)
 
 
 def test_missing_file_is_named_beside_the_ready_scenarios() -> None:
