@@ -135,6 +135,11 @@ class Simulator:
         with self._lock:
             self.account.chaos.clear()
 
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults in force as JSON-ready data, those asked first first, then those of replication still to come."""
+        with self._lock:
+            return [fault.model_dump(mode="json") for fault in self.account.chaos.in_force()]
+
     def state(self) -> dict[str, Any]:
         """Everything there is now, as JSON-ready data."""
         with self._lock:
@@ -155,13 +160,7 @@ class Simulator:
     def reset(self) -> None:
         """Start over from the scenario; time does not go back."""
         with self._lock:
-            self._clear_away()
+            for side in (self.compute, self.bus, self.objects):
+                side.clear()
             self.journal.clear()
             self._populate()
-
-    def _clear_away(self) -> None:
-        for server in self.account.servers.values():
-            if server.launched is not None:
-                self.compute.terminate(server.server_id, server.launched.instance_id, lambda _: None)
-            if server.template_id:
-                self.compute.delete_template(server.server_id, server.template_id)

@@ -71,12 +71,14 @@ def _install(account: Account, user_id: str) -> SourceServer:
 def put_in_force(account: Account, fault: Fault) -> None:
     """Make a fault effective from now on."""
     if isinstance(fault, ReplicationFault):
+        account.chaos.planned.append(fault)
         account.after(fault.after_seconds, lambda: _interrupt(account, fault))
     else:
         account.chaos.add(fault)
 
 
 def _interrupt(account: Account, fault: ReplicationFault) -> None:
+    account.chaos.planned.remove(fault)
     stream = account.ids.stream(f"replication-fault:{account.now}:{fault}")
     for server in list(account.servers.values()):
         named = fault.concerns(server.name, server.hardware.hostname, server.server_id)

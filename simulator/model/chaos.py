@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.model.faults import CallFault, EventFault, LaunchFault
+from simulator.model.faults import CallFault, EventFault, Fault, LaunchFault, ReplicationFault
 from simulator.model.ids import Ids
 from simulator.model.ports import NativeEvent
 from simulator.model.server import SourceServer
@@ -17,6 +17,7 @@ class Chaos:
         self.launches: list[LaunchFault] = []
         self.calls: list[CallFault] = []
         self.events: list[EventFault] = []
+        self.planned: list[ReplicationFault] = []
         self._matches: dict[int, int] = {}
         self._random = ids.stream("chaos")
         self._notice = notice
@@ -30,8 +31,12 @@ class Chaos:
         else:
             self.events.insert(0, fault)
 
+    def in_force(self) -> list[Fault]:
+        """All faults that can still hit."""
+        return [*self.launches, *self.calls, *self.events, *self.planned]
+
     def clear(self) -> None:
-        """Take all faults out of force."""
+        """Take all faults out of force but those planned."""
         self.launches.clear()
         self.calls.clear()
         self.events.clear()

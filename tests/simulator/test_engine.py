@@ -10,6 +10,7 @@ import pytest
 
 import simulator.model
 from simulator import Simulator
+from simulator.memory_effects import MemoryBus, MemoryObjects
 from simulator.model.clock import LATEST, LONGEST_JUMP, Clock, SteppedClock
 from simulator.model.errors import MgnError
 from simulator.model.faults import CallFault
@@ -162,6 +163,18 @@ def test_racing_starters_get_one_job_for_each_server() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(start, range(32))) == 1
+
+
+def test_reset_forgets_what_memory_keeps(mgn_simulator: Simulator) -> None:
+    compute, bus, objects = (mgn_simulator.compute, mgn_simulator.bus, mgn_simulator.objects)
+    assert isinstance(bus, MemoryBus)
+    assert isinstance(objects, MemoryObjects)
+    mgn_simulator.call("StartTest", sourceServerIDs=list(mgn_simulator.account.servers))
+    mgn_simulator.call("StartExport", s3Bucket="b", s3Key="k.csv")
+    mgn_simulator.finish_jobs()
+    assert (len(compute.instances), len(bus.events), len(objects.texts)) == (3, 3, 1)
+    mgn_simulator.reset()
+    assert (len(compute.instances), len(bus.events), len(objects.texts)) == (0, 0, 0)
 
 
 def test_servers_can_join_later(mgn_simulator: Simulator) -> None:

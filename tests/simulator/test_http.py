@@ -119,6 +119,30 @@ def test_fault_is_injected_and_taken_back(control: Any, mgn: Any) -> None:
     assert mgn.describe_jobs()["items"] == []
 
 
+def test_faults_in_force_are_shown(control: Any, mgn_simulator: Simulator) -> None:
+    control("POST", "fault", {"kind": "launch", "at": "boot"})
+    control("POST", "fault", {"kind": "replication", "after_seconds": 60})
+    faults = control("GET", "fault")["faults"]
+    assert [(fault["kind"], fault.get("at")) for fault in faults] == [("launch", "boot"), ("replication", None)]
+    assert control("GET", "state")["faults"] == faults
+    control("POST", "advance", {"seconds": 61})
+    control("DELETE", "fault")
+    assert control("GET", "fault") == {"faults": []}
+
+
+def test_state_shows_instances_with_their_health(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    server = mgn_simulator.server("web-01").server_id
+    mgn.start_test(sourceServerIDs=[server])
+    mgn_simulator.finish_jobs()
+    mgn_simulator.advance(121)
+    (instance,) = control("GET", "state")["instances"]
+    assert instance.pop("instanceID").startswith("i-")
+    assert instance.pop("tags")["Name"] == "web-01"
+    assert instance == {
+        "sourceServerID": server, "instanceType": "t3.medium", "state": "running", "status": "ok", "ssm": "online"
+    }  # fmt: skip
+
+
 def test_reset_starts_over_with_the_same_ids(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
     before = list(mgn_simulator.account.servers)
     mgn.start_test(sourceServerIDs=before)
