@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from simulator.explanation import explain
 from simulator.journal import Journal
 from simulator.memory_effects import MemoryBus, MemoryCompute, MemoryObjects
 from simulator.model.account import Account
@@ -15,7 +16,7 @@ from simulator.model.ids import Ids
 from simulator.model.ports import Compute, EventBus, ObjectStore
 from simulator.model.server import SourceServer
 from simulator.population import add_servers, populate, put_in_force
-from simulator.scenario import CheckedFault, Scenario, ScenarioError, ServerSpec, explain
+from simulator.scenario import CheckedFault, Scenario, ScenarioError, ServerSpec
 from simulator.state import glance_view, state_view
 from simulator.wire import Response, Wire
 
