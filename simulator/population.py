@@ -6,7 +6,7 @@ from typing import Any
 from simulator.hardware import hardware
 from simulator.model import native_events, replicating
 from simulator.model.account import Account
-from simulator.model.defaults import launch_settings, replication_settings
+from simulator.model.defaults import ACTION, launch_settings, replication_settings
 from simulator.model.faults import Fault, ReplicationFault
 from simulator.model.grouping import APPLICATION, WAVE, create_group, find_group
 from simulator.model.job import Job
@@ -127,13 +127,11 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
 def _actions(spec: ServerSpec) -> dict[str, dict[str, Any]]:
     return {
         f"action-{number}": {
+            **ACTION,
             "actionID": f"action-{number}",
             "actionName": action.name,
             "documentIdentifier": action.document,
             "order": 1000 + number,
-            "documentVersion": "$DEFAULT",
-            "active": True,
-            "timeoutSeconds": 3600,
             "mustSucceedForCutover": action.must_succeed_for_cutover,
         }
         for number, action in enumerate(spec.actions, start=1)

@@ -30,6 +30,12 @@ LAUNCH: Settings = {
     "enableMapAutoTagging": False,
 }
 LAUNCH_TEMPLATE_ONLY: Settings = {"associatePublicIpAddress": False, "smallVolumeMaxSize": 0}
+ACTION: Settings = {
+    "active": True,
+    "documentVersion": "$DEFAULT",
+    "mustSucceedForCutover": False,
+    "timeoutSeconds": 3600,
+}
 POST_LAUNCH: Settings = {"deployment": "TEST_AND_CUTOVER", "ssmDocuments": []}
 
 

@@ -24,7 +24,6 @@ _NEXT = {
     "BACKLOG": "CREATING_SNAPSHOT",
     "CREATING_SNAPSHOT": "CONTINUOUS",
 }
-_OFF = frozenset({"STOPPED", "DISCONNECTED"})
 
 
 def begin(account: Account, server: SourceServer) -> None:
@@ -64,7 +63,7 @@ def enter(account: Account, server: SourceServer, state: str, lasts: float | Non
 
 def stall(account: Account, server: SourceServer, error: str, raw_error: str = "") -> bool:
     """Replication stops making progress; False when there is none to stall."""
-    if server.replication.state in _OFF or server.replication.state == "STALLED":
+    if not server.replication.active or server.replication.state == "STALLED":
         return False
     if server.replication.state != "PAUSED":
         _hold(account, server)

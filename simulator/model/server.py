@@ -89,6 +89,11 @@ class Replication:
     raw_error: str = ""
     steps_reset: bool = False
 
+    @property
+    def active(self) -> bool:
+        """Whether the service replicates the server, interrupted or not."""
+        return self.state not in ("STOPPED", "DISCONNECTED")
+
 
 @dataclass(slots=True)
 class SourceServer:
