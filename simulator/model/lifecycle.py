@@ -41,13 +41,13 @@ def finalize(account: Account, server: SourceServer) -> None:
     account.require_idle(server)
     if server.archived or server.state != "CUTTING_OVER":
         raise account.wrong_state(server, "FinalizeCutover")
-    launched = server.launched
-    if account.knobs.finalize_needs_instance and (launched is None or launched.phase != "cutover"):
+    launched = server.launched if server.launched and server.launched.phase == "cutover" else None
+    if account.knobs.finalize_needs_instance and launched is None:
         raise account.wrong_state(server, "FinalizeCutover without a cutover instance")
-    if server.failed_mandatory_actions:
+    if launched and launched.failed_mandatory_actions:
         raise refusal(
             account.knobs.must_succeed_error,
-            f"Post-launch actions that must succeed for cutover failed: {', '.join(server.failed_mandatory_actions)}",
+            f"Post-launch actions that must succeed for cutover failed: {', '.join(launched.failed_mandatory_actions)}",
             "SourceServer",
             server.server_id,
         )

@@ -66,6 +66,7 @@ class LaunchedInstance:
     first_boot: str = "WAITING"
     status: str = "initializing"
     checked_at: float = 0.0
+    failed_mandatory_actions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -129,10 +130,13 @@ class SourceServer:
     replication_settings: dict[str, Any] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     source_action_results: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed_mandatory_actions: tuple[str, ...] = ()
     ready_for_test_announced: bool = False
     static_json: str = ""
 
     def record(self, phase: Phase) -> PhaseRecord:
         """The record of the last test or cutover."""
         return self.last_test if phase == "test" else self.last_cutover
+
+    def runs(self, instance: LaunchedInstance) -> bool:
+        """Whether that instance is still the launched one."""
+        return self.launched is instance and instance.status != "terminated"

@@ -125,3 +125,36 @@ def test_template_actions_reach_new_servers_of_their_system(simulate: Any) -> No
     assert world.mgn.list_source_server_actions(sourceServerID=world.ids[0])["items"] == []
     world.mgn.remove_template_action(launchConfigurationTemplateID=template, actionID="any")
     assert len(world.mgn.list_template_actions(launchConfigurationTemplateID=template)["items"]) == 1
+
+
+SLOW = {"timings": {"action": 3600}, "faults": [{"kind": "launch", "at": "actions", "phase": "test"}]}
+
+
+def test_failed_action_of_the_test_instance_does_not_prevent_finalize(simulate: Any) -> None:
+    """§2.4 [model doc]: mustSucceedForCutover is about the instance that is cut over to [inferred]."""
+    world = simulate("READY_FOR_TEST", **SLOW)
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
+    test = world.launch("test", world.ids[0])
+    world.simulator.advance(200)
+    cutover = world.cut_over(world.ids[0])
+    world.simulator.advance(10_000)
+    found = [statuses(world, job)["postLaunchActionsLaunchStatusList"][0]["executionStatus"] for job in (test, cutover)]
+    assert found == ["FAILED", "SUCCESS"]
+    assert world.mgn.finalize_cutover(sourceServerID=world.ids[0])["lifeCycle"]["state"] == "CUTOVER"
+
+
+def test_action_of_a_terminated_instance_fails(simulate: Any) -> None:
+    """§3 [ours]: nothing runs on an instance that is gone; what ran before keeps its result."""
+    world = simulate("READY_FOR_TEST", timings={"action": 3600})
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **{**ACTION, "actionID": "b", "order": 1002})
+    job_id = world.launch("test", world.ids[0])
+    world.simulator.advance(3800)
+    world.mark(world.ids[0], "READY_FOR_TEST")
+    world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
+    world.simulator.advance(10_000)
+    found = statuses(world, job_id)["postLaunchActionsLaunchStatusList"]
+    assert [(each["executionStatus"], each.get("failureReason")) for each in found] == [
+        ("SUCCESS", None),
+        ("FAILED", "the instance is gone"),
+    ]
