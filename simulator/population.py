@@ -1,6 +1,7 @@
 """Builds an account from a scenario: servers with their hardware, replication, templates, groups and faults."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from simulator.hardware import hardware
@@ -80,21 +81,23 @@ def _interrupt(account: Account, fault: ReplicationFault) -> None:
         named = fault.concerns(server.name, server.hardware.hostname, server.server_id)
         if not named or stream.random() > fault.probability:
             continue
-        if fault.state == "STALLED":
-            hit = replicating.stall(account, server, fault.error)
-        else:
-            hit = server.replication.state == "CONTINUOUS"
-            if hit:
-                server.replication.backlog_bytes = int(fault.backlog_gib * GIB)
-                replicating.enter(account, server, fault.state, fault.lasts_seconds)
-        if hit:
-            account.notice("fault", fault="replication", state=fault.state, server=server.server_id)
-            if fault.state == "STALLED" and fault.lasts_seconds is not None:
-                account.after(fault.lasts_seconds, _healer(account, server))
+        found = server.replication.state
+        missed = {} if _hit(account, server, fault) else {"missed": found}
+        account.notice("fault", fault="replication", state=fault.state, server=server.server_id, **missed)
 
 
-def _healer(account: Account, server: SourceServer) -> Callable[[], None]:
-    return lambda: replicating.heal(account, server)
+def _hit(account: Account, server: SourceServer, fault: ReplicationFault) -> bool:
+    """Interrupt one server; False when its replication is in no state to be interrupted so."""
+    if fault.state == "STALLED":
+        hit = replicating.stall(account, server, fault.error)
+        if hit and fault.lasts_seconds is not None:
+            account.after(fault.lasts_seconds, lambda: replicating.heal(account, server))
+        return hit
+    if server.replication.state != "CONTINUOUS":
+        return False
+    server.replication.backlog_bytes = int(fault.backlog_gib * GIB)
+    replicating.enter(account, server, fault.state, inf if fault.lasts_seconds is None else fault.lasts_seconds)
+    return True
 
 
 def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:

@@ -144,7 +144,7 @@ class Wire:
         return Response(status, json.dumps(body).encode(), headers)
 
     def _headers(self) -> dict[str, str]:
-        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.uuid()}
+        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.request_id()}
 
     def _log(self, call: Call, outcome: str) -> None:
         self._account.notice("call", operation=call.operation, parameters=call.parameters, outcome=outcome)

@@ -122,7 +122,7 @@ class SourceServer:
     last_cutover: PhaseRecord = field(default_factory=PhaseRecord)
     launched: LaunchedInstance | None = None
     job_id: str = ""
-    launches: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     application: Application | None = None
     template_id: str = ""
     launch_settings: dict[str, Any] = field(default_factory=dict)

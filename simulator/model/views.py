@@ -1,6 +1,7 @@
 """Source servers as the service shows them (mgn.md §1.2)."""
 
 import json
+from math import inf
 from typing import Any
 
 from simulator.model.account import Account
@@ -165,7 +166,7 @@ def _replication(account: Account, server: SourceServer) -> View:
     if lag is not None:
         view["lagDuration"] = duration_text(lag)
         view["lastSnapshotDateTime"] = datetime_text(_last_snapshot(account, server, lag), style)
-    if replication.due is not None and replication.state != "INITIATING":
+    if replication.due is not None and replication.due < inf and replication.state != "INITIATING":
         view["etaDateTime"] = datetime_text(replication.due, style)
     if replication.started_at is not None:
         view["dataReplicationInitiation"] = {

@@ -1,5 +1,6 @@
 """Scenarios: readable errors, expansion, the ready ones, the generator."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,24 @@ def test_same_seed_gives_the_same_world() -> None:
         world.call("StartTest", sourceServerIDs=list(world.account.servers))
         world.finish_jobs()
     assert worlds[0].log() == worlds[1].log()
+
+
+def test_reads_do_not_change_what_the_same_seed_gives() -> None:
+    scenario = parse_scenario(
+        """
+        servers: [{name: a, count: 20, actions: [{name: check}]}]
+        faults:
+          - {kind: launch, at: launch, probability: 0.5}
+          - {kind: call, operations: ["Describe*"], outcome: throttle, probability: 0.5}
+        """
+    )
+    quiet, asked = (Simulator(scenario, seed=7) for _ in range(2))
+    for _ in range(10):
+        asked.answer("POST", "/DescribeSourceServers")
+    for world in (quiet, asked):
+        world.answer("POST", "/StartTest", body=json.dumps({"sourceServerIDs": list(world.account.servers)}).encode())
+        world.finish_jobs()
+    assert quiet.state()["jobs"] == asked.state()["jobs"]
 
 
 def test_other_seed_gives_other_ids() -> None:
