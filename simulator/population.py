@@ -119,7 +119,8 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
     )
     server.launch_settings = {**launch_settings(server, default_template(account, LAUNCH_TEMPLATE)), **spec.launch}
     server.replication_settings = replication_settings(server, default_template(account, REPLICATION_TEMPLATE))
-    server.actions = {**_template_actions(account, server), **_actions(spec)}
+    inherited = _template_actions(account, server)
+    server.actions = {**inherited, **_actions(spec, max((each["order"] for each in inherited.values()), default=1000))}
     account.servers[server_id] = server
     _group(account, server, spec)
     _give_past(account, server, spec)
@@ -127,14 +128,14 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
     return server
 
 
-def _actions(spec: ServerSpec) -> dict[str, dict[str, Any]]:
+def _actions(spec: ServerSpec, last_order: int) -> dict[str, dict[str, Any]]:
     return {
         f"action-{number}": {
             **ACTION,
             "actionID": f"action-{number}",
             "actionName": action.name,
             "documentIdentifier": action.document,
-            "order": 1000 + number,
+            "order": last_order + number,
             "mustSucceedForCutover": action.must_succeed_for_cutover,
         }
         for number, action in enumerate(spec.actions, start=1)
@@ -214,7 +215,7 @@ def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
 def _add_vcenter_clients(account: Account, count: int) -> None:
     for number in range(1, count + 1):
         identifier = account.ids.new("vcc")
-        account.kept(VCENTER)[identifier] = {
+        client = {
             "vcenterClientID": identifier,
             "arn": account.ids.arn("vcenter-client", identifier),
             "hostname": f"vcenter-{number}.corp.example",
@@ -223,3 +224,4 @@ def _add_vcenter_clients(account: Account, count: int) -> None:
             "sourceServerTags": {},
             "tags": {},
         }
+        account.keep(VCENTER, identifier, client)

@@ -18,7 +18,7 @@ def create_group(account: Account, kind: str, name: str, description: str = "", 
     """A new application or wave."""
     require_room(account, kind, archived=False)
     identifier = account.ids.new(_PREFIX[kind])
-    group = {
+    group: Group = {
         GROUP_ID[kind]: identifier,
         "arn": account.ids.arn(kind.lower(), identifier),
         "name": name,
@@ -28,8 +28,7 @@ def create_group(account: Account, kind: str, name: str, description: str = "", 
         "tags": dict(tags or {}),
         **({"description": description} if description else {}),
     }
-    account.kept(kind)[identifier] = group
-    return group
+    return account.keep(kind, identifier, group)
 
 
 def group_view(account: Account, kind: str, group: Group) -> View:

@@ -41,8 +41,8 @@ def put_action(account: Account, request: Request) -> View:
 
 def list_actions(account: Account, request: Request) -> View:
     wanted = (request.get("filters") or {}).get("actionIDs")
-    found = [action for key, action in _actions(account, request).items() if not wanted or key in wanted]
-    found.sort(key=lambda action: action["order"])
+    actions = _actions(account, request).items()
+    found = sorted((action["order"], action) for key, action in actions if not wanted or key in wanted)
     return listed(*numbered_page(found, request, account.knobs.default_page_size))
 
 
