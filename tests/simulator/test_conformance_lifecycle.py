@@ -159,3 +159,29 @@ def test_busy_server_refuses_changes_unless_the_knob_lets_them(simulate: Any, re
     other = simulate("READY_FOR_TEST", knobs={"busy_server_changes": "accept"})
     other.mgn.start_test(sourceServerIDs=other.ids)
     other.mgn.change_server_life_cycle_state(**call, sourceServerID=other.ids[0])
+
+
+def test_only_a_revert_is_recorded_as_one(simulate: Any) -> None:
+    """§1.3 [model]: marking ready, finalizing by disconnecting and a change to the same state revert nothing."""
+    knobs = {"lifecycle_after_disconnect": "unchanged", "same_state_change": "accept"}
+    world = simulate("CUTTING_OVER", "READY_FOR_TEST", "CUTTING_OVER", "TESTING", knobs=knobs)
+    gone, ready, again, tested = world.ids
+    world.mgn.disconnect_from_service(sourceServerID=gone)
+    world.mark(gone, "CUTOVER")
+    world.mark(ready, "READY_FOR_TEST")
+    world.mark(tested, "READY_FOR_CUTOVER")
+    world.mark(again, "READY_FOR_CUTOVER")
+    world.mark(again, "READY_FOR_CUTOVER")
+    lives = [world.server(each)["lifeCycle"] for each in world.ids]
+    reverted = [[name for name in ("lastTest", "lastCutover") if life[name]["reverted"]] for life in lives]
+    assert reverted == [[], [], ["lastCutover"], []]
+
+
+def test_failed_launch_reverts_nothing_but_its_own_state(simulate: Any) -> None:
+    """§15 [ours]: a server disconnected during the job stays so, should the knobs let that happen."""
+    knobs = {"lifecycle_after_failed_launch": "reverts", "busy_server_changes": "accept"}
+    world = simulate("READY_FOR_TEST", knobs=knobs, faults=[{"kind": "launch", "at": "launch"}])
+    world.mgn.start_test(sourceServerIDs=world.ids)
+    world.mgn.disconnect_from_service(sourceServerID=world.ids[0])
+    world.simulator.finish_jobs()
+    assert world.state(world.ids[0]) == "DISCONNECTED"
