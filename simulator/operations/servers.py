@@ -77,7 +77,7 @@ def start_replication(account: Account, request: Request) -> View:
         raise account.wrong_state(server, f"StartReplication while {server.replication.state}")
     quotas = account.quotas
     active = sum(1 for other in account.servers.values() if other.replication.active)
-    if quotas.enforce_replicating_servers and active >= quotas.replicating_servers:
+    if active >= quotas.replicating_servers:
         raise over_quota(
             "ServiceQuotaExceededException",
             f"Maximum of {quotas.replicating_servers} active source servers reached",

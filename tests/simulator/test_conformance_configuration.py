@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from simulator.operations import OPERATIONS
+
 TEMPLATE = {
     "stagingAreaSubnetId": "subnet-0123456789abcdef0",
     "associateDefaultSecurityGroup": True,
@@ -153,6 +155,35 @@ def test_template_edit_affects_servers_added_later_only(simulate: Any) -> None:
     late = world.simulator.add_servers(ServerSpec(name="late"))[0].server_id
     copies = [world.mgn.get_launch_configuration(sourceServerID=each)["copyPrivateIp"] for each in (world.ids[0], late)]
     assert copies == [False, True]
+
+
+def test_new_server_follows_its_templates_in_every_member(simulate: Any) -> None:
+    """§2.3 [model]: all members both the template and the configuration have; not ids, ARN and tags."""
+    from simulator.scenario import ServerSpec
+
+    world = simulate("READY_FOR_TEST")
+    replication = {
+        "ebsEncryption": "CUSTOM",
+        "ebsEncryptionKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
+        "internetProtocol": "IPV6",
+        "storeSnapshotOnLocalZone": True,
+        "bandwidthThrottling": 7,
+    }
+    launch = {"enableMapAutoTagging": True, "mapAutoTaggingMpeID": "mpe-1", "bootMode": "UEFI"}
+    for kind, settings in (("replication", replication), ("launch", launch)):
+        template = getattr(world.mgn, f"describe_{kind}_configuration_templates")()["items"][0]
+        member = f"{kind}ConfigurationTemplateID"
+        # Past the wire, as an older installed model lacks some of these members.
+        operation = f"Update{kind.capitalize()}ConfigurationTemplate"
+        OPERATIONS[operation](world.simulator.account, {member: template[member], **settings})
+    late = world.simulator.add_servers(ServerSpec(name="late"))[0]
+    account, asked = world.simulator.account, {"sourceServerID": late.server_id}
+    got = {**OPERATIONS["GetReplicationConfiguration"](account, asked)}
+    assert {name: got.get(name) for name in replication} == replication
+    got = {**OPERATIONS["GetLaunchConfiguration"](account, asked)}
+    assert {name: got.get(name) for name in launch} == launch
+    assert not got.keys() & {"arn", "tags", "launchConfigurationTemplateID"}
+    assert got["ec2LaunchTemplateID"] == late.template_id
 
 
 def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any) -> None:

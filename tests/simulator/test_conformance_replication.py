@@ -157,6 +157,24 @@ def test_replication_call_in_the_wrong_state_conflicts(simulate: Any, refused: A
     assert error["Error"]["Code"] == "ConflictException"
 
 
+def test_replicating_servers_have_a_quota(simulate: Any, refused: Any) -> None:
+    """§5 [docs GR-mgn]: active source servers, L-9A599620; interrupted ones are active too [inferred]."""
+    world = simulate("STOPPED", "STOPPED", "READY_FOR_TEST", "CUTOVER", quotas={"replicating_servers": 2})
+    first, second, third, _ = world.ids
+    world.mgn.pause_replication(sourceServerID=third)
+    world.mgn.start_replication(sourceServerID=first)
+    error = refused(world.mgn.start_replication, {"sourceServerID": second})
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 402
+    assert (error["quotaCode"], error["quotaValue"], error["serviceCode"]) == ("L-9A599620", 2, "mgn")
+    world.mgn.stop_replication(sourceServerID=third)
+    world.mgn.start_replication(sourceServerID=second)
+
+
+def test_default_quota_of_replicating_servers_is_the_published_one(simulate: Any) -> None:
+    """§5 [docs GR-mgn]: 150."""
+    assert simulate().simulator.account.quotas.replicating_servers == 150
+
+
 def test_snapshots_follow_each_other_in_continuous_replication(simulate: Any) -> None:
     """§1.4 [model]: lastSnapshotDateTime moves on."""
     world = simulate("READY_FOR_TEST")
