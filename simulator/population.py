@@ -13,7 +13,7 @@ from simulator.model.grouping import APPLICATION, WAVE, create_group, find_group
 from simulator.model.job import Job
 from simulator.model.launching import MANAGED, SERVER_TAG
 from simulator.model.ports import TemplateOrder
-from simulator.model.server import GIB, Application, SourceServer
+from simulator.model.server import GIB, Application, Phase, SourceServer
 from simulator.operations.actions import TEMPLATE_ACTIONS
 from simulator.operations.configuration import (
     LAUNCH_TEMPLATE,
@@ -33,6 +33,8 @@ _REPLICATION_OF = {
     "CUTOVER": "DISCONNECTED",
     "DISCONNECTED": "DISCONNECTED",
 }
+
+_LAUNCHED_FOR: dict[str, Phase] = {"TESTING": "test", "CUTTING_OVER": "cutover", "CUTOVER": "cutover"}
 
 
 def populate(account: Account, scenario: Scenario) -> None:
@@ -112,6 +114,7 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
         state=spec.lifecycle,
         added_at=account.now,
         replication_type=spec.replication_type,
+        vcenter_client_id=_vcenter_client(account, spec.vcenter_client),
         user_provided_id=spec.user_provided_id.format(n=account.sequence, name=name),
         archived=spec.archived,
         tags=dict(spec.tags),
@@ -124,7 +127,9 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
     account.servers[server_id] = server
     _group(account, server, spec)
     _give_past(account, server, spec)
-    native_events.agent_installed(account, server)
+    _give_calls(account, server)
+    if server.has_agent:
+        native_events.agent_installed(account, server)
     return server
 
 
@@ -202,6 +207,15 @@ def _give_past(account: Account, server: SourceServer, spec: ServerSpec) -> None
     replicating.enter(account, server, state)
 
 
+def _give_calls(account: Account, server: SourceServer) -> None:
+    """The calls that led to the server's state, made just now; their job is listed no more, as after DeleteJob."""
+    phase = _LAUNCHED_FOR.get(server.state)
+    if phase is not None:
+        record = server.record(phase)
+        record.initiated_at, record.job_id = account.now, account.ids.new("mgnjob")
+        record.finalized_at = account.now if server.state == "CUTOVER" else None
+
+
 def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
     digits = account.ids.stream(f"template:{server.server_id}").randrange(10**12)
     return TemplateOrder(
@@ -210,6 +224,13 @@ def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
         instance_type=server.hardware.recommended_instance_type,
         tags={**MANAGED, SERVER_TAG: server.server_id, "Name": server.hardware.hostname},
     )
+
+
+def _vcenter_client(account: Account, number: int) -> str:
+    clients = ["", *account.kept(VCENTER)]
+    if number >= len(clients):
+        raise ValueError(f"there is no vCenter client number {number}")
+    return clients[number]
 
 
 def _add_vcenter_clients(account: Account, count: int) -> None:

@@ -82,7 +82,15 @@ def heal(account: Account, server: SourceServer) -> None:
 
 
 def retry(account: Account, server: SourceServer) -> None:
-    """Restart the initiation sequence of a stalled server (RetryDataReplication)."""
+    """The initiation sequence of a stalled server restarts at the next handshake (RetryDataReplication)."""
+    beat, epoch = server.timings.heartbeat, server.replication.epoch
+    seconds = beat - (account.now - server.added_at) % beat
+    server.replication.next_attempt_at = account.after(seconds, lambda: _try_again(account, server, epoch))
+
+
+def _try_again(account: Account, server: SourceServer, epoch: int) -> None:
+    if server.replication.epoch != epoch or server.server_id not in account.servers:
+        return
     native_events.stalled(account, server, False)
     if server.replication.launchable:
         _release(account, server)
@@ -121,6 +129,7 @@ def clear_hold(server: SourceServer) -> None:
     replication = server.replication
     replication.held_state, replication.held_remaining, replication.held_progress = "", None, 0.0
     replication.error = replication.raw_error = ""
+    replication.next_attempt_at = None
 
 
 def progress(server: SourceServer, now: float) -> float:

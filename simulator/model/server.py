@@ -7,6 +7,7 @@ from simulator.model.timings import Timings
 
 Phase = Literal["test", "cutover"]
 GIB = 1024**3
+WITHOUT_AGENT = frozenset({"DISCOVERED", "PENDING_INSTALLATION"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Replication:
     error: str = ""
     raw_error: str = ""
     steps_reset: bool = False
+    next_attempt_at: float | None = None
 
     @property
     def active(self) -> bool:
@@ -136,6 +138,11 @@ class SourceServer:
     def record(self, phase: Phase) -> PhaseRecord:
         """The record of the last test or cutover."""
         return self.last_test if phase == "test" else self.last_cutover
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent was installed on it."""
+        return self.replication_type == "AGENT_BASED" and self.state not in WITHOUT_AGENT
 
     def runs(self, instance: LaunchedInstance) -> bool:
         """Whether that instance is still the launched one."""

@@ -79,8 +79,34 @@ def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
     """§1.4 [model doc]: RetryDataReplication."""
     world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
     world.simulator.advance(201)
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(60)
+    assert replication(world)["dataReplicationState"] == "INITIATING"
+
+
+def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
+    """§1.4 [model doc]: at the next agent handshake; that nextAttemptDateTime tells it [inferred]."""
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world.simulator.advance(201)
+    assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
     answer = world.mgn.retry_data_replication(sourceServerID=world.ids[0])
-    assert answer["dataReplicationInfo"]["dataReplicationState"] == "INITIATING"
+    info = answer["dataReplicationInfo"]
+    assert info["dataReplicationState"] == "STALLED"
+    assert info["dataReplicationInitiation"]["nextAttemptDateTime"] == "2026-01-05T08:04:00.000000+00:00"
+    world.simulator.advance(39)
+    assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
+    assert replication(world)["dataReplicationState"] == "INITIATING"
+
+
+def test_retry_of_a_launchable_server_catches_up(simulate: Any) -> None:
+    """§1.4 [ours]: what is replicated is not replicated again."""
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "replication"}])
+    world.simulator.advance(30)
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(60 + 121)
+    assert replication(world)["dataReplicationState"] == "CONTINUOUS"
+    assert [each["detail"]["state"] for each in world.events()] == ["STALLED", "NOT_STALLED"]
 
 
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "DISCONNECTED", "STOPPED"])

@@ -57,6 +57,7 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
         ("servers: {name: a}", "servers: {'name': 'a'}: a list belongs here"),
         ("servers: [a]", "servers[0]: 'a': a mapping belongs here"),
         ("account_id: 123456789012", "account_id: 123456789012: text belongs here; put it in quotes"),
+        ("servers: [{name: a, vcenter_client: 1}]", "1 of 0 vCenter clients"),
         ("- a list", "a scenario is a mapping, got list"),
         ("a: [", "not YAML"),
     ],
