@@ -65,7 +65,7 @@ class World:
 
 
 Simulate = Callable[..., World]
-Refused = Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]]
+Refused = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -83,12 +83,14 @@ def simulate() -> Simulate:
 
 @pytest.fixture
 def refused() -> Refused:
-    """Makes a call that must fail and gives the error response."""
+    """Makes a call that must fail with the given error code and words; gives the error response."""
 
-    def call(operation: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    def call(operation: Callable[..., Any], parameters: dict[str, Any], code: str, words: str = "") -> dict[str, Any]:
         with pytest.raises(ClientError) as caught:
             operation(**parameters)
         response: Any = caught.value.response
+        assert response["Error"]["Code"] == code
+        assert words in response["Error"]["Message"]
         return dict(response)
 
     return call

@@ -195,8 +195,8 @@ def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any
     found = world.mgn.describe_launch_configuration_templates(launchConfigurationTemplateIDs=[template])["items"]
     assert (found[0]["bootMode"], found[0]["tags"]) == ("UEFI", {"a": "b"})
     world.mgn.delete_launch_configuration_template(launchConfigurationTemplateID=template)
-    error = refused(world.mgn.describe_launch_configuration_templates, {"launchConfigurationTemplateIDs": [template]})
-    assert error["Error"]["Code"] == "ResourceNotFoundException"
+    wanted = {"launchConfigurationTemplateIDs": [template]}
+    refused(world.mgn.describe_launch_configuration_templates, wanted, "ResourceNotFoundException", template)
 
 
 def test_replication_template_goes_last(simulate: Any, refused: Any) -> None:
@@ -204,6 +204,6 @@ def test_replication_template_goes_last(simulate: Any, refused: Any) -> None:
     world = simulate()
     made = world.mgn.create_replication_configuration_template(**TEMPLATE)["replicationConfigurationTemplateID"]
     call = {"replicationConfigurationTemplateID": made}
-    assert refused(world.mgn.delete_replication_configuration_template, call)["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.delete_replication_configuration_template, call, "ConflictException")
     world.simulator.account.servers.clear()
     world.mgn.delete_replication_configuration_template(**call)
