@@ -1,6 +1,7 @@
 """What the simulator's tests share: ways to make a simulator, a client of it, and servers in a chosen state."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ class World:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
-        self.mgn: Any = make_client(simulator)
+
+    @cached_property
+    def mgn(self) -> Any:
+        """The client; made when first used, as that is dear."""
+        return make_client(self.simulator)
 
     @property
     def ids(self) -> list[str]:

@@ -112,7 +112,7 @@ def test_deployment_chooses_the_phase(simulate: Any, deployment: str, runs: bool
 
 
 def test_template_actions_reach_new_servers_of_their_system(simulate: Any) -> None:
-    """§2.4 [inferred]: template actions are defaults of servers added later, by operating system."""
+    """§2.4 [ours]: template actions are defaults of servers added later, by operating system."""
     from simulator.scenario import ServerSpec
 
     world = simulate("READY_FOR_TEST")

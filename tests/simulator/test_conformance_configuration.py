@@ -178,9 +178,9 @@ def test_new_server_follows_its_templates_in_every_member(simulate: Any) -> None
         OPERATIONS[operation](world.simulator.account, {member: template[member], **settings})
     late = world.simulator.add_servers(ServerSpec(name="late"))[0]
     account, asked = world.simulator.account, {"sourceServerID": late.server_id}
-    got = {**OPERATIONS["GetReplicationConfiguration"](account, asked)}
+    got: Any = OPERATIONS["GetReplicationConfiguration"](account, asked)
     assert {name: got.get(name) for name in replication} == replication
-    got = {**OPERATIONS["GetLaunchConfiguration"](account, asked)}
+    got = OPERATIONS["GetLaunchConfiguration"](account, asked)
     assert {name: got.get(name) for name in launch} == launch
     assert not got.keys() & {"arn", "tags", "launchConfigurationTemplateID"}
     assert got["ec2LaunchTemplateID"] == late.template_id

@@ -89,7 +89,7 @@ def test_finalize_needs_a_cutover_in_progress(simulate: Any, refused: Any) -> No
 
 
 def test_finalize_without_instance_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: whether a failed cutover launch can be finalized is not established."""
+    """§3 [ours]: FinalizeCutover needs CUTTING_OVER, of an instance nothing is said."""
     faults = [{"kind": "launch", "at": "launch"}]
     lenient = simulate("READY_FOR_CUTOVER", faults=faults)
     lenient.launch("cutover", lenient.ids[0])

@@ -139,7 +139,7 @@ def test_failed_termination_fails_its_server(simulate: Any) -> None:
 
 
 def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: what happens without an instance is not established."""
+    """§3 [ours]: it says what TerminateTargetInstances does with an instance."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
     world.simulator.finish_jobs()
@@ -150,7 +150,7 @@ def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
 
 
 def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
-    """§15 [inferred]: whether launchedInstance is emptied is not established."""
+    """§3 [ours]: a terminate job ends TERMINATED; what becomes of launchedInstance it does not say."""
     world = simulate("READY_FOR_TEST", knobs={"launched_instance_after_terminate": "kept"})
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_TEST")

@@ -138,7 +138,7 @@ def test_wrong_state_error_is_a_knob(simulate: Any, refused: Any) -> None:
 
 
 def test_change_to_the_same_state_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: whether it is accepted is not established."""
+    """§1.3 [ours]: no row has a change to the same state."""
     call = {"lifeCycle": {"state": "READY_FOR_CUTOVER"}}
     world = simulate("READY_FOR_CUTOVER")
     change = world.mgn.change_server_life_cycle_state
@@ -156,7 +156,7 @@ def test_relaunches_are_knobs(simulate: Any, refused: Any) -> None:
 
 
 def test_busy_server_refuses_changes_unless_the_knob_lets_them(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: state changes during a job are not documented."""
+    """§1.3 [ours]: what a job in progress forbids is known of the starters only (§2.2)."""
     call = {"lifeCycle": {"state": "READY_FOR_TEST"}}
     world = simulate("READY_FOR_TEST")
     world.mgn.start_test(sourceServerIDs=world.ids)

@@ -114,7 +114,7 @@ def test_last_page_has_no_token(simulate: Any) -> None:
 
 
 def test_token_survives_new_servers(simulate: Any) -> None:
-    """§0 [model]: tokens are opaque; ours tell a position, not an offset."""
+    """§0 [ours]: tokens tell a position, not an offset."""
     world = simulate(servers=[{"name": "s", "count": 4}])
     first = world.mgn.describe_source_servers(maxResults=2)
     gone = world.simulator.server("s-01").server_id
@@ -125,7 +125,7 @@ def test_token_survives_new_servers(simulate: Any) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "WzEsMl0=", "bnVsbA=="])
 def test_foreign_token_is_refused(simulate: Any, refused: Any, token: str) -> None:
-    """§0 [inferred]: a token of another query is a ValidationException."""
+    """§0 [ours]: a token of another query is a ValidationException."""
     error = refused(simulate().mgn.describe_source_servers, {"nextToken": token}, "ValidationException")
     assert error["fieldList"][0]["name"] == "nextToken"
 
