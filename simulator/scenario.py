@@ -101,6 +101,7 @@ class ServerSpec(_Part):
     lifecycle: LifeCycleState = "READY_FOR_TEST"
     replication: ReplicationState | None = Field(None, description="follows from the lifecycle when left out")
     replication_type: Literal["AGENT_BASED", "SNAPSHOT_SHIPPING"] = "AGENT_BASED"
+    vcenter_client: int = Field(0, ge=0, description="which vCenter client discovered it, first is 1; 0 means none")
     archived: bool = False
     tags: dict[str, str] = {}
     app: str = Field("", description="name of the MGN application it belongs to")
@@ -236,6 +237,12 @@ class Scenario(_Part):
     def _is_possible(self) -> "Scenario":
         _require_unique("are named", (name for server in self.servers for name in server.names()))
         _require_unique("have the id", (server.id for server in self.servers if server.id))
+        for server in self.servers:
+            if server.vcenter_client > self.vcenter_clients:
+                raise ValueError(
+                    f"{server.name} was discovered by number {server.vcenter_client} of {self.vcenter_clients} "
+                    "vCenter clients: raise vcenter_clients"
+                )
         _require_room(self.servers, self.quotas)
         return self
 

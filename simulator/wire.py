@@ -59,7 +59,8 @@ class Wire:
             parameters = _parameters(operation, segment, query, body)
             call = Call(operation.name, parameters)
             return self._perform(operation, call)
-        except MgnError as error:
+        except MgnError as refusal:
+            error = self._known(call.operation, refusal)
             self._log(call, error.code)
             return self._refuse(error)
 
@@ -71,9 +72,10 @@ class Wire:
         call = Call(name, parameters)
         try:
             answer = self._run(operation, parameters)
-        except MgnError as error:
+        except MgnError as refusal:
+            error = self._known(name, refusal)
             self._log(call, error.code)
-            raise
+            raise error from None
         self._log(call, "ok")
         if isinstance(answer, TextItems):
             return dict(json.loads(answer.text()))
@@ -132,6 +134,14 @@ class Wire:
             return b""
         return json.dumps(operation.shape(answer), separators=(",", ":")).encode()
 
+    def _known(self, name: str, error: MgnError) -> MgnError:
+        """The refusal; a malformed request has another error class where its operation models none for it."""
+        operation = self._model.operations.get(name)
+        malformed = error.code == "ValidationException" and error.members.get("reason") in _MALFORMED
+        if operation is None or not malformed or error.code in operation.errors:
+            return error
+        return MgnError(self._account.knobs.unmodelled_validation_error, error.message, **error.members)
+
     def _refuse(self, error: MgnError) -> Response:
         modelled = self._model.errors.get(error.code)
         status = modelled.status if modelled else _UNMODELLED_STATUS.get(error.code, 400)
@@ -147,12 +157,13 @@ class Wire:
         return Response(status, json.dumps(body).encode(), headers)
 
     def _headers(self) -> dict[str, str]:
-        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.uuid()}
+        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.request_id()}
 
     def _log(self, call: Call, outcome: str) -> None:
         self._account.notice("call", operation=call.operation, parameters=call.parameters, outcome=outcome)
 
 
+_MALFORMED = ("fieldValidationFailed", "cannotParse")
 _UNMODELLED_STATUS = {
     "UnknownOperationException": 404,
     "NotSimulatedException": 501,

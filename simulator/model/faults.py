@@ -48,7 +48,9 @@ class LaunchFault(_Fault):
         "terminate",
     ] = Field(description="step that fails; boot: never boots; status, ssm, application: boots but that check fails")
     phase: Literal["test", "cutover", "any"] = "any"
-    attempts: tuple[int, ...] = Field((), description="which launches of that phase, first is 1; empty means each")
+    attempts: tuple[int, ...] = Field(
+        (), description="which launches of that phase, or at terminate which terminations; first is 1, empty means each"
+    )
     error: str = Field("", description="text of rawError; a fitting one when empty")
     first_boot: Literal["WAITING", "UNKNOWN"] = Field(
         "WAITING", description="firstBoot of an instance that never boots"

@@ -35,6 +35,10 @@ class Knobs(BaseModel):
     must_succeed_error: ErrorClass = Field(
         "ConflictException", description="error class of FinalizeCutover after a failed mandatory action (§2.4)"
     )
+    unmodelled_validation_error: Literal["ValidationException", "ValidationError"] = Field(
+        "ValidationException",
+        description="error class of a malformed request where the operation models no ValidationException",
+    )
     foreign_account: Literal["deny", "accept"] = Field(
         "deny", description="answer to an accountID other than our own, managed accounts aside (§15)"
     )

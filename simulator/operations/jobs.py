@@ -6,7 +6,7 @@ from simulator.model.account import Account
 from simulator.model.errors import conflict, invalid
 from simulator.model.formats import parse_datetime
 from simulator.model.job import Job
-from simulator.model.job_views import job_view, log_views
+from simulator.model.job_views import job_view, numbered_log
 from simulator.model.server import Phase
 from simulator.model.starting import start_job
 from simulator.model.views import View
@@ -59,7 +59,7 @@ def describe_job_log_items(account: Account, request: Request) -> View:
     if job is None:
         # ResourceNotFoundException is not modelled on this operation (mgn.md §2.2).
         raise invalid(f"Job with id {request['jobID']} not found", {"jobID": "no such job"})
-    items, token = numbered_page(log_views(account, job), request, account.knobs.default_page_size)
+    items, token = numbered_page(numbered_log(account, job), request, account.knobs.default_page_size)
     return listed(items, token)
 
 

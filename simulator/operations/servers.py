@@ -11,8 +11,6 @@ from simulator.model.views import View, server_json, server_view
 from simulator.operations.answers import Operation, Request, TextItems
 from simulator.operations.paging import page
 
-_REPLICATING_OFF = frozenset({"STOPPED", "DISCONNECTED"})
-
 
 def describe_source_servers(account: Account, request: Request) -> TextItems:
     filters = request.get("filters") or {}
@@ -78,8 +76,8 @@ def start_replication(account: Account, request: Request) -> View:
     if server.archived or server.replication.state != "STOPPED":
         raise account.wrong_state(server, f"StartReplication while {server.replication.state}")
     quotas = account.quotas
-    active = sum(1 for other in account.servers.values() if other.replication.state not in _REPLICATING_OFF)
-    if quotas.enforce_replicating_servers and active >= quotas.replicating_servers:
+    active = sum(1 for other in account.servers.values() if other.replication.active)
+    if active >= quotas.replicating_servers:
         raise over_quota(
             "ServiceQuotaExceededException",
             f"Maximum of {quotas.replicating_servers} active source servers reached",
@@ -124,7 +122,7 @@ def retry_data_replication(account: Account, request: Request) -> View:
 
 def _replicating(account: Account, request: Request, action: str) -> SourceServer:
     server = account.server(request["sourceServerID"])
-    if server.replication.state in _REPLICATING_OFF:
+    if not server.replication.active:
         raise account.wrong_state(server, f"{action} while {server.replication.state}")
     return server
 

@@ -37,8 +37,7 @@ def test_everything_with_an_arn_can_be_tagged(simulate: Any) -> None:
 def test_unknown_arn_is_not_found(simulate: Any, refused: Any) -> None:
     """§2.6 [model]: ResourceNotFoundException."""
     arn = f"arn:aws:mgn:us-east-1:000000000000:job/mgnjob-{'0' * 17}"
-    error = refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn})
-    assert error["Error"]["Code"] == "ResourceNotFoundException"
+    refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn}, "ResourceNotFoundException", arn)
 
 
 def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
@@ -46,10 +45,8 @@ def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
     world = simulate()
     arn = world.server(world.ids[0])["arn"]
     world.mgn.tag_resource(resourceArn=arn, tags={f"a{n}": "" for n in range(50)})
-    assert (
-        refused(world.mgn.tag_resource, {"resourceArn": arn, "tags": {"b": ""}})["Error"]["Code"]
-        == "ValidationException"
-    )
+    asked = {"resourceArn": arn, "tags": {"b": ""}}
+    refused(world.mgn.tag_resource, asked, "ValidationException", "Too many tags")
 
 
 def test_connectors_live_and_die(simulate: Any) -> None:

@@ -1,5 +1,6 @@
 """Scenarios: readable errors, expansion, the ready ones, the generator."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -109,6 +110,7 @@ def test_ready_scenario_has_its_servers(name: str, servers: int) -> None:
         ("servers: {name: a}", "servers: {'name': 'a'}: a list belongs here"),
         ("servers: [a]", "servers[0]: 'a': a mapping belongs here"),
         ("account_id: 123456789012", "account_id: 123456789012: text belongs here; put it in quotes"),
+        ("servers: [{name: a, vcenter_client: 1}]", "1 of 0 vCenter clients"),
         ("- a list", "a scenario is a mapping, got list"),
         ("a: [", "not YAML"),
     ],
@@ -170,6 +172,24 @@ def test_same_seed_gives_the_same_world() -> None:
         world.call("StartTest", sourceServerIDs=list(world.account.servers))
         world.finish_jobs()
     assert worlds[0].log() == worlds[1].log()
+
+
+def test_reads_do_not_change_what_the_same_seed_gives() -> None:
+    scenario = parse_scenario(
+        """
+        servers: [{name: a, count: 20, actions: [{name: check}]}]
+        faults:
+          - {kind: launch, at: launch, probability: 0.5}
+          - {kind: call, operations: ["Describe*"], outcome: throttle, probability: 0.5}
+        """
+    )
+    quiet, asked = (Simulator(scenario, seed=7) for _ in range(2))
+    for _ in range(10):
+        asked.answer("POST", "/DescribeSourceServers")
+    for world in (quiet, asked):
+        world.answer("POST", "/StartTest", body=json.dumps({"sourceServerIDs": list(world.account.servers)}).encode())
+        world.finish_jobs()
+    assert quiet.state()["jobs"] == asked.state()["jobs"]
 
 
 def test_other_seed_gives_other_ids() -> None:
