@@ -25,6 +25,9 @@ class BotoBus:
     def publish(self, event: NativeEvent) -> None:
         self._lanes.submit("events", lambda: self._put(event))
 
+    def clear(self) -> None:
+        return None
+
     def _put(self, event: NativeEvent) -> None:
         answer = self._client.put_events(
             Entries=[

@@ -3,13 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.lanes import InlineLanes, Lanes, logger
 from simulator.listeners import AddressPool, Listeners
-from simulator.model.ports import LaunchDone, LaunchOrder, LaunchResult, TemplateChange, TemplateOrder, TerminateDone
+from simulator.model.ports import (
+    Instance,
+    LaunchDone,
+    LaunchOrder,
+    LaunchResult,
+    TemplateChange,
+    TemplateOrder,
+    TerminateDone,
+)
 from simulator.model.server import Application
 
 if TYPE_CHECKING:
@@ -37,13 +46,18 @@ class BotoCompute:
         self._lanes = lanes or InlineLanes()
         self._serving = serving
         self._addresses: dict[str, str] = {}
+        self._templates: dict[str, str] = {}
+        self.instances: dict[str, Instance] = {}
 
     def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
         if isinstance(self._lanes, InlineLanes):
-            return {order.server_id: self._create_template(order) for order in orders}
-        with ThreadPoolExecutor(8) as pool:
-            made = pool.map(self._create_template, orders)
-            return {order.server_id: template for order, template in zip(orders, made, strict=True)}
+            made = {order.server_id: self._create_template(order) for order in orders}
+        else:
+            with ThreadPoolExecutor(8) as pool:
+                templates = pool.map(self._create_template, orders)
+                made = {order.server_id: template for order, template in zip(orders, templates, strict=True)}
+        self._templates.update(made)
+        return made
 
     def _create_template(self, order: TemplateOrder) -> str:
         try:
@@ -69,6 +83,7 @@ class BotoCompute:
         return str(answer["LaunchTemplate"]["LaunchTemplateId"])
 
     def delete_template(self, server_id: str, template_id: str) -> None:
+        self._templates.pop(server_id, None)
         self._submit(server_id, lambda: self._client.delete_launch_template(LaunchTemplateId=template_id))
 
     def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
@@ -91,6 +106,7 @@ class BotoCompute:
                 self._serve(self._serving, instance_id, address, application)
             tags = _tag_list({STATUS_TAG: status, SSM_TAG: ssm})
             self._client.create_tags(Resources=[instance_id], Tags=tags)
+            self.instances[instance_id].status, self.instances[instance_id].ssm = status, ssm
 
         self._submit(server_id, work)
 
@@ -107,9 +123,23 @@ class BotoCompute:
                 self._terminate(instance_id)
             except (ClientError, BotoCoreError) as failure:
                 error = "" if _code(failure) in _GONE else str(failure)
+            if not error and instance_id in self.instances:
+                self.instances[instance_id].state = "terminated"
             done(error)
 
         self._lanes.submit(server_id, work)
+
+    def clear(self) -> None:
+        # In the lane of each server, so that a launch still under way there is cleared too.
+        for server_id in {*self._templates, *(instance.server_id for instance in list(self.instances.values()))}:
+            self._lanes.submit(server_id, partial(self._clear_server, server_id))
+
+    def _clear_server(self, server_id: str) -> None:
+        for instance in list(self.instances.values()):
+            if instance.server_id == server_id and instance.state != "terminated":
+                self.terminate(server_id, instance.instance_id, partial(_tell_left, instance.instance_id))
+        if server_id in self._templates:
+            self.delete_template(server_id, self._templates[server_id])
 
     def _terminate(self, instance_id: str) -> None:
         self._client.terminate_instances(InstanceIds=[instance_id])
@@ -136,6 +166,13 @@ class BotoCompute:
             MinCount=1, MaxCount=1, **{name: value for name, value in wanted.items() if value}
         )
         instance_id = str(answer["Instances"][0]["InstanceId"])
+        self.instances[instance_id] = Instance(
+            instance_id,
+            order.server_id,
+            str(data.get("InstanceType", "")),
+            {**order.copied_tags, **order.tags},
+            "running" if order.started else "stopped",
+        )
         if self._serving and address:
             self._addresses[instance_id] = address
         if not order.started:
@@ -169,6 +206,11 @@ class BotoCompute:
                     raise
 
         self._lanes.submit(server_id, guarded)
+
+
+def _tell_left(instance_id: str, error: str) -> None:
+    if error:
+        logger.warning("%s is left: %s", instance_id, error)
 
 
 def _tag_specifications(order: LaunchOrder, data: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,6 +7,10 @@ from typing import Any
 from simulator.engine import Simulator
 from simulator.scenario import ScenarioError
 
+_KNOWN = (
+    "GET health", "GET state", "GET log", "POST advance", "GET fault", "POST fault", "DELETE fault", "POST reset",
+)  # fmt: skip
+
 
 def control(
     simulator: Simulator, method: str, name: str, query: Mapping[str, str], body: bytes
@@ -19,7 +23,7 @@ def control(
         return _perform(simulator, f"{method} {name}", query, given)
     except ScenarioError as error:
         return 400, {"message": str(error)}
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         return 400, {"message": f"cannot use this request: {error}"}
 
 
@@ -41,6 +45,8 @@ def _perform(
             else:
                 simulator.advance(float(given["seconds"]))
             return 200, {"seconds": simulator.clock.now()}
+        case "GET fault":
+            return 200, {"faults": simulator.faults()}
         case "POST fault":
             return 200, {"fault": simulator.inject(given).model_dump(mode="json")}
         case "DELETE fault":
@@ -51,5 +57,5 @@ def _perform(
             return 200, {"seconds": simulator.clock.now()}
     return 404, {
         "message": f"no control request {request!r}",
-        "known": ["GET health", "GET state", "GET log", "POST advance", "POST fault", "DELETE fault", "POST reset"],
+        "known": list(_KNOWN),
     }

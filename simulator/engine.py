@@ -6,20 +6,21 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from simulator.explanation import explain
 from simulator.journal import Journal
 from simulator.memory_effects import MemoryBus, MemoryCompute, MemoryObjects
 from simulator.model.account import Account
-from simulator.model.clock import Clock, SteppedClock
+from simulator.model.clock import LONGEST_JUMP, Clock, SteppedClock
 from simulator.model.faults import Fault
 from simulator.model.ids import Ids
 from simulator.model.ports import Compute, EventBus, ObjectStore
 from simulator.model.server import SourceServer
 from simulator.population import add_servers, populate, put_in_force
-from simulator.scenario import Scenario, ScenarioError, ServerSpec, explain
+from simulator.scenario import CheckedFault, Scenario, ScenarioError, ServerSpec
 from simulator.state import glance_view, state_view
 from simulator.wire import Response, Wire
 
-_FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
+_FAULT: TypeAdapter[Fault] = TypeAdapter(CheckedFault)
 
 
 class Simulator:
@@ -92,7 +93,9 @@ class Simulator:
             due = self.account.agenda.next_due()
             if due is None:
                 return False
-            self.advance(max(0.0, due - self.clock.now()))
+            while (left := due - self.clock.now()) > LONGEST_JUMP:
+                self.advance(LONGEST_JUMP)
+            self.advance(max(0.0, left))
             return True
 
     def finish_jobs(self, limit_seconds: float = 86_400) -> None:
@@ -118,12 +121,11 @@ class Simulator:
         raise KeyError(name)
 
     def inject(self, fault: Fault | Mapping[str, Any]) -> Fault:
-        """Put a fault in force from now on; a mapping is checked first."""
-        if isinstance(fault, Mapping):
-            try:
-                fault = _FAULT.validate_python(dict(fault))
-            except ValidationError as error:
-                raise ScenarioError(f"fault:\n{explain(error)}") from error
+        """Put a fault in force from now on, once it is checked."""
+        try:
+            fault = _FAULT.validate_python(dict(fault) if isinstance(fault, Mapping) else fault)
+        except ValidationError as error:
+            raise ScenarioError(f"fault:\n{explain(error)}") from error
         with self._lock:
             self.journal.write(self.account.now, "fault", {"fault": "injected", **fault.model_dump(mode="json")})
             put_in_force(self.account, fault)
@@ -133,6 +135,11 @@ class Simulator:
         """Take all faults out of force; those of replication already planned still come."""
         with self._lock:
             self.account.chaos.clear()
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults in force as JSON-ready data, those asked first first, then those of replication still to come."""
+        with self._lock:
+            return [fault.model_dump(mode="json") for fault in self.account.chaos.in_force()]
 
     def state(self) -> dict[str, Any]:
         """Everything there is now, as JSON-ready data."""
@@ -154,13 +161,7 @@ class Simulator:
     def reset(self) -> None:
         """Start over from the scenario; time does not go back."""
         with self._lock:
-            self._clear_away()
+            for side in (self.compute, self.bus, self.objects):
+                side.clear()
             self.journal.clear()
             self._populate()
-
-    def _clear_away(self) -> None:
-        for server in self.account.servers.values():
-            if server.launched is not None:
-                self.compute.terminate(server.server_id, server.launched.instance_id, lambda _: None)
-            if server.template_id:
-                self.compute.delete_template(server.server_id, server.template_id)

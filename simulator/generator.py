@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from simulator.model.quotas import Quotas
+
 _KINDS = (
     ("web", 0.4, ("Ubuntu 22.04.4 LTS", "Red Hat Enterprise Linux 8.9"), (2, 4), (20, 60), "t3.medium", 8080),
     (
@@ -21,16 +23,26 @@ _KINDS = (
 )
 _SERVERS_PER_APP = 8
 _APPS_PER_WAVE = 5
+_QUOTAS = Quotas()
 
 
 def generate(servers: int, seed: int) -> dict[str, Any]:
     """A scenario with that many servers, as plain data."""
     draw = random.Random(f"scenario:{seed}")
+    # Applications grow before their quota has to.
+    size = min(max(_SERVERS_PER_APP, -(-servers // _QUOTAS.active_applications)), _QUOTAS.servers_per_application)
+    needed = {
+        "replicating_servers": servers,
+        "unarchived_servers": servers,
+        "active_applications": -(-servers // size),
+    }
+    raised = {name: number for name, number in needed.items() if number > getattr(_QUOTAS, name)}
     return {
         "name": f"generated-{servers}-{seed}",
         "description": f"{servers} servers generated from seed {seed}",
         "seed": seed,
-        "servers": [_server(draw, number, len(str(servers))) for number in range(1, servers + 1)],
+        **({"quotas": raised} if raised else {}),
+        "servers": [_server(draw, number, len(str(servers)), size) for number in range(1, servers + 1)],
     }
 
 
@@ -39,9 +51,9 @@ def generate_yaml(servers: int, seed: int) -> str:
     return yaml.safe_dump(generate(servers, seed), sort_keys=False, width=120)
 
 
-def _server(draw: random.Random, number: int, digits: int) -> dict[str, Any]:
+def _server(draw: random.Random, number: int, digits: int, app_size: int) -> dict[str, Any]:
     kind, _, systems, memory, sizes, instance_type, port = draw.choices(_KINDS, [each[1] for each in _KINDS])[0]
-    app = (number - 1) // _SERVERS_PER_APP + 1
+    app = (number - 1) // app_size + 1
     name = f"{kind}-{number:0{digits}d}"
     windows = "Windows" in (system := draw.choice(systems))
     spec: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,12 +12,19 @@ from simulator.engine import Simulator
 from simulator.page import page_html
 from simulator.wire import Response
 
+logger = logging.getLogger("simulator.http")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 HANG_UP = "simulator.hang_up"
 CONTROL = "/_simulator/"
 MAX_BODY = 4 * 1024 * 1024  # bytes; the largest request the API knows is far below
+# For mistakes of the simulator's own, which the server would answer in words no AWS client reads.
+_FAILED = Response(
+    500,
+    b'{"message": "the simulator failed; its own output says why"}',
+    {"content-type": "application/json", "x-amzn-ErrorType": "InternalServerException"},
+)
 
 
 def make_app(simulator: Simulator) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
@@ -29,7 +37,11 @@ def make_app(simulator: Simulator) -> Callable[[Mapping[str, Any], Receive, Send
         if body is None:
             await _send(send, Response(413, b"", {}))
             return
-        response = _respond(simulator, scope, body)
+        try:
+            response = _respond(simulator, scope, body)
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            response = _FAILED
         if response.hang_up:
             await _hang_up(scope)
             return
@@ -43,7 +55,9 @@ def _respond(simulator: Simulator, scope: Mapping[str, Any], body: bytes) -> Res
     query = scope["query_string"].decode("latin-1")
     asked = {name: values[-1] for name, values in parse_qs(query).items()} if query else {}
     if path == "/" and method == "GET":
-        return Response(200, page_html(simulator, asked).encode(), {"content-type": "text/html; charset=utf-8"})
+        # What was refused shows too, and need not be text.
+        html = page_html(simulator, asked).encode(errors="replace")
+        return Response(200, html, {"content-type": "text/html; charset=utf-8"})
     if path.startswith(CONTROL):
         status, data = control(simulator, method, path.removeprefix(CONTROL), asked, body)
         return Response(status, json.dumps(data).encode(), {"content-type": "application/json"})

@@ -9,7 +9,7 @@ class RateLimits:
 
     def __init__(self, knobs: Knobs) -> None:
         self._rates = {True: knobs.reads_per_second, False: knobs.writes_per_second}
-        self._left: dict[bool, float] = {reads: rate or 0.0 for reads, rate in self._rates.items()}
+        self._left: dict[bool, float] = {reads: max(1.0, rate or 0.0) for reads, rate in self._rates.items()}
         self._seen: dict[bool, float] = {}
 
     def take(self, now: float, reads: bool) -> None:

@@ -12,8 +12,8 @@ from simulator.engine import Simulator
 from simulator.generator import generate_yaml
 from simulator.journal import JournalHandler
 from simulator.lanes import logger as effects_log
-from simulator.model.clock import ScaledClock
-from simulator.scenario import ScenarioError, load_scenario, ready_scenarios
+from simulator.scaled_clock import FASTEST, ScaledClock
+from simulator.scenario import REGION, ScenarioError, load_scenario, ready_scenarios
 from simulator.serving import listen
 from simulator.serving import serve as serve_http
 
@@ -56,7 +56,9 @@ def serve(
     scenario: Annotated[str, typer.Option(help="Scenario file (YAML), or the name of a ready one.")] = "happy-wave-12",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8085,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    time_scale: Annotated[float, typer.Option(min=0.001, help="Simulated seconds for each real one.")] = 1.0,
+    time_scale: Annotated[
+        float, typer.Option(help=f"Simulated seconds for each real one, above 0 and at most {FASTEST}.")
+    ] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Overrides the scenario's seed.")] = None,
     ec2_endpoint: Annotated[str | None, typer.Option(help="EC2 endpoint for instances and launch templates.")] = None,
     events_endpoint: Annotated[str | None, typer.Option(help="EventBridge endpoint for MGN's own events.")] = None,
@@ -71,8 +73,12 @@ def serve(
     """Serve the MGN API, the control face under /_simulator/ and a page to look at under /."""
     if address_pool and not ec2_endpoint:
         raise typer.BadParameter("--address-pool needs --ec2-endpoint: only there have instances an address")
+    if not 0 < time_scale <= FASTEST:
+        raise typer.BadParameter(f"--time-scale {time_scale}: give a number above 0 and at most {FASTEST}")
     if account and not fullmatch("[0-9]{12}", account):
         raise typer.BadParameter(f"--account {account}: an account id has twelve digits")
+    if region and not fullmatch(REGION, region):
+        raise typer.BadParameter(f"--region {region}: a Region is named like us-east-1")
     chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
     try:
         loaded = load_scenario(scenario).model_copy(update=chosen)
@@ -94,7 +100,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        start = loaded.start.timestamp() if loaded.start else None
+        start = loaded.start_seconds if loaded.start else None
         simulator = Simulator(
             loaded,
             clock=ScaledClock(time_scale, start),

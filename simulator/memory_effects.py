@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator.model.ids import Ids
 from simulator.model.ports import (
+    Instance,
     LaunchDone,
     LaunchOrder,
     LaunchResult,
@@ -27,25 +28,12 @@ class MemoryTemplate:
 
 
 @dataclass(slots=True)
-class MemoryInstance:
-    """A launched instance."""
-
-    instance_id: str
-    server_id: str
-    instance_type: str
-    tags: dict[str, str]
-    state: str = "running"
-    status: str = "initializing"
-    ssm: str = "offline"
-
-
-@dataclass(slots=True)
 class MemoryCompute:
     """EC2 enough for the model; instances and templates are there to be looked at."""
 
     ids: Ids
     templates: dict[str, MemoryTemplate] = field(default_factory=dict)
-    instances: dict[str, MemoryInstance] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
 
     def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
@@ -59,7 +47,9 @@ class MemoryCompute:
         self.templates.pop(template_id, None)
 
     def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
-        template = self.templates[template_id]
+        template = self.templates.get(template_id)
+        if template is None:
+            return
         current = template.versions[template.default - 1]
         if (changed := change.applied(current)) != current:
             template.versions.append(changed)
@@ -71,7 +61,7 @@ class MemoryCompute:
             done(LaunchResult(error=f"InvalidLaunchTemplateId.NotFound: {order.template_id}"))
             return
         data = template.versions[template.default - 1]
-        instance = MemoryInstance(
+        instance = Instance(
             self.ids.new("i"),
             order.server_id,
             order.instance_type or data.get("InstanceType", ""),
@@ -93,6 +83,11 @@ class MemoryCompute:
             self.instances[instance_id].state = "terminated"
         done("")
 
+    def clear(self) -> None:
+        self.templates.clear()
+        self.instances.clear()
+        self.protected.clear()
+
 
 @dataclass(slots=True)
 class MemoryObjects:
@@ -108,6 +103,9 @@ class MemoryObjects:
         self.texts[bucket, key] = text
         done(("", ""))
 
+    def clear(self) -> None:
+        self.texts.clear()
+
 
 @dataclass(slots=True)
 class MemoryBus:
@@ -117,3 +115,6 @@ class MemoryBus:
 
     def publish(self, event: NativeEvent) -> None:
         self.events.append(event)
+
+    def clear(self) -> None:
+        self.events.clear()

@@ -25,7 +25,7 @@ def page_html(simulator: Simulator, query: Mapping[str, str] | None = None) -> s
     """The whole page; `find`, `state` and `page` of the query choose the servers shown."""
     query = query or {}
     find, state, number = query.get("find", ""), query.get("state", ""), query.get("page", "")
-    glance = simulator.glance(find=find, state=state, page=int(number) if number.isdecimal() else 1)
+    glance = simulator.glance(find=find, state=state, page=int(number[:9]) if number.isdecimal() else 1)
     entries = simulator.journal.last(SHOWN_ENTRIES, _worth_showing)
     names = glance["names"]
     return _PAGE.substitute(
@@ -122,7 +122,7 @@ def _tell(facts: Mapping[str, Any], names: Mapping[str, str]) -> Iterable[str]:
     for name, value in facts.items():
         if value in ("", {}, []):
             continue
-        if name == "parameters":
+        if name == "parameters" and isinstance(value, Mapping):
             yield from _tell(value, names)
         elif isinstance(value, Mapping):
             pairs = [f"{names.get(key, key)} {each}" for key, each in value.items()]

@@ -1,18 +1,19 @@
 """Builds an account from a scenario: servers with their hardware, replication, templates, groups and faults."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from simulator.hardware import hardware
 from simulator.model import native_events, replicating
 from simulator.model.account import Account
-from simulator.model.defaults import launch_settings, replication_settings
+from simulator.model.defaults import ACTION, launch_settings, replication_settings
 from simulator.model.faults import Fault, ReplicationFault
 from simulator.model.grouping import APPLICATION, WAVE, create_group, find_group
 from simulator.model.job import Job
 from simulator.model.launching import MANAGED, SERVER_TAG
 from simulator.model.ports import TemplateOrder
-from simulator.model.server import GIB, Application, SourceServer
+from simulator.model.server import GIB, Application, Phase, SourceServer
 from simulator.operations.actions import TEMPLATE_ACTIONS
 from simulator.operations.configuration import (
     LAUNCH_TEMPLATE,
@@ -32,6 +33,8 @@ _REPLICATION_OF = {
     "CUTOVER": "DISCONNECTED",
     "DISCONNECTED": "DISCONNECTED",
 }
+
+_LAUNCHED_FOR: dict[str, Phase] = {"TESTING": "test", "CUTTING_OVER": "cutover", "CUTOVER": "cutover"}
 
 
 def populate(account: Account, scenario: Scenario) -> None:
@@ -62,39 +65,45 @@ def add_servers(account: Account, specs: Iterable[ServerSpec]) -> list[SourceSer
 
 
 def _install(account: Account, user_id: str) -> SourceServer:
-    spec = ServerSpec(name=user_id, user_provided_id=user_id, lifecycle="PENDING_INSTALLATION")
+    # Braces stand for placeholders in a scenario, for themselves in a file.
+    literal = user_id.replace("{", "{{").replace("}", "}}")
+    spec = ServerSpec(name=literal, user_provided_id=literal, lifecycle="PENDING_INSTALLATION")
     return add_servers(account, [spec])[0]
 
 
 def put_in_force(account: Account, fault: Fault) -> None:
     """Make a fault effective from now on."""
     if isinstance(fault, ReplicationFault):
+        account.chaos.planned.append(fault)
         account.after(fault.after_seconds, lambda: _interrupt(account, fault))
     else:
         account.chaos.add(fault)
 
 
 def _interrupt(account: Account, fault: ReplicationFault) -> None:
+    account.chaos.planned.remove(fault)
     stream = account.ids.stream(f"replication-fault:{account.now}:{fault}")
     for server in list(account.servers.values()):
         named = fault.concerns(server.name, server.hardware.hostname, server.server_id)
         if not named or stream.random() > fault.probability:
             continue
-        if fault.state == "STALLED":
-            hit = replicating.stall(account, server, fault.error)
-        else:
-            hit = server.replication.state == "CONTINUOUS"
-            if hit:
-                server.replication.backlog_bytes = int(fault.backlog_gib * GIB)
-                replicating.enter(account, server, fault.state, fault.lasts_seconds)
-        if hit:
-            account.notice("fault", fault="replication", state=fault.state, server=server.server_id)
-            if fault.state == "STALLED" and fault.lasts_seconds is not None:
-                account.after(fault.lasts_seconds, _healer(account, server))
+        found = server.replication.state
+        missed = {} if _hit(account, server, fault) else {"missed": found}
+        account.notice("fault", fault="replication", state=fault.state, server=server.server_id, **missed)
 
 
-def _healer(account: Account, server: SourceServer) -> Callable[[], None]:
-    return lambda: replicating.heal(account, server)
+def _hit(account: Account, server: SourceServer, fault: ReplicationFault) -> bool:
+    """Interrupt one server; False when its replication is in no state to be interrupted so."""
+    if fault.state == "STALLED":
+        hit = replicating.stall(account, server, fault.error)
+        if hit and fault.lasts_seconds is not None:
+            account.after(fault.lasts_seconds, lambda: replicating.heal(account, server))
+        return hit
+    if server.replication.state != "CONTINUOUS":
+        return False
+    server.replication.backlog_bytes = int(fault.backlog_gib * GIB)
+    replicating.enter(account, server, fault.state, inf if fault.lasts_seconds is None else fault.lasts_seconds)
+    return True
 
 
 def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
@@ -105,10 +114,11 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
         name=name,
         sequence=account.next_sequence(),
         hardware=hardware(account.ids.stream(f"hardware:{server_id}"), spec, name, account.sequence),
-        timings=account.timings.model_copy(update=spec.timings) if spec.timings else account.timings,
+        timings=account.timings.model_copy(update=spec.timings.model_dump(exclude_unset=True)),
         state=spec.lifecycle,
         added_at=account.now,
         replication_type=spec.replication_type,
+        vcenter_client_id=_vcenter_client(account, spec.vcenter_client),
         user_provided_id=spec.user_provided_id.format(n=account.sequence, name=name),
         archived=spec.archived,
         tags=dict(spec.tags),
@@ -116,24 +126,25 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
     )
     server.launch_settings = {**launch_settings(server, default_template(account, LAUNCH_TEMPLATE)), **spec.launch}
     server.replication_settings = replication_settings(server, default_template(account, REPLICATION_TEMPLATE))
-    server.actions = {**_template_actions(account, server), **_actions(spec)}
+    inherited = _template_actions(account, server)
+    server.actions = {**inherited, **_actions(spec, max((each["order"] for each in inherited.values()), default=1000))}
     account.servers[server_id] = server
     _group(account, server, spec)
     _give_past(account, server, spec)
-    native_events.agent_installed(account, server)
+    _give_calls(account, server)
+    if server.has_agent:
+        native_events.agent_installed(account, server)
     return server
 
 
-def _actions(spec: ServerSpec) -> dict[str, dict[str, Any]]:
+def _actions(spec: ServerSpec, last_order: int) -> dict[str, dict[str, Any]]:
     return {
         f"action-{number}": {
+            **ACTION,
             "actionID": f"action-{number}",
             "actionName": action.name,
             "documentIdentifier": action.document,
-            "order": 1000 + number,
-            "documentVersion": "$DEFAULT",
-            "active": True,
-            "timeoutSeconds": 3600,
+            "order": last_order + number,
             "mustSucceedForCutover": action.must_succeed_for_cutover,
         }
         for number, action in enumerate(spec.actions, start=1)
@@ -200,6 +211,15 @@ def _give_past(account: Account, server: SourceServer, spec: ServerSpec) -> None
     replicating.enter(account, server, state)
 
 
+def _give_calls(account: Account, server: SourceServer) -> None:
+    """The calls that led to the server's state, made just now; their job is listed no more, as after DeleteJob."""
+    phase = _LAUNCHED_FOR.get(server.state)
+    if phase is not None:
+        record = server.record(phase)
+        record.initiated_at, record.job_id = account.now, account.ids.new("mgnjob")
+        record.finalized_at = account.now if server.state == "CUTOVER" else None
+
+
 def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
     digits = account.ids.stream(f"template:{server.server_id}").randrange(10**12)
     return TemplateOrder(
@@ -210,10 +230,17 @@ def _template_order(account: Account, server: SourceServer) -> TemplateOrder:
     )
 
 
+def _vcenter_client(account: Account, number: int) -> str:
+    clients = ["", *account.kept(VCENTER)]
+    if number >= len(clients):
+        raise ValueError(f"there is no vCenter client number {number}")
+    return clients[number]
+
+
 def _add_vcenter_clients(account: Account, count: int) -> None:
     for number in range(1, count + 1):
         identifier = account.ids.new("vcc")
-        account.kept(VCENTER)[identifier] = {
+        client = {
             "vcenterClientID": identifier,
             "arn": account.ids.arn("vcenter-client", identifier),
             "hostname": f"vcenter-{number}.corp.example",
@@ -222,3 +249,4 @@ def _add_vcenter_clients(account: Account, count: int) -> None:
             "sourceServerTags": {},
             "tags": {},
         }
+        account.keep(VCENTER, identifier, client)

@@ -1,15 +1,19 @@
 """A scenario: which servers exist, how long things take, what goes wrong. Read from YAML, checked by pydantic."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from simulator.model.clock import DEFAULT_START
-from simulator.model.faults import Fault
+from simulator.explanation import explain
+from simulator.model.clock import DEFAULT_START, LATEST
+from simulator.model.faults import CallFault, Fault
 from simulator.model.knobs import Knobs
 from simulator.model.quotas import Quotas
 from simulator.model.timings import Timings
@@ -22,8 +26,25 @@ LifeCycleState = Literal[
 ReplicationState = Literal[
     "STOPPED", "INITIATING", "INITIAL_SYNC", "BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS", "DISCONNECTED"
 ]
+AccountId = Annotated[str, Field(pattern="^[0-9]{12}$")]
+REGION = "[a-z]{2,}(-[a-z]+)+-[0-9]+"
+_FIRST_START = datetime(1980, 1, 1, tzinfo=UTC)  # the past of the servers lies before it
+_LAST_START = datetime.fromtimestamp(LATEST, UTC)
+# Which replication fits a lifecycle. Once stopped it may start again whatever the lifecycle was (mgn.md §15).
+_UNFINISHED = ("CONTINUOUS", "BACKLOG", "CREATING_SNAPSHOT", "INITIAL_SYNC", "INITIATING", "STOPPED")
+_FITTING: dict[str, tuple[str, ...]] = {
+    "STOPPED": ("STOPPED",),
+    "DISCOVERED": ("STOPPED",),
+    "PENDING_INSTALLATION": ("STOPPED",),
+    "NOT_READY": _UNFINISHED[1:],
+    "READY_FOR_TEST": _UNFINISHED,
+    "TESTING": _UNFINISHED,
+    "READY_FOR_CUTOVER": _UNFINISHED,
+    "CUTTING_OVER": _UNFINISHED,
+    "CUTOVER": ("DISCONNECTED",),
+    "DISCONNECTED": ("DISCONNECTED",),
+}
 READY = Path(__file__).parent / "scenarios"
-_FAULT_KINDS = frozenset({"launch", "replication", "call", "events"})
 
 
 class ScenarioError(ValueError):
@@ -80,6 +101,7 @@ class ServerSpec(_Part):
     lifecycle: LifeCycleState = "READY_FOR_TEST"
     replication: ReplicationState | None = Field(None, description="follows from the lifecycle when left out")
     replication_type: Literal["AGENT_BASED", "SNAPSHOT_SHIPPING"] = "AGENT_BASED"
+    vcenter_client: int = Field(0, ge=0, description="which vCenter client discovered it, first is 1; 0 means none")
     archived: bool = False
     tags: dict[str, str] = {}
     app: str = Field("", description="name of the MGN application it belongs to")
@@ -87,7 +109,7 @@ class ServerSpec(_Part):
     application: ApplicationSpec | None = None
     actions: tuple[ActionSpec, ...] = ()
     launch: dict[str, Any] = Field({}, description="members of its launch configuration that differ")
-    timings: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="durations that differ")
+    timings: Timings = Field(Timings(), description="durations that differ; those left out are the scenario's")
 
     @model_validator(mode="after")
     def _agrees(self) -> "ServerSpec":
@@ -95,11 +117,14 @@ class ServerSpec(_Part):
             raise ValueError("id, mac, ip and aws_instance_id need count 1")
         if self.wave and not self.app:
             raise ValueError("a wave holds applications: give the server an app too")
-        unknown = self.timings.keys() - Timings.model_fields.keys()
-        if unknown:
-            raise ValueError(f"unknown timings {sorted(unknown)}; known are {sorted(Timings.model_fields)}")
+        if self.replication not in (None, *_FITTING[self.lifecycle]):
+            fitting = ", ".join(_FITTING[self.lifecycle])
+            raise ValueError(
+                f"replication {self.replication} with lifecycle {self.lifecycle}: change one; {fitting} fit"
+            )
         _check_placeholders("name", self.name, n=1)
         _check_placeholders("user_provided_id", self.user_provided_id, n=1, name="")
+        _check_placeholders("fqdn", self.fqdn, n=1, name="")
         _check_launch(self.launch)
         return self
 
@@ -114,7 +139,9 @@ class ServerSpec(_Part):
 def _check_placeholders(field: str, text: str, **known: Any) -> None:
     try:
         text.format(**known)
-    except (KeyError, IndexError, ValueError) as error:
+        if any(part is not None and part not in known for _, part, _, _ in Formatter().parse(text)):
+            raise ValueError("looks inside a placeholder")
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         usable = " and ".join(f"{{{name}}}" for name in known)
         raise ValueError(f"{field} {text!r} cannot be filled in: it may hold {usable}") from error
 
@@ -129,6 +156,25 @@ def _check_launch(launch: dict[str, Any]) -> None:
         raise ValueError(f"launch has no {', '.join(sorted(unknown))} in the API's launch configuration")
 
 
+def _in_utc(start: datetime) -> datetime:
+    # Without a zone it would depend on the machine's.
+    start = start if start.tzinfo else start.replace(tzinfo=UTC)
+    if not _FIRST_START <= start < _LAST_START:
+        raise ValueError(f"choose a time from {_FIRST_START.year} to {_LAST_START.year - 1}")
+    return start
+
+
+def _known_operations(fault: Fault) -> Fault:
+    model = load_service_model()
+    for glob in fault.operations if isinstance(fault, CallFault) else ():
+        if not any(fnmatchcase(name, glob) for name in model.operations):
+            raise model.no_operation(glob)
+    return fault
+
+
+CheckedFault = Annotated[Fault, AfterValidator(_known_operations)]
+
+
 def _require_unique(what: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
@@ -137,32 +183,67 @@ def _require_unique(what: str, values: Iterable[str]) -> None:
         seen.add(value)
 
 
+def _require_room(servers: Iterable[ServerSpec], quotas: Quotas) -> None:
+    members: Counter[str] = Counter()
+    waves: dict[str, set[str]] = {}
+    wave_of: dict[str, str] = {}
+    unarchived = 0
+    for server in servers:
+        unarchived += 0 if server.archived else server.count
+        if server.app:
+            members[server.app] += server.count
+        if server.wave:
+            waves.setdefault(server.wave, set()).add(server.app)
+            if wave_of.setdefault(server.app, server.wave) != server.wave:
+                both = f"{wave_of[server.app]!r} and {server.wave!r}"
+                raise ValueError(f"application {server.app!r} is in two waves, {both}: keep one of them")
+    _require_quota(quotas, "unarchived_servers", unarchived, "servers that are not archived")
+    _require_quota(quotas, "active_applications", len(members), "applications")
+    _require_quota(quotas, "active_waves", len(waves), "waves")
+    for app, count in members.items():
+        _require_quota(quotas, "servers_per_application", count, f"servers in application {app!r}")
+    for wave, apps in waves.items():
+        _require_quota(quotas, "applications_per_wave", len(apps), f"applications in wave {wave!r}")
+
+
+def _require_quota(quotas: Quotas, name: str, count: int, what: str) -> None:
+    limit: int = getattr(quotas, name)
+    if count > limit:
+        raise ValueError(f"{count} {what}: raise quotas.{name}, which is {limit}, or have fewer")
+
+
 class Scenario(_Part):
     """Everything a simulator starts from."""
 
     name: str = "unnamed"
     description: str = ""
     seed: int = 0
-    account_id: str = Field("000000000000", pattern="^[0-9]{12}$")
-    region: str = "us-east-1"
-    start: datetime | None = Field(None, description="simulated time of the start; a fixed day, or now when serving")
+    account_id: AccountId = "000000000000"
+    region: str = Field("us-east-1", pattern=f"^{REGION}$")
+    start: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
+        None, description="simulated time of the start, UTC unless it says otherwise; a fixed day, or now when serving"
+    )
     initialized: bool = True
-    managed_accounts: tuple[str, ...] = ()
+    managed_accounts: tuple[AccountId, ...] = ()
     vcenter_clients: int = Field(0, ge=0)
     diagnostic_jobs: int = Field(0, ge=0, description="finished jobs as AWS Support makes them (mgn.md §3)")
     knobs: Knobs = Knobs()
     quotas: Quotas = Quotas()
     timings: Timings = Timings()
     servers: tuple[ServerSpec, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[CheckedFault, ...] = ()
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Scenario":
         _require_unique("are named", (name for server in self.servers for name in server.names()))
         _require_unique("have the id", (server.id for server in self.servers if server.id))
-        unarchived = sum(server.count for server in self.servers if not server.archived)
-        if unarchived > self.quotas.unarchived_servers:
-            raise ValueError(f"{unarchived} servers that are not archived: raise quotas.unarchived_servers")
+        for server in self.servers:
+            if server.vcenter_client > self.vcenter_clients:
+                raise ValueError(
+                    f"{server.name} was discovered by number {server.vcenter_client} of {self.vcenter_clients} "
+                    "vCenter clients: raise vcenter_clients"
+                )
+        _require_room(self.servers, self.quotas)
         return self
 
     @property
@@ -201,34 +282,3 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
         return Scenario.model_validate(raw)
     except ValidationError as error:
         raise ScenarioError(f"{source}:\n{explain(error)}") from error
-
-
-def explain(error: ValidationError) -> str:
-    """One line for each wrong field: where, the value found, what to write instead."""
-    return "\n".join(_line(dict(each)) for each in error.errors())
-
-
-def _line(problem: dict[str, Any]) -> str:
-    where = ""
-    for part in problem["loc"]:
-        if part in _FAULT_KINDS:
-            continue  # The tag pydantic adds for the kind of fault it chose is no field.
-        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else str(part)
-    if problem["type"] == "missing":
-        return f"  {where}: missing; add it"
-    advice = _ADVICE.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
-    text = f"{advice[0].lower()}{advice[1:]}"
-    if not where:
-        return f"  {text}"
-    shown = repr(problem["input"])
-    return f"  {where}: {shown if len(shown) <= 60 else f'{shown[:57]}...'}: {text}"
-
-
-_ADVICE = {
-    "extra_forbidden": "no such field; remove it or correct its spelling",
-    "tuple_type": "a list belongs here",
-    "dict_type": "a mapping belongs here",
-    "model_type": "a mapping belongs here",
-    "string_type": "text belongs here; put it in quotes",
-    "union_tag_not_found": f"needs a kind: {', '.join(sorted(_FAULT_KINDS))}",
-}

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
+from re import fullmatch
 from typing import Any
 
 import botocore.session
@@ -55,6 +57,12 @@ class ServiceModel:
     errors: Mapping[str, ApiError]
     fixed_routes: Mapping[tuple[str, str], ApiOperation]
     open_routes: tuple[tuple[str, str, ApiOperation], ...]
+
+    def no_operation(self, name: str) -> ValueError:
+        """What to raise for a name, or a pattern of names, that fits no operation."""
+        close = get_close_matches(name, self.operations)
+        meant = f": did you mean {' or '.join(close)}?" if close else ""
+        return ValueError(f"the API has no operation {name!r}{meant}")
 
     def route(self, method: str, raw_path: str) -> tuple[ApiOperation, str] | None:
         """The operation at an undecoded path, with the one path segment it may carry."""
@@ -119,7 +127,7 @@ def _first(values: list[str]) -> str:
 
 
 def _number(values: list[str]) -> int | str:
-    return int(values[0]) if values[0].lstrip("-").isdigit() else values[0]
+    return int(values[0]) if fullmatch("-?[0-9]{1,18}", values[0]) else values[0]
 
 
 def _error(shape: Mapping[str, Any]) -> ApiError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from simulator.engine import Simulator
 from simulator.http import HANG_UP, make_app
 
+logger = logging.getLogger("simulator.serving")
 TICK_SECONDS = 0.05  # longest real time an event-driven caller waits for something that is due
 
 
@@ -96,5 +98,9 @@ async def _serve(simulator: Simulator, server: _Server, bound: socket.socket, *,
 
 async def _tick(simulator: Simulator) -> None:
     while True:
-        simulator.run_due()
+        try:
+            simulator.run_due()
+        except Exception:
+            # What failed is off the agenda; time goes on for everything else.
+            logger.exception("a transition failed")
         await asyncio.sleep(TICK_SECONDS)

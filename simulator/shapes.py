@@ -8,6 +8,7 @@ Shapes = Mapping[str, Mapping[str, Any]]
 Check = Callable[[Any, str, dict[str, str]], None]
 Shaper = Callable[[Any], Any]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = frozenset({"integer", "long"})
 
 
@@ -97,6 +98,8 @@ def _string(shape: Mapping[str, Any]) -> Check:
             problems[path] = "Member must be a string"
         elif text := size(len(value)):
             problems[path] = text
+        elif not value.isascii() and _SURROGATE.search(value):
+            problems[path] = "Member must be text: half a surrogate pair is none"
         elif values and value not in values:
             problems[path] = f"Member must satisfy enum value set: [{', '.join(sorted(values))}]"
         elif pattern is not None and not pattern.fullmatch(value):

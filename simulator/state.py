@@ -8,6 +8,7 @@ from simulator.model.account import Account
 from simulator.model.formats import datetime_text
 from simulator.model.job import Job
 from simulator.model.job_views import job_view, log_views
+from simulator.model.ports import Instance
 from simulator.model.server import SourceServer
 from simulator.model.views import server_view
 
@@ -29,13 +30,27 @@ _STAGES = ("LAUNCHED", "TERMINATED", "FAILED", "SKIPPED", "launch", "conversion"
 
 
 def state_view(account: Account, scenario: str, seed: int) -> dict[str, Any]:
-    """Servers, jobs with their logs, counters; simulated time as text and in seconds since 1970."""
+    """All there is, in full; simulated time as text and in seconds since 1970."""
     jobs = account.jobs.values()
     return {
         **_counters(account, scenario, seed),
         "servers": [_server(account, server) for server in account.servers.values()],
         "jobs": [{**job_view(account, job), "log": log_views(account, job)} for job in jobs],
         "resources": {kind: list(kept.values()) for kind, kept in account.resources.items()},
+        "instances": [_instance(instance) for instance in list(account.compute.instances.values())],
+        "faults": [fault.model_dump(mode="json") for fault in account.chaos.in_force()],
+    }
+
+
+def _instance(instance: Instance) -> dict[str, Any]:
+    return {
+        "instanceID": instance.instance_id,
+        "sourceServerID": instance.server_id,
+        "instanceType": instance.instance_type,
+        "state": instance.state,
+        "status": instance.status,
+        "ssm": instance.ssm,
+        "tags": dict(instance.tags),
     }
 
 

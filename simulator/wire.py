@@ -15,6 +15,7 @@ from simulator.operations import OPERATIONS, Answer, TextItems
 from simulator.operations.servers import server_names
 from simulator.service_model import NOT_SIMULATED_PREFIX, ApiOperation, load_service_model
 
+MAX_DEPTH = 32  # levels; no request of the API has ten, and whoever reads the log walks through them all
 _FAULTS = {
     "throttle": ("ThrottlingException", "Rate exceeded"),
     "internal": ("InternalServerException", "simulated internal failure"),
@@ -58,19 +59,23 @@ class Wire:
             parameters = _parameters(operation, segment, query, body)
             call = Call(operation.name, parameters)
             return self._perform(operation, call)
-        except MgnError as error:
+        except MgnError as refusal:
+            error = self._known(call.operation, refusal)
             self._log(call, error.code)
             return self._refuse(error)
 
     def invoke(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same from Python, without HTTP and without injected call faults; raises MgnError."""
-        operation = self._model.operations[name]
+        operation = self._model.operations.get(name)
+        if operation is None:
+            raise self._model.no_operation(name)
         call = Call(name, parameters)
         try:
             answer = self._run(operation, parameters)
-        except MgnError as error:
+        except MgnError as refusal:
+            error = self._known(name, refusal)
             self._log(call, error.code)
-            raise
+            raise error from None
         self._log(call, "ok")
         if isinstance(answer, TextItems):
             return dict(json.loads(answer.text()))
@@ -129,6 +134,14 @@ class Wire:
             return b""
         return json.dumps(operation.shape(answer), separators=(",", ":")).encode()
 
+    def _known(self, name: str, error: MgnError) -> MgnError:
+        """The refusal; a malformed request has another error class where its operation models none for it."""
+        operation = self._model.operations.get(name)
+        malformed = error.code == "ValidationException" and error.members.get("reason") in _MALFORMED
+        if operation is None or not malformed or error.code in operation.errors:
+            return error
+        return MgnError(self._account.knobs.unmodelled_validation_error, error.message, **error.members)
+
     def _refuse(self, error: MgnError) -> Response:
         modelled = self._model.errors.get(error.code)
         status = modelled.status if modelled else _UNMODELLED_STATUS.get(error.code, 400)
@@ -144,12 +157,13 @@ class Wire:
         return Response(status, json.dumps(body).encode(), headers)
 
     def _headers(self) -> dict[str, str]:
-        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.uuid()}
+        return {"content-type": "application/json", "x-amzn-RequestId": self._account.ids.request_id()}
 
     def _log(self, call: Call, outcome: str) -> None:
         self._account.notice("call", operation=call.operation, parameters=call.parameters, outcome=outcome)
 
 
+_MALFORMED = ("fieldValidationFailed", "cannotParse")
 _UNMODELLED_STATUS = {
     "UnknownOperationException": 404,
     "NotSimulatedException": 501,
@@ -176,16 +190,30 @@ def _require_own_account(account: Account, parameters: Mapping[str, Any]) -> Non
         raise MgnError("AccessDeniedException", f"Not authorized to act on account {asked}")
 
 
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise invalid("The request body is not JSON", reason="cannotParse") from error
+    if not isinstance(parsed, dict):
+        raise invalid("The request body is not a JSON object", reason="cannotParse")
+    if _deeper_than(MAX_DEPTH, parsed):
+        raise invalid(f"The request body is nested more than {MAX_DEPTH} levels deep", reason="cannotParse")
+    return parsed
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    if not levels:
+        return True
+    return any(_deeper_than(levels - 1, each) for each in (value.values() if isinstance(value, dict) else value))
+
+
 def _parameters(operation: ApiOperation, segment: str, query: str, body: bytes) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     if operation.has_body and body:
-        try:
-            parsed = json.loads(body)
-        except ValueError as error:
-            raise invalid("The request body is not JSON", reason="cannotParse") from error
-        if not isinstance(parsed, dict):
-            raise invalid("The request body is not a JSON object", reason="cannotParse")
-        parameters.update(parsed)
+        parameters.update(_json_object(body))
     if operation.locations:
         asked = parse_qs(query, keep_blank_values=True)
         for location in operation.locations:

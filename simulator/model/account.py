@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from simulator.model.agenda import Agenda
@@ -53,6 +54,7 @@ class Account:
         self.active_jobs: dict[str, Job] = {}
         self.resources: dict[str, dict[str, dict[str, Any]]] = {}
         self.sequence = 0
+        self._numbers = count(1)
         self._jitter = ids.stream("jitter")
         self._notice = notice
 
@@ -99,6 +101,11 @@ class Account:
     def kept(self, kind: str) -> dict[str, dict[str, Any]]:
         """Resources of one kind by id (applications, waves, templates, connectors, tasks …)."""
         return self.resources.setdefault(kind, {})
+
+    def keep(self, kind: str, identifier: str, resource: dict[str, Any]) -> dict[str, Any]:
+        """Add a resource; its number is its place in lists, whatever else comes and goes."""
+        self.kept(kind)[identifier] = {**resource, "number": next(self._numbers)}
+        return self.kept(kind)[identifier]
 
     def resource(self, kind: str, identifier: str) -> dict[str, Any]:
         """One such resource, or ResourceNotFoundException."""

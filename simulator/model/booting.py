@@ -15,7 +15,6 @@ def plan(account: Account, job: Job, participant: Participant, server: SourceSer
     launched = server.launched
     if launched is None:
         return
-    server.failed_mandatory_actions = ()
     if server.launch_settings.get("launchDisposition") == "STOPPED":
         launched.first_boot, launched.status = "STOPPED", "stopped"
         return
@@ -29,8 +28,8 @@ def plan(account: Account, job: Job, participant: Participant, server: SourceSer
 def _booted(
     account: Account, job: Job, participant: Participant, server: SourceServer, launched: LaunchedInstance
 ) -> None:
-    if server.launched is not launched or launched.status == "terminated":
-        _abandon_actions(account, job, participant, "the instance is gone")
+    if not server.runs(launched):
+        _abandon_actions(account, job, participant)
         return
 
     def fault(at: str) -> LaunchFault | None:
@@ -58,7 +57,7 @@ def _booted(
             participant.agent_discovered_at = account.now
         failing = fault("actions")
         reason = "SSM agent was not discovered" if offline else ""
-        _run_actions(account, job, participant, server, failing, reason)
+        _run_actions(account, job, participant, server, launched, failing, reason)
 
 
 def _run_actions(
@@ -66,6 +65,7 @@ def _run_actions(
     job: Job,
     participant: Participant,
     server: SourceServer,
+    launched: LaunchedInstance,
     failing: LaunchFault | None,
     reason: str,
     index: int = 0,
@@ -76,6 +76,9 @@ def _run_actions(
         return
 
     def ended() -> None:
+        if not server.runs(launched):
+            _abandon_actions(account, job, participant, index)
+            return
         status = participant.actions[index]
         name = status["ssmDocument"]["actionName"]
         fails = bool(reason) or (failing is not None and any(fnmatchcase(name, glob) for glob in failing.actions))
@@ -83,18 +86,25 @@ def _run_actions(
         if fails:
             status["failureReason"] = reason or (failing.error if failing else "") or "simulated: the document failed"
             if status["ssmDocument"].get("mustSucceedForCutover"):
-                server.failed_mandatory_actions = (*server.failed_mandatory_actions, name)
-        account.notice("action", server=server.server_id, job=job.job_id, action=name, status=status["executionStatus"])
-        _run_actions(account, job, participant, server, failing, reason, index + 1)
+                launched.failed_mandatory_actions = (*launched.failed_mandatory_actions, name)
+        _announce(account, job, participant, status)
+        _run_actions(account, job, participant, server, launched, failing, reason, index + 1)
 
     account.after(account.vary(server.timings, server.timings.action), ended)
 
 
-def _abandon_actions(account: Account, job: Job, participant: Participant, reason: str) -> None:
-    for status in participant.actions:
-        status.update(executionStatus="FAILED", failureReason=reason)
+def _abandon_actions(account: Account, job: Job, participant: Participant, first: int = 0) -> None:
+    """The instance is gone, and with it the actions that have not ended."""
+    for status in participant.actions[first:]:
+        status.update(executionStatus="FAILED", failureReason="the instance is gone")
+        _announce(account, job, participant, status)
     participant.actions_done = True
     close_when_done(account, job)
+
+
+def _announce(account: Account, job: Job, participant: Participant, status: dict[str, Any]) -> None:
+    name, result = status["ssmDocument"]["actionName"], status["executionStatus"]
+    account.notice("action", server=participant.server_id, job=job.job_id, action=name, status=result)
 
 
 def _action_status(account: Account, document: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
+from random import Random
 from typing import Any
 
-from simulator.model.faults import CallFault, EventFault, LaunchFault
+from simulator.model.faults import CallFault, EventFault, Fault, LaunchFault, ReplicationFault
 from simulator.model.ids import Ids
 from simulator.model.ports import NativeEvent
 from simulator.model.server import SourceServer
@@ -17,8 +18,10 @@ class Chaos:
         self.launches: list[LaunchFault] = []
         self.calls: list[CallFault] = []
         self.events: list[EventFault] = []
+        self.planned: list[ReplicationFault] = []
         self._matches: dict[int, int] = {}
-        self._random = ids.stream("chaos")
+        # A call that only reads must not change which launch or event is hit later.
+        self._of_calls, self._random = ids.stream("chaos of calls"), ids.stream("chaos")
         self._notice = notice
 
     def add(self, fault: LaunchFault | CallFault | EventFault) -> None:
@@ -30,8 +33,12 @@ class Chaos:
         else:
             self.events.insert(0, fault)
 
+    def in_force(self) -> list[Fault]:
+        """All faults that can still hit."""
+        return [*self.launches, *self.calls, *self.events, *self.planned]
+
     def clear(self) -> None:
-        """Take all faults out of force."""
+        """Take all faults out of force but those planned."""
         self.launches.clear()
         self.calls.clear()
         self.events.clear()
@@ -45,7 +52,7 @@ class Chaos:
                 and fault.phase in ("any", phase)
                 and (not fault.attempts or attempt in fault.attempts)
                 and fault.concerns(server.name, server.hardware.hostname, server.server_id)
-                and self._hits(fault.probability)
+                and _hits(self._random, fault.probability)
             ):
                 self._notice("fault", fault="launch", at=at, server=server.server_id, phase=phase, attempt=attempt)
                 return fault
@@ -60,7 +67,7 @@ class Chaos:
             if fault.servers != ("*",) and not fault.concerns(*known):
                 continue
             count = self._matches[id(fault)] = self._matches.get(id(fault), 0) + 1
-            if (not fault.calls or count in fault.calls) and self._hits(fault.probability):
+            if (not fault.calls or count in fault.calls) and _hits(self._of_calls, fault.probability):
                 self._notice("fault", fault="call", operation=operation, outcome=fault.outcome, call=count)
                 return fault
         return None
@@ -68,23 +75,28 @@ class Chaos:
     def deliveries(self, event: NativeEvent, *names: str) -> list[float]:
         """Delays in simulated seconds of each delivery of an event; empty when it is lost."""
         for fault in self.events:
-            if fault.concerns(*names) and any(fnmatchcase(event.detail_type, glob) for glob in fault.detail_types):
+            if (
+                fault.concerns(*names)
+                and any(fnmatchcase(event.detail_type, glob) for glob in fault.detail_types)
+                and _hits(self._random, fault.probability)
+            ):
                 return self._delays(fault, event)
         return [0.0]
 
     def _delays(self, fault: EventFault, event: NativeEvent) -> list[float]:
         facts: dict[str, Any] = {"detailType": event.detail_type, "resource": event.resource}
-        if self._hits(fault.drop):
+        if _hits(self._random, fault.drop):
             self._notice("fault", fault="event", outcome="drop", **facts)
             return []
         delays = [self._random.uniform(*fault.delay_seconds)]
-        if self._hits(fault.reorder):
+        if _hits(self._random, fault.reorder):
             delays[0] += fault.reorder_seconds
             self._notice("fault", fault="event", outcome="reorder", **facts)
-        if self._hits(fault.duplicate):
+        if _hits(self._random, fault.duplicate):
             delays.append(self._random.uniform(*fault.delay_seconds))
             self._notice("fault", fault="event", outcome="duplicate", **facts)
         return delays
 
-    def _hits(self, probability: float) -> bool:
-        return probability >= 1 or (probability > 0 and self._random.random() < probability)
+
+def _hits(stream: Random, probability: float) -> bool:
+    return probability >= 1 or (probability > 0 and stream.random() < probability)

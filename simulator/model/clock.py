@@ -1,10 +1,12 @@
 """Where simulated time comes from."""
 
-import time
 from datetime import UTC, datetime
 from typing import Protocol
 
 DEFAULT_START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC).timestamp()
+# Python's dates end with the year 9999, and what is planned lies ahead of the clock.
+LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+LONGEST_JUMP = 100 * 86_400  # simulated seconds; periodic work on the way makes a longer one seem to hang
 
 
 class Clock(Protocol):
@@ -13,6 +15,19 @@ class Clock(Protocol):
     def now(self) -> float: ...
 
     def advance(self, seconds: float) -> None: ...
+
+
+def require_possible_jump(now: float, seconds: float) -> None:
+    """Refuse with ValueError what would not end, or end where no date is."""
+    if seconds < 0:
+        raise ValueError("simulated time cannot go back")
+    # Written so that NaN fails too.
+    if not seconds <= LONGEST_JUMP:
+        raise ValueError(f"{seconds} seconds: one step takes at most {LONGEST_JUMP} simulated seconds, 100 days")
+    if now + seconds > LATEST:
+        raise ValueError(
+            f"{seconds} seconds: simulated time ends with the year {datetime.fromtimestamp(LATEST, UTC).year}"
+        )
 
 
 class SteppedClock:
@@ -26,26 +41,5 @@ class SteppedClock:
 
     def advance(self, seconds: float) -> None:
         """Move on by `seconds` of simulated time."""
-        if seconds < 0:
-            raise ValueError("simulated time cannot go back")
+        require_possible_jump(self._now, seconds)
         self._now += seconds
-
-
-class ScaledClock:
-    """Runs by itself, `scale` simulated seconds for each real one, from the real time at its creation."""
-
-    def __init__(self, scale: float = 1.0, start: float | None = None) -> None:
-        if scale <= 0:
-            raise ValueError("the time scale must be above zero")
-        self.scale = scale
-        self._start = time.time() if start is None else start
-        self._origin = time.monotonic()
-
-    def now(self) -> float:
-        return self._start + (time.monotonic() - self._origin) * self.scale
-
-    def advance(self, seconds: float) -> None:
-        """Jump ahead by `seconds` of simulated time; the clock keeps running from there."""
-        if seconds < 0:
-            raise ValueError("simulated time cannot go back")
-        self._start += seconds

@@ -30,30 +30,43 @@ LAUNCH: Settings = {
     "enableMapAutoTagging": False,
 }
 LAUNCH_TEMPLATE_ONLY: Settings = {"associatePublicIpAddress": False, "smallVolumeMaxSize": 0}
+ACTION: Settings = {
+    "active": True,
+    "documentVersion": "$DEFAULT",
+    "mustSucceedForCutover": False,
+    "timeoutSeconds": 3600,
+}
 POST_LAUNCH: Settings = {"deployment": "TEST_AND_CUTOVER", "ssmDocuments": []}
+
+
+_OF_THE_TEMPLATE = frozenset(
+    {"launchConfigurationTemplateID", "replicationConfigurationTemplateID", "ec2LaunchTemplateID"}
+    | {"arn", "tags", "number"}
+)
 
 
 def launch_settings(server: SourceServer, template: Settings | None) -> Settings:
     """Launch configuration of a server added now."""
-    names = (*LAUNCH, "postLaunchActions")
-    inherited = {name: template[name] for name in names if name in template} if template else {}
     return {
         "name": f"Launch Configuration for Source Server {server.server_id}",
         **LAUNCH,
         "licensing": {"osByol": "windows" not in server.hardware.os.lower()},
-        **inherited,
+        **_inherited(template),
     }
 
 
 def replication_settings(server: SourceServer, template: Settings | None) -> Settings:
     """Replication configuration of a server added now."""
-    inherited = {name: template[name] for name in REPLICATION if name in template} if template else {}
     return {
         "name": f"Replication Configuration for Source Server {server.server_id}",
         **REPLICATION,
-        **inherited,
+        **_inherited(template),
         "replicatedDisks": [
             {"deviceName": disk.device_name, "isBootDisk": index == 0, "stagingDiskType": "AUTO"}
             for index, disk in enumerate(server.hardware.disks)
         ],
     }
+
+
+def _inherited(template: Settings | None) -> Settings:
+    return {name: value for name, value in (template or {}).items() if name not in _OF_THE_TEMPLATE}

@@ -3,11 +3,12 @@
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from simulator.model.timings import Interval, Seconds
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Globs = tuple[str, ...]
-Seconds = Annotated[float, Field(ge=0)]
 StallError = Literal[
     "AGENT_NOT_SEEN", "SNAPSHOTS_FAILURE", "NOT_CONVERGING", "UNSTABLE_NETWORK", "FAILED_TO_CREATE_SECURITY_GROUP",
     "FAILED_TO_LAUNCH_REPLICATION_SERVER", "FAILED_TO_BOOT_REPLICATION_SERVER", "FAILED_TO_AUTHENTICATE_WITH_SERVICE",
@@ -47,7 +48,9 @@ class LaunchFault(_Fault):
         "terminate",
     ] = Field(description="step that fails; boot: never boots; status, ssm, application: boots but that check fails")
     phase: Literal["test", "cutover", "any"] = "any"
-    attempts: tuple[int, ...] = Field((), description="which launches of that phase, first is 1; empty means each")
+    attempts: tuple[int, ...] = Field(
+        (), description="which launches of that phase, or at terminate which terminations; first is 1, empty means each"
+    )
     error: str = Field("", description="text of rawError; a fitting one when empty")
     first_boot: Literal["WAITING", "UNKNOWN"] = Field(
         "WAITING", description="firstBoot of an instance that never boots"
@@ -60,8 +63,8 @@ class ReplicationFault(_Fault):
 
     kind: Literal["replication"] = "replication"
     state: Literal["STALLED", "BACKLOG", "RESCAN"] = "STALLED"
-    after_seconds: float = Field(0, ge=0, description="simulated seconds after the start or the injection")
-    lasts_seconds: float | None = Field(None, gt=0, description="simulated seconds until it heals; never when null")
+    after_seconds: Seconds = Field(0, description="simulated seconds after the start or the injection")
+    lasts_seconds: Interval | None = Field(None, description="simulated seconds until it heals; never when null")
     error: StallError = Field("AGENT_NOT_SEEN", description="dataReplicationError.error of a stall")
     backlog_gib: float = Field(1, ge=0)
 
@@ -86,7 +89,14 @@ class EventFault(_Fault):
     duplicate: Probability = 0.0
     delay_seconds: tuple[Seconds, Seconds] = Field((0, 0), description="shortest and longest delay, simulated seconds")
     reorder: Probability = Field(0.0, description="share of events held back behind later ones by reorder_seconds")
-    reorder_seconds: float = Field(120, ge=0)
+    reorder_seconds: Seconds = 120
+
+    @field_validator("delay_seconds")
+    @classmethod
+    def _shortest_first(cls, delays: tuple[float, float]) -> tuple[float, float]:
+        if delays[0] > delays[1]:
+            raise ValueError("the shortest delay comes first: swap the two")
+        return delays
 
 
 Fault = Annotated[LaunchFault | ReplicationFault | CallFault | EventFault, Field(discriminator="kind")]

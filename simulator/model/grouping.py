@@ -12,14 +12,13 @@ Group = dict[str, Any]
 APPLICATION, WAVE = "Application", "Wave"
 GROUP_ID = {APPLICATION: "applicationID", WAVE: "waveID"}
 _PREFIX = {APPLICATION: "app", WAVE: "wave"}
-_IDLE = frozenset({"STOPPED", "DISCONNECTED"})
 
 
 def create_group(account: Account, kind: str, name: str, description: str = "", tags: Any = None) -> Group:
     """A new application or wave."""
     require_room(account, kind, archived=False)
     identifier = account.ids.new(_PREFIX[kind])
-    group = {
+    group: Group = {
         GROUP_ID[kind]: identifier,
         "arn": account.ids.arn(kind.lower(), identifier),
         "name": name,
@@ -29,8 +28,7 @@ def create_group(account: Account, kind: str, name: str, description: str = "", 
         "tags": dict(tags or {}),
         **({"description": description} if description else {}),
     }
-    account.kept(kind)[identifier] = group
-    return group
+    return account.keep(kind, identifier, group)
 
 
 def group_view(account: Account, kind: str, group: Group) -> View:
@@ -67,10 +65,11 @@ def _wave_status(account: Account, group: Group) -> View:
 
 def _status(account: Account, servers: list[SourceServer]) -> View:
     """Health is that of the worst server; done means all cut over."""
-    if servers and all(server.state in ("CUTOVER",) for server in servers):
+    done = [server for server in servers if server.state == "CUTOVER"]
+    if servers and len(done) == len(servers):
         progress = "COMPLETED"
     else:
-        begun = any(server.replication.state not in _IDLE or server.state in ("CUTOVER",) for server in servers)
+        begun = done or any(server.replication.active for server in servers)
         progress = "IN_PROGRESS" if begun else "NOT_STARTED"
     health = "HEALTHY"
     for server in servers:

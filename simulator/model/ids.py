@@ -11,7 +11,9 @@ class Ids:
         self.seed = seed
         self.account_id = account_id
         self.region = region
-        self._random = random.Random(f"ids:{seed}")
+        self._random = self.stream("ids")
+        self._uuids = self.stream("uuids")
+        self._requests = self.stream("requests")
 
     def new(self, prefix: str) -> str:
         """`prefix` followed by 17 hexadecimal digits, e.g. `s-0123456789abcdef0`."""
@@ -19,7 +21,11 @@ class Ids:
 
     def uuid(self) -> str:
         """A random version 4 UUID."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._uuids.getrandbits(128), version=4))
+
+    def request_id(self) -> str:
+        """The id of one API call; calls that only read draw one too, so nothing else may depend on how many."""
+        return str(uuid.UUID(int=self._requests.getrandbits(128), version=4))
 
     def arn(self, kind: str, identifier: str) -> str:
         """ARN of an MGN resource, `kind` as in `source-server` or `job`."""

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from simulator.model.account import Account
 from simulator.model.grouping import APPLICATION, WAVE, create_group, find_group
+from simulator.model.import_room import exceeded_quotas
 from simulator.model.ports import TemplateChange
 from simulator.model.server import SourceServer
 from simulator.model.views import View
@@ -23,6 +25,9 @@ _TEMPLATE_COLUMNS = {
 }
 _FQDN = "mgn:server:fqdn-for-action-framework"
 _COLUMNS = ("mgn:account-id", "mgn:region", USER_ID, _FQDN, APP, WAVE_NAME, *_TEMPLATE_COLUMNS)
+# What user-provided ids and names of groups may be (mgn.md §2.5).
+_NAME = re.compile(r"(?=.{1,256}\Z)[^\s\x00]( *[^\s\x00])*")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _TAG_PREFIXES = ("mgn:server:tag:", "mgn:app:tag:", "mgn:wave:tag:", "mgn:launch:")
 
 Row = Mapping[str, str]
@@ -30,11 +35,17 @@ Row = Mapping[str, str]
 
 def import_csv(account: Account, text: str) -> tuple[View | None, list[View]]:
     """Apply a file, or nothing of it when a row is wrong; returns the summary and the errors."""
-    rows = list(csv.DictReader(io.StringIO(text)))
+    rows: list[Row] = []
+    try:
+        rows.extend(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        return None, [_error(len(rows) + 1, f"not CSV: {error}")]
     errors = [error for number, row in enumerate(rows, start=1) for error in _check(account, number, row)]
     if not rows:
         errors = [_error(0, "the file has no rows")]
-    errors += _check_room(account, rows)
+    if not errors:
+        groups = [(row[USER_ID], row.get(APP) or "", row.get(WAVE_NAME) or "") for row in rows]
+        errors = [_error(number, text) for number, text in exceeded_quotas(account, groups)]
     if errors:
         return None, errors
     counts = {kind: {"createdCount": 0, "modifiedCount": 0} for kind in ("waves", "applications", "servers")}
@@ -44,12 +55,8 @@ def import_csv(account: Account, text: str) -> tuple[View | None, list[View]]:
     return counts, []
 
 
-def _check_room(account: Account, rows: list[dict[str, str]]) -> list[View]:
-    known = {server.user_provided_id for server in account.servers.values() if not server.archived}
-    total = sum(1 for server in account.servers.values() if not server.archived)
-    total += len({row.get(USER_ID) for row in rows} - known)
-    limit = account.quotas.unarchived_servers
-    return [_error(0, f"more than {limit} source servers that are not archived")] if total > limit else []
+def _live(account: Account) -> list[SourceServer]:
+    return [server for server in account.servers.values() if not server.archived]
 
 
 def export_csv(account: Account) -> tuple[str, View]:
@@ -57,7 +64,7 @@ def export_csv(account: Account) -> tuple[str, View]:
     out = io.StringIO()
     writer = csv.DictWriter(out, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    servers = [server for server in account.servers.values() if not server.archived]
+    servers = _live(account)
     for server in servers:
         writer.writerow(_row(account, server))
     counts = {
@@ -82,8 +89,18 @@ def _row(account: Account, server: SourceServer) -> dict[str, str]:
 
 
 def _check(account: Account, number: int, row: Row) -> list[View]:
+    if None in row:
+        return [_error(number, "more values than the file has columns")]
     problems = [
-        f"unknown column {name!r}" for name in row if name not in _COLUMNS and not str(name).startswith(_TAG_PREFIXES)
+        f"unknown column {name!r}" for name in row if name not in _COLUMNS and not name.startswith(_TAG_PREFIXES)
+    ]
+    problems += [
+        f"{name} holds characters that no text has" for name, value in row.items() if _NO_TEXT.search(value or "")
+    ]
+    problems += [
+        f"{name} {row[name]!r} is not 1 to 256 characters without spaces around them"
+        for name in (USER_ID, APP, WAVE_NAME)
+        if row.get(name) and not _NAME.fullmatch(row[name])
     ]
     if not row.get(USER_ID):
         problems.append(f"{USER_ID} is missing")

@@ -1,11 +1,14 @@
 """Jobs and their logs as the service shows them (mgn.md §3)."""
 
+from operator import itemgetter
 from typing import Any
 
 from simulator.model.account import Account
 from simulator.model.formats import datetime_text
 from simulator.model.job import Job, LogItem, Participant
 from simulator.model.views import View, tags_view
+
+_LONGEST_LOG = 1_000_000  # above the lines of any job's log
 
 
 def job_view(account: Account, job: Job) -> View:
@@ -28,19 +31,24 @@ def job_view(account: Account, job: Job) -> View:
 
 def log_views(account: Account, job: Job) -> list[View]:
     """The job's log, in the order the knob asks for."""
-    items = list(job.log)
-    if account.knobs.job_log_order == "newest_first":
-        items.reverse()
-    elif account.knobs.job_log_order == "by_server":
-        items.sort(key=lambda item: _server_rank(job, item))
-    return [_log_item(account, item) for item in items]
+    return [view for _, view in numbered_log(account, job)]
 
 
-def _server_rank(job: Job, item: LogItem) -> int:
-    if item.event == "JOB_END":
-        return len(job.participants) + 1
-    server_id = item.data.get("sourceServerID")
-    return 0 if server_id is None else 1 + list(job.participants).index(server_id)
+def numbered_log(account: Account, job: Job) -> list[tuple[int, View]]:
+    """The same, each line with its number in that order, which stays its own as the log grows."""
+    ranks = {server_id: rank for rank, server_id in enumerate(job.participants, start=1)}
+    ranks["JOB_END"] = len(ranks) + 1
+
+    def number(index: int, item: LogItem) -> int:
+        if account.knobs.job_log_order == "newest_first":
+            return -index
+        if account.knobs.job_log_order == "by_time":
+            return index
+        return ranks.get(item.data.get("sourceServerID", item.event), 0) * _LONGEST_LOG + index
+
+    numbers = [number(index, item) for index, item in enumerate(job.log)]
+    lines = sorted(zip(numbers, job.log, strict=True), key=itemgetter(0))
+    return [(each, _log_item(account, item)) for each, item in lines]
 
 
 def _log_item(account: Account, item: LogItem) -> View:

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from simulator.model.timings import LONGEST
+
 ErrorClass = Literal[
     "ConflictException",
     "ValidationException",
@@ -32,6 +34,10 @@ class Knobs(BaseModel):
     )
     must_succeed_error: ErrorClass = Field(
         "ConflictException", description="error class of FinalizeCutover after a failed mandatory action (§2.4)"
+    )
+    unmodelled_validation_error: Literal["ValidationException", "ValidationError"] = Field(
+        "ValidationException",
+        description="error class of a malformed request where the operation models no ValidationException",
     )
     foreign_account: Literal["deny", "accept"] = Field(
         "deny", description="answer to an accountID other than our own, managed accounts aside (§15)"
@@ -93,6 +99,9 @@ class Knobs(BaseModel):
         None, gt=0, description="other calls per simulated second before throttling; unlimited when null (§15)"
     )
     template_check_seconds: float | None = Field(
-        3600, gt=0, description="how often right-sizing rewrites template instance types; never when null (§7)"
+        3600,
+        ge=1,
+        le=LONGEST,
+        description="how often right-sizing rewrites template instance types; never when null (§7)",
     )
-    log_limit: int = Field(200_000, ge=100, description="entries the simulator keeps in its log")
+    log_limit: int = Field(200_000, ge=100, le=10_000_000, description="entries the simulator keeps in its log")

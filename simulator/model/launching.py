@@ -11,6 +11,7 @@ from simulator.model.server import LaunchedInstance, Phase, SourceServer
 
 MANAGED = {"AWSApplicationMigrationServiceManaged": "mgn.amazonaws.com"}
 SERVER_TAG = "AWSApplicationMigrationServiceSourceServerID"
+_REVERT = {"test": ("TESTING", "READY_FOR_TEST"), "cutover": ("CUTTING_OVER", "READY_FOR_CUTOVER")}
 
 
 def begin(account: Account, job: Job) -> None:
@@ -146,8 +147,9 @@ class _ServerLaunch:
 
     def _fail(self, event: str, fault: LaunchFault | None, text: str, **data: str) -> None:
         self._note(event, rawError=(fault.error if fault else "") or text, **data)
-        if self.account.knobs.lifecycle_after_failed_launch == "reverts":
-            self.server.state = "READY_FOR_TEST" if self.phase == "test" else "READY_FOR_CUTOVER"
+        during, before = _REVERT[self.phase]
+        if self.account.knobs.lifecycle_after_failed_launch == "reverts" and self.server.state == during:
+            self.server.state = before
             self.account.notice("lifecycle", server=self.server.server_id, state=self.server.state, by="failed launch")
         native_events.launch_ended(self.account, self.server, self.phase, self.job.job_id, False)
         settle(self.account, self.job, self.participant, "FAILED")

@@ -3,19 +3,18 @@
 from simulator.model import replicating
 from simulator.model.account import Account
 from simulator.model.errors import refusal
-from simulator.model.server import SourceServer
+from simulator.model.server import Phase, SourceServer
 from simulator.model.starting import not_launchable
 
-# (from, to) of ChangeServerLifeCycleState; CUTOVER is reached from any state once disconnected (field, §1.3).
-CHANGES = frozenset(
-    {
-        ("READY_FOR_TEST", "READY_FOR_CUTOVER"),
-        ("TESTING", "READY_FOR_CUTOVER"),
-        ("TESTING", "READY_FOR_TEST"),
-        ("READY_FOR_CUTOVER", "READY_FOR_TEST"),
-        ("CUTTING_OVER", "READY_FOR_CUTOVER"),
-    }
-)
+# (from, to) of ChangeServerLifeCycleState, and the phase the change reverts, if any. CUTOVER is reached from any state
+# once disconnected (field, §1.3).
+CHANGES: dict[tuple[str, str], Phase | None] = {
+    ("READY_FOR_TEST", "READY_FOR_CUTOVER"): None,
+    ("TESTING", "READY_FOR_CUTOVER"): None,
+    ("TESTING", "READY_FOR_TEST"): "test",
+    ("READY_FOR_CUTOVER", "READY_FOR_TEST"): "test",
+    ("CUTTING_OVER", "READY_FOR_CUTOVER"): "cutover",
+}
 
 
 def _may_change(server: SourceServer, state: str) -> bool:
@@ -32,7 +31,8 @@ def change_state(account: Account, server: SourceServer, state: str) -> None:
         raise account.wrong_state(server, f"ChangeServerLifeCycleState to {state}")
     if state != "CUTOVER" and not server.replication.launchable:
         raise not_launchable(account, server)
-    _record_revert(account, server, state)
+    if reverted := CHANGES.get((server.state, state)):
+        server.record(reverted).reverted_at = account.now
     _set(account, server, state, "ChangeServerLifeCycleState")
 
 
@@ -41,13 +41,13 @@ def finalize(account: Account, server: SourceServer) -> None:
     account.require_idle(server)
     if server.archived or server.state != "CUTTING_OVER":
         raise account.wrong_state(server, "FinalizeCutover")
-    launched = server.launched
-    if account.knobs.finalize_needs_instance and (launched is None or launched.phase != "cutover"):
+    launched = server.launched if server.launched and server.launched.phase == "cutover" else None
+    if account.knobs.finalize_needs_instance and launched is None:
         raise account.wrong_state(server, "FinalizeCutover without a cutover instance")
-    if server.failed_mandatory_actions:
+    if launched and launched.failed_mandatory_actions:
         raise refusal(
             account.knobs.must_succeed_error,
-            f"Post-launch actions that must succeed for cutover failed: {', '.join(server.failed_mandatory_actions)}",
+            f"Post-launch actions that must succeed for cutover failed: {', '.join(launched.failed_mandatory_actions)}",
             "SourceServer",
             server.server_id,
         )
@@ -101,13 +101,6 @@ def _detach(account: Account, server: SourceServer) -> None:
     if server.template_id and account.knobs.disconnected_template == "deleted":
         account.compute.delete_template(server.server_id, server.template_id)
         server.template_id = ""
-
-
-def _record_revert(account: Account, server: SourceServer, state: str) -> None:
-    if server.state == "CUTTING_OVER":
-        server.last_cutover.reverted_at = account.now
-    elif state == "READY_FOR_TEST":
-        server.last_test.reverted_at = account.now
 
 
 def _set(account: Account, server: SourceServer, state: str, by: str) -> None:

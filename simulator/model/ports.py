@@ -39,6 +39,19 @@ class LaunchResult:
     error: str = ""
 
 
+@dataclass(slots=True)
+class Instance:
+    """A launched instance as the side that launched it knows it; what others do to it is not seen."""
+
+    instance_id: str
+    server_id: str
+    instance_type: str
+    tags: dict[str, str]
+    state: str = "running"
+    status: str = "initializing"
+    ssm: str = "offline"
+
+
 @dataclass(frozen=True, slots=True)
 class NativeEvent:
     """An event of source `aws.mgn`, one server each (mgn.md §4.1)."""
@@ -85,6 +98,11 @@ ObjectDone = Callable[[tuple[str, str]], None]
 class Compute(Protocol):
     """EC2 as MGN uses it. Work for one server happens in the order it was given; `done` may come from any thread."""
 
+    @property
+    def instances(self) -> Mapping[str, Instance]:
+        """All instances launched, by id, those terminated too."""
+        ...
+
     def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
         """Create launch templates; returns template id by server id."""
         ...
@@ -105,6 +123,10 @@ class Compute(Protocol):
         """Terminate; `done` gets an empty text, or why it failed."""
         ...
 
+    def clear(self) -> None:
+        """Take away whatever was made and is still there."""
+        ...
+
 
 class ObjectStore(Protocol):
     """S3 as imports and exports use it; `done` gets the text read and an error text, one of them empty."""
@@ -113,8 +135,16 @@ class ObjectStore(Protocol):
 
     def write(self, bucket: str, key: str, text: str, done: ObjectDone) -> None: ...
 
+    def clear(self) -> None:
+        """Forget objects kept in memory; those in a real store belong to their owner."""
+        ...
+
 
 class EventBus(Protocol):
     """Where native events go; best effort."""
 
     def publish(self, event: NativeEvent) -> None: ...
+
+    def clear(self) -> None:
+        """Forget events kept in memory; those sent are sent."""
+        ...

@@ -12,7 +12,6 @@ class Quotas(BaseModel):
     servers_per_job: int = Field(200, ge=1, description="source servers in one job")
     servers_in_active_jobs: int = Field(200, ge=1, description="source servers in all active jobs together")
     replicating_servers: int = Field(150, ge=1, description="active source servers, adjustable (L-9A599620)")
-    enforce_replicating_servers: bool = Field(False, description="refuse StartReplication over the quota above")
     unarchived_servers: int = Field(4_000, ge=1, description="non-archived source servers, adjustable (L-50980698)")
     servers_per_application: int = Field(200, ge=1)
     applications_per_wave: int = Field(1_000, ge=1)

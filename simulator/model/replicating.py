@@ -1,5 +1,7 @@
 """How replication proceeds, is interrupted and ends (mgn.md §1.4)."""
 
+from math import inf
+
 from simulator.model import native_events
 from simulator.model.account import Account
 from simulator.model.server import SourceServer
@@ -24,7 +26,6 @@ _NEXT = {
     "BACKLOG": "CREATING_SNAPSHOT",
     "CREATING_SNAPSHOT": "CONTINUOUS",
 }
-_OFF = frozenset({"STOPPED", "DISCONNECTED"})
 
 
 def begin(account: Account, server: SourceServer) -> None:
@@ -42,7 +43,7 @@ def begin(account: Account, server: SourceServer) -> None:
 
 
 def enter(account: Account, server: SourceServer, state: str, lasts: float | None = None) -> None:
-    """Go into a replication state and plan its end; `lasts` overrides the usual duration in simulated seconds."""
+    """Go into a replication state and plan its end; `lasts` overrides the usual simulated seconds, inf is for good."""
     replication = server.replication
     if replication.state == "CONTINUOUS" and state != "CONTINUOUS":
         replication.continuous_at = account.now
@@ -55,7 +56,7 @@ def enter(account: Account, server: SourceServer, state: str, lasts: float | Non
         replication.first_byte_at = account.now
     if state == "CONTINUOUS":
         _settle(account, server)
-    if seconds is not None:
+    if seconds is not None and seconds < inf:
         epoch = replication.epoch
         account.after(seconds, lambda: _proceed(account, server, epoch))
     account.notice("replication", server=server.server_id, state=state)
@@ -63,11 +64,10 @@ def enter(account: Account, server: SourceServer, state: str, lasts: float | Non
 
 
 def stall(account: Account, server: SourceServer, error: str, raw_error: str = "") -> bool:
-    """Replication stops making progress; False when there is none to stall."""
-    if server.replication.state in _OFF or server.replication.state == "STALLED":
+    """Replication stops making progress; False when it makes none."""
+    if not server.replication.active or server.replication.state in ("STALLED", "PAUSED"):
         return False
-    if server.replication.state != "PAUSED":
-        _hold(account, server)
+    _hold(account, server)
     server.replication.error, server.replication.raw_error = error, raw_error or f"simulated: {error}"
     enter(account, server, "STALLED")
     native_events.stalled(account, server, True)
@@ -82,7 +82,15 @@ def heal(account: Account, server: SourceServer) -> None:
 
 
 def retry(account: Account, server: SourceServer) -> None:
-    """Restart the initiation sequence of a stalled server (RetryDataReplication)."""
+    """The initiation sequence of a stalled server restarts at the next handshake (RetryDataReplication)."""
+    beat, epoch = server.timings.heartbeat, server.replication.epoch
+    seconds = beat - (account.now - server.added_at) % beat
+    server.replication.next_attempt_at = account.after(seconds, lambda: _try_again(account, server, epoch))
+
+
+def _try_again(account: Account, server: SourceServer, epoch: int) -> None:
+    if server.replication.epoch != epoch or server.server_id not in account.servers:
+        return
     native_events.stalled(account, server, False)
     if server.replication.launchable:
         _release(account, server)
@@ -121,6 +129,7 @@ def clear_hold(server: SourceServer) -> None:
     replication = server.replication
     replication.held_state, replication.held_remaining, replication.held_progress = "", None, 0.0
     replication.error = replication.raw_error = ""
+    replication.next_attempt_at = None
 
 
 def progress(server: SourceServer, now: float) -> float:

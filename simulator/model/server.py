@@ -7,6 +7,7 @@ from simulator.model.timings import Timings
 
 Phase = Literal["test", "cutover"]
 GIB = 1024**3
+WITHOUT_AGENT = frozenset({"DISCOVERED", "PENDING_INSTALLATION"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class LaunchedInstance:
     first_boot: str = "WAITING"
     status: str = "initializing"
     checked_at: float = 0.0
+    failed_mandatory_actions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,6 +90,12 @@ class Replication:
     error: str = ""
     raw_error: str = ""
     steps_reset: bool = False
+    next_attempt_at: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the service replicates the server, interrupted or not."""
+        return self.state not in ("STOPPED", "DISCONNECTED")
 
 
 @dataclass(slots=True)
@@ -116,7 +124,7 @@ class SourceServer:
     last_cutover: PhaseRecord = field(default_factory=PhaseRecord)
     launched: LaunchedInstance | None = None
     job_id: str = ""
-    launches: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
     application: Application | None = None
     template_id: str = ""
     launch_settings: dict[str, Any] = field(default_factory=dict)
@@ -124,10 +132,18 @@ class SourceServer:
     replication_settings: dict[str, Any] = field(default_factory=dict)
     actions: dict[str, dict[str, Any]] = field(default_factory=dict)
     source_action_results: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed_mandatory_actions: tuple[str, ...] = ()
     ready_for_test_announced: bool = False
     static_json: str = ""
 
     def record(self, phase: Phase) -> PhaseRecord:
         """The record of the last test or cutover."""
         return self.last_test if phase == "test" else self.last_cutover
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent was installed on it."""
+        return self.replication_type == "AGENT_BASED" and self.state not in WITHOUT_AGENT
+
+    def runs(self, instance: LaunchedInstance) -> bool:
+        """Whether that instance is still the launched one."""
+        return self.launched is instance and instance.status != "terminated"

@@ -144,9 +144,10 @@ def _announce(account: Account, job: Job) -> None:
 
 def _mark(account: Account, server: SourceServer, phase: Phase | None, job: Job) -> None:
     server.job_id = job.job_id
+    kind = phase or "terminate"
+    server.attempts[kind] = job.participants[server.server_id].attempt = server.attempts.get(kind, 0) + 1
     if phase is None:
         return
-    server.launches[phase] = job.participants[server.server_id].attempt = server.launches.get(phase, 0) + 1
     record = server.record(phase)
     record.initiated_at, record.job_id = account.now, job.job_id
     # Set when the call is accepted, before any instance exists (mgn.md §1.3).

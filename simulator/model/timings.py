@@ -1,6 +1,12 @@
 """How long each step takes, in simulated seconds (mgn.md §3 gives only orders of magnitude, hence all settable)."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
+
+LONGEST = 3650 * 86_400  # simulated seconds; what is planned stays a date
+Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Interval = Annotated[float, Field(gt=0, le=LONGEST)]
 
 
 class Timings(BaseModel):
@@ -8,20 +14,20 @@ class Timings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    job_pending: float = Field(30, ge=0, description="job PENDING before it starts")
-    cleanup: float = Field(20, ge=0, description="deleting the earlier instance at the start of a launch")
-    snapshot: float = Field(120, ge=0, description="snapshot taken for a launch")
-    conversion: float = Field(240, ge=0, description="conversion server at work")
-    launch: float = Field(60, ge=0, description="launching the target instance")
-    boot: float = Field(120, ge=0, description="from launched to first boot SUCCEEDED")
-    action: float = Field(60, ge=0, description="one post-launch action, after the boot")
-    terminate: float = Field(60, ge=0, description="terminating one target instance")
+    job_pending: Seconds = Field(30, description="job PENDING before it starts")
+    cleanup: Seconds = Field(20, description="deleting the earlier instance at the start of a launch")
+    snapshot: Seconds = Field(120, description="snapshot taken for a launch")
+    conversion: Seconds = Field(240, description="conversion server at work")
+    launch: Seconds = Field(60, description="launching the target instance")
+    boot: Seconds = Field(120, description="from launched to first boot SUCCEEDED")
+    action: Seconds = Field(60, description="one post-launch action, after the boot")
+    terminate: Seconds = Field(60, description="terminating one target instance")
     jitter: float = Field(0, ge=0, lt=1, description="each duration varies by up to this fraction either way")
-    initiation: float = Field(660, ge=0, description="all replication initiation steps together")
-    initial_sync: float = Field(3600, ge=0, description="first full copy")
-    backlog: float = Field(120, ge=0, description="flushing the backlog after a sync or an interruption")
-    first_snapshot: float = Field(120, ge=0, description="first launchable snapshot")
-    snapshot_interval: float = Field(600, gt=0, description="between snapshots in continuous replication")
-    shipping_cycle: float = Field(3600, gt=0, description="one cycle of agentless snapshot shipping")
-    heartbeat: float = Field(60, gt=0, description="between two handshakes of the agent")
-    transfer: float = Field(30, ge=0, description="one import or export task")
+    initiation: Seconds = Field(660, description="all replication initiation steps together")
+    initial_sync: Seconds = Field(3600, description="first full copy")
+    backlog: Seconds = Field(120, description="flushing the backlog after a sync or an interruption")
+    first_snapshot: Seconds = Field(120, description="first launchable snapshot")
+    snapshot_interval: Interval = Field(600, description="between snapshots in continuous replication")
+    shipping_cycle: Interval = Field(3600, description="one cycle of agentless snapshot shipping")
+    heartbeat: Interval = Field(60, description="between two handshakes of the agent")
+    transfer: Seconds = Field(30, description="one import or export task")

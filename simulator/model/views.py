@@ -1,12 +1,13 @@
 """Source servers as the service shows them (mgn.md §1.2)."""
 
 import json
+from math import inf
 from typing import Any
 
 from simulator.model.account import Account
 from simulator.model.formats import datetime_text, duration_text
 from simulator.model.replicating import INITIATION_STEPS, progress
-from simulator.model.server import GIB, PhaseRecord, Replication, SourceServer
+from simulator.model.server import GIB, WITHOUT_AGENT, PhaseRecord, Replication, SourceServer
 
 View = dict[str, Any]
 
@@ -123,16 +124,17 @@ def _lifecycle(account: Account, server: SourceServer) -> View:
     style = account.knobs.timestamps
     replication = server.replication
     end = account.now if replication.ended_at is None else replication.ended_at
-    connected = replication.state not in ("DISCONNECTED", "STALLED") and server.state != "DISCOVERED"
-    beat = server.timings.heartbeat
-    seen = (account.now - (account.now - server.added_at) % beat) if connected else replication.since
     view: View = {
         "addedToServiceDateTime": datetime_text(server.added_at, style),
-        "lastSeenByServiceDateTime": datetime_text(seen, style),
         "lastTest": _phase(server.last_test, style),
         "lastCutover": _phase(server.last_cutover, style),
         "state": server.state,
     }
+    if server.state not in WITHOUT_AGENT:
+        connected = replication.state not in ("DISCONNECTED", "STALLED")
+        beat = server.timings.heartbeat
+        seen = (account.now - (account.now - server.added_at) % beat) if connected else replication.since
+        view["lastSeenByServiceDateTime"] = datetime_text(seen, style)
     if replication.first_byte_at is not None:
         view["firstByteDateTime"] = datetime_text(replication.first_byte_at, style)
         view["elapsedReplicationDuration"] = duration_text(end - replication.first_byte_at)
@@ -165,13 +167,16 @@ def _replication(account: Account, server: SourceServer) -> View:
     if lag is not None:
         view["lagDuration"] = duration_text(lag)
         view["lastSnapshotDateTime"] = datetime_text(_last_snapshot(account, server, lag), style)
-    if replication.due is not None and replication.state != "INITIATING":
+    if replication.due is not None and replication.due < inf and replication.state != "INITIATING":
         view["etaDateTime"] = datetime_text(replication.due, style)
     if replication.started_at is not None:
         view["dataReplicationInitiation"] = {
             "startDateTime": datetime_text(replication.started_at, style),
             "steps": _steps(replication, account.now, server),
         }
+        if replication.next_attempt_at is not None:
+            next_attempt = datetime_text(replication.next_attempt_at, style)
+            view["dataReplicationInitiation"]["nextAttemptDateTime"] = next_attempt
     if replication.error:
         view["dataReplicationError"] = {"error": replication.error, "rawError": replication.raw_error}
     return view

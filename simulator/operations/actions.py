@@ -3,6 +3,7 @@
 from typing import Any
 
 from simulator.model.account import Account
+from simulator.model.defaults import ACTION
 from simulator.model.errors import conflict, invalid
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
@@ -32,10 +33,7 @@ def put_action(account: Account, request: Request) -> View:
         raise conflict(f"Maximum of {account.quotas.actions_per_owner} actions reached")
     kept = ("sourceServerID", "launchConfigurationTemplateID", "accountID")
     actions[action_id] = {
-        "active": True,
-        "documentVersion": "$DEFAULT",
-        "mustSucceedForCutover": False,
-        "timeoutSeconds": 3600,
+        **ACTION,
         **{name: value for name, value in request.items() if name not in kept},
     }
     return actions[action_id]
@@ -43,8 +41,8 @@ def put_action(account: Account, request: Request) -> View:
 
 def list_actions(account: Account, request: Request) -> View:
     wanted = (request.get("filters") or {}).get("actionIDs")
-    found = [action for key, action in _actions(account, request).items() if not wanted or key in wanted]
-    found.sort(key=lambda action: action["order"])
+    actions = _actions(account, request).items()
+    found = sorted((action["order"], action) for key, action in actions if not wanted or key in wanted)
     return listed(*numbered_page(found, request, account.knobs.default_page_size))
 
 

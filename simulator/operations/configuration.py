@@ -9,7 +9,7 @@ from simulator.model.ports import TemplateChange
 from simulator.model.server import SourceServer
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
-from simulator.operations.paging import numbered_page
+from simulator.operations.paging import kept_page
 
 LAUNCH_TEMPLATE = "LaunchConfigurationTemplate"
 REPLICATION_TEMPLATE = "ReplicationConfigurationTemplate"
@@ -98,8 +98,7 @@ def _create(account: Account, kind: str, settings: dict[str, Any], tags: dict[st
     }
     if kind == LAUNCH_TEMPLATE:
         template["ec2LaunchTemplateID"] = account.ids.new("lt")
-    account.kept(kind)[identifier] = template
-    return template
+    return account.keep(kind, identifier, template)
 
 
 def _create_operation(kind: str, base: dict[str, Any]) -> Operation:
@@ -121,8 +120,10 @@ def _update_operation(kind: str) -> Operation:
 def _describe_operation(kind: str) -> Operation:
     def run(account: Account, request: Request) -> View:
         ids = request.get(f"{_IDS[kind]}s")
-        chosen = [account.resource(kind, each) for each in ids] if ids else list(account.kept(kind).values())
-        return listed(*numbered_page(chosen, request, account.knobs.default_page_size))
+        for each in ids or ():
+            account.resource(kind, each)
+        chosen = [template for identifier, template in account.kept(kind).items() if not ids or identifier in ids]
+        return listed(*kept_page(chosen, request, account.knobs.default_page_size))
 
     return run
 

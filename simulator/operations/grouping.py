@@ -17,7 +17,7 @@ from simulator.model.grouping import (
 )
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
-from simulator.operations.paging import numbered_page
+from simulator.operations.paging import kept_page
 
 
 def _create(kind: str) -> Operation:
@@ -76,7 +76,7 @@ def _list(kind: str) -> Operation:
             and filters.get("isArchived", group["isArchived"]) == group["isArchived"]
             and (not waves or group.get("waveID") in waves)
         ]
-        chosen, token = numbered_page(found, request, account.knobs.default_page_size)
+        chosen, token = kept_page(found, request, account.knobs.default_page_size)
         return listed([group_view(account, kind, group) for group in chosen], token)
 
     return run

@@ -6,7 +6,7 @@ from simulator.model.account import Account
 from simulator.model.errors import conflict, invalid
 from simulator.model.formats import parse_datetime
 from simulator.model.job import Job
-from simulator.model.job_views import job_view, log_views
+from simulator.model.job_views import job_view, numbered_log
 from simulator.model.server import Phase
 from simulator.model.starting import start_job
 from simulator.model.views import View
@@ -33,15 +33,25 @@ def describe_jobs(account: Account, request: Request) -> View:
         request,
         account.knobs.default_page_size,
         lambda job: -job.sequence,
-        _created_between(filters.get("fromDate"), filters.get("toDate")),
+        _created_between(filters),
     )
     return listed([job_view(account, job) for job in found], token)
 
 
-def _created_between(start: str | None, end: str | None) -> Callable[[Job], bool]:
-    earliest = parse_datetime(start) if start else float("-inf")
-    latest = parse_datetime(end) if end else float("inf")
+def _created_between(filters: Request) -> Callable[[Job], bool]:
+    earliest, latest = _moment(filters, "fromDate", float("-inf")), _moment(filters, "toDate", float("inf"))
     return lambda job: earliest <= job.created_at <= latest
+
+
+def _moment(filters: Request, name: str, otherwise: float) -> float:
+    text = filters.get(name)
+    if text is None:
+        return otherwise
+    try:
+        return parse_datetime(text)
+    except ValueError as error:
+        # The model's pattern lets the 30th of February through.
+        raise invalid(f"No such date: {text}", {f"filters.{name}": "Member must be a date of the calendar"}) from error
 
 
 def describe_job_log_items(account: Account, request: Request) -> View:
@@ -49,7 +59,7 @@ def describe_job_log_items(account: Account, request: Request) -> View:
     if job is None:
         # ResourceNotFoundException is not modelled on this operation (mgn.md §2.2).
         raise invalid(f"Job with id {request['jobID']} not found", {"jobID": "no such job"})
-    items, token = numbered_page(log_views(account, job), request, account.knobs.default_page_size)
+    items, token = numbered_page(numbered_log(account, job), request, account.knobs.default_page_size)
     return listed(items, token)
 
 

@@ -1,4 +1,4 @@
-"""Pages of a list with opaque tokens that survive insertions and refuse another query's token."""
+"""Pages of a list with opaque tokens that survive insertions and deletions and refuse another query's token."""
 
 import base64
 import binascii
@@ -13,6 +13,7 @@ from simulator.model.errors import invalid
 
 T = TypeVar("T")
 Request = Mapping[str, Any]
+Resource = dict[str, Any]
 
 
 def page(
@@ -32,11 +33,15 @@ def page(
     return found[:size], _write(position(found[size - 1]), request)
 
 
-def numbered_page(items: Iterable[T], request: Request, default_size: int) -> tuple[list[T], str | None]:
-    """A page of a list whose order alone tells the position."""
-    numbered = list(enumerate(items))
-    found, token = page(numbered, request, default_size, lambda pair: pair[0])
+def numbered_page(items: Iterable[tuple[int, T]], request: Request, default_size: int) -> tuple[list[T], str | None]:
+    """A page of items that come with rising numbers, which stay theirs as other items come and go."""
+    found, token = page(list(items), request, default_size, lambda pair: pair[0])
     return [item for _, item in found], token
+
+
+def kept_page(kept: Iterable[Resource], request: Request, default_size: int) -> tuple[list[Resource], str | None]:
+    """A page of kept resources, the oldest first."""
+    return numbered_page(((resource["number"], resource) for resource in kept), request, default_size)
 
 
 def _write(position: int, request: Request) -> str:
@@ -47,7 +52,7 @@ def _write(position: int, request: Request) -> str:
 def _read(token: str, request: Request) -> int:
     try:
         position, query = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         position, query = None, None
     if not isinstance(position, int) or query != _query(request):
         raise invalid("Invalid pagination token", {"nextToken": "not a token of this query"})

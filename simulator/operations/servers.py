@@ -1,6 +1,6 @@
 """Operations on source servers and their replication (mgn.md §2.1, §2.3)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from simulator.model import lifecycle, replicating
@@ -10,8 +10,6 @@ from simulator.model.server import SourceServer
 from simulator.model.views import View, server_json, server_view
 from simulator.operations.answers import Operation, Request, TextItems
 from simulator.operations.paging import page
-
-_REPLICATING_OFF = frozenset({"STOPPED", "DISCONNECTED"})
 
 
 def describe_source_servers(account: Account, request: Request) -> TextItems:
@@ -78,8 +76,8 @@ def start_replication(account: Account, request: Request) -> View:
     if server.archived or server.replication.state != "STOPPED":
         raise account.wrong_state(server, f"StartReplication while {server.replication.state}")
     quotas = account.quotas
-    active = sum(1 for other in account.servers.values() if other.replication.state not in _REPLICATING_OFF)
-    if quotas.enforce_replicating_servers and active >= quotas.replicating_servers:
+    active = sum(1 for other in account.servers.values() if other.replication.active)
+    if active >= quotas.replicating_servers:
         raise over_quota(
             "ServiceQuotaExceededException",
             f"Maximum of {quotas.replicating_servers} active source servers reached",
@@ -124,7 +122,7 @@ def retry_data_replication(account: Account, request: Request) -> View:
 
 def _replicating(account: Account, request: Request, action: str) -> SourceServer:
     server = account.server(request["sourceServerID"])
-    if server.replication.state in _REPLICATING_OFF:
+    if not server.replication.active:
         raise account.wrong_state(server, f"{action} while {server.replication.state}")
     return server
 
@@ -139,10 +137,14 @@ def _change(change: Callable[[Account, SourceServer], None]) -> Operation:
 
 
 def server_names(account: Account, request: Request) -> Iterable[str]:
-    """Names by which a fault may mean the servers a request names."""
-    ids = request.get("sourceServerIDs") or (request.get("filters") or {}).get("sourceServerIDs") or ()
-    for server_id in (*ids, request.get("sourceServerID")):
-        if server := account.servers.get(server_id or ""):
+    """Names by which a fault may mean the servers a request names, which nobody has checked yet."""
+    filters = request.get("filters")
+    asked = [request.get("sourceServerID")]
+    for place in (request, filters if isinstance(filters, Mapping) else {}):
+        ids = place.get("sourceServerIDs")
+        asked += ids if isinstance(ids, list | tuple) else ()
+    for server_id in asked:
+        if isinstance(server_id, str) and (server := account.servers.get(server_id)):
             yield from (server.server_id, server.name, server.hardware.hostname)
 
 

@@ -6,7 +6,7 @@ from simulator.model.formats import datetime_text
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.configuration import create_default_templates
-from simulator.operations.paging import numbered_page
+from simulator.operations.paging import kept_page, numbered_page
 
 CONNECTOR, VCENTER = "Connector", "VcenterClient"
 
@@ -20,7 +20,7 @@ def initialize_service(account: Account, request: Request) -> View:
 
 def list_managed_accounts(account: Account, request: Request) -> View:
     accounts = [{"accountId": each} for each in account.managed_accounts]
-    return listed(*numbered_page(accounts, request, account.knobs.default_page_size))
+    return listed(*numbered_page(enumerate(accounts), request, account.knobs.default_page_size))
 
 
 def create_connector(account: Account, request: Request) -> View:
@@ -36,8 +36,7 @@ def create_connector(account: Account, request: Request) -> View:
     }
     if "ssmCommandConfig" in request:
         connector["ssmCommandConfig"] = dict(request["ssmCommandConfig"])
-    account.kept(CONNECTOR)[identifier] = connector
-    return connector
+    return account.keep(CONNECTOR, identifier, connector)
 
 
 def update_connector(account: Account, request: Request) -> View:
@@ -55,13 +54,13 @@ def delete_connector(account: Account, request: Request) -> View:
 def list_connectors(account: Account, request: Request) -> View:
     wanted = (request.get("filters") or {}).get("connectorIDs")
     found = [connector for key, connector in account.kept(CONNECTOR).items() if not wanted or key in wanted]
-    return listed(*numbered_page(found, request, account.knobs.default_page_size))
+    return listed(*kept_page(found, request, account.knobs.default_page_size))
 
 
 def describe_vcenter_clients(account: Account, request: Request) -> View:
     seen = {"lastSeenDatetime": datetime_text(account.now, account.knobs.timestamps)}
     clients = [{**client, **seen} for client in account.kept(VCENTER).values()]
-    return listed(*numbered_page(clients, request, account.knobs.default_page_size))
+    return listed(*kept_page(clients, request, account.knobs.default_page_size))
 
 
 def delete_vcenter_client(account: Account, request: Request) -> View:

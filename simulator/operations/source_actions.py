@@ -7,7 +7,7 @@ from simulator.model.account import Account
 from simulator.model.errors import not_found
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
-from simulator.operations.paging import numbered_page
+from simulator.operations.paging import kept_page, numbered_page
 from simulator.operations.service import CONNECTOR
 
 ACTION, JOB = "RemoteSourceAction", "RemoteSourceActionJob"
@@ -24,8 +24,7 @@ def create_action(account: Account, request: Request) -> View:
         **_settings(request),
         "tags": dict(request.get("tags") or {}),
     }
-    account.kept(ACTION)[identifier] = action
-    return action
+    return account.keep(ACTION, identifier, action)
 
 
 def update_action(account: Account, request: Request) -> View:
@@ -54,7 +53,7 @@ def start_job(account: Account, request: Request) -> View:
     for arn in request["sourceServerArns"]:
         account.server(arn.rpartition("/")[2])
     identifier = account.ids.new("rsajob")
-    job = {
+    new = {
         _ID[JOB]: identifier,
         "arn": account.ids.arn("remote-source-action-job", identifier),
         "status": "PENDING",
@@ -68,7 +67,7 @@ def start_job(account: Account, request: Request) -> View:
             for action in request["remoteSourceActionArns"]
         ],
     }
-    account.kept(JOB)[identifier] = job
+    job = account.keep(JOB, identifier, new)
     account.after(account.timings.job_pending, lambda: _run(account, job))
     return {"remoteSourceActionJob": job}
 
@@ -106,8 +105,8 @@ def list_invocations(account: Account, request: Request) -> View:
         )
     }
     found = [
-        invocation
-        for invocation in account.resource(JOB, request[_ID[JOB]])["invocations"]
+        (number, invocation)
+        for number, invocation in enumerate(account.resource(JOB, request[_ID[JOB]])["invocations"])
         if all(not values or invocation[member] in values for member, values in wanted.items())
     ]
     return listed(*numbered_page(found, request, account.knobs.default_page_size))
@@ -115,14 +114,16 @@ def list_invocations(account: Account, request: Request) -> View:
 
 def list_results(account: Account, request: Request) -> View:
     results = account.server(request["sourceServerID"]).source_action_results
-    return listed(*numbered_page(results.values(), request, account.knobs.default_page_size))
+    # In the order of their actions: those that ran again keep their places.
+    found = sorted((account.resource(ACTION, action_id)["number"], result) for action_id, result in results.items())
+    return listed(*numbered_page(found, request, account.knobs.default_page_size))
 
 
 def _list(kind: str) -> Operation:
     def run(account: Account, request: Request) -> View:
         wanted = (request.get("filters") or {}).get(f"{_ID[kind]}s")
         found = [each for key, each in account.kept(kind).items() if not wanted or key in wanted]
-        return listed(*numbered_page(found, request, account.knobs.default_page_size))
+        return listed(*kept_page(found, request, account.knobs.default_page_size))
 
     return run
 

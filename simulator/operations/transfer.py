@@ -10,7 +10,7 @@ from simulator.model.meeting import meet
 from simulator.model.ports import ObjectDone
 from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
-from simulator.operations.paging import numbered_page
+from simulator.operations.paging import kept_page, numbered_page
 
 IMPORT, EXPORT = "Import", "Export"
 _ID = {IMPORT: "importID", EXPORT: "exportID"}
@@ -72,8 +72,7 @@ def _task(account: Account, kind: str, request: Request, **members: Any) -> dict
         "tags": dict(request.get("tags") or {}),
         **members,
     }
-    account.kept(kind)[identifier] = task
-    return task
+    return account.keep(kind, identifier, task)
 
 
 def _begin(task: dict[str, Any]) -> None:
@@ -109,7 +108,7 @@ def _list(kind: str) -> Operation:
     def run(account: Account, request: Request) -> View:
         wanted = (request.get("filters") or {}).get(f"{_ID[kind]}s")
         tasks = [task for key, task in account.kept(kind).items() if not wanted or key in wanted]
-        found, token = numbered_page(tasks, request, account.knobs.default_page_size)
+        found, token = kept_page(tasks, request, account.knobs.default_page_size)
         return listed([_view(account, task) for task in found], token)
 
     return run
@@ -121,7 +120,7 @@ def _list_errors(kind: str) -> Operation:
         if task is None:
             # ResourceNotFoundException is not modelled on these operations.
             raise invalid(f"No such {kind.lower()}", {_ID[kind]: f"{request[_ID[kind]]} not found"})
-        return listed(*numbered_page(task["errors"], request, account.knobs.default_page_size))
+        return listed(*numbered_page(enumerate(task["errors"]), request, account.knobs.default_page_size))
 
     return run
 

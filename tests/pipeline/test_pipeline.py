@@ -51,7 +51,7 @@ def launches(world: World) -> Counter[tuple[str, str]]:
 
 
 def running_instances(world: World) -> int:
-    return sum(instance.state == "running" for instance in world.simulator.compute.instances.values())  # type: ignore[attr-defined]
+    return sum(instance.state == "running" for instance in world.simulator.compute.instances.values())
 
 
 def assert_invariants(world: World) -> None:

@@ -1,6 +1,7 @@
 """What the simulator's tests share: ways to make a simulator, a client of it, and servers in a chosen state."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ class World:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
-        self.mgn: Any = make_client(simulator)
+
+    @cached_property
+    def mgn(self) -> Any:
+        """The client; made when first used, as that is dear."""
+        return make_client(self.simulator)
 
     @property
     def ids(self) -> list[str]:
@@ -65,7 +70,7 @@ class World:
 
 
 Simulate = Callable[..., World]
-Refused = Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]]
+Refused = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -83,12 +88,14 @@ def simulate() -> Simulate:
 
 @pytest.fixture
 def refused() -> Refused:
-    """Makes a call that must fail and gives the error response."""
+    """Makes a call that must fail with the given error code and words; gives the error response."""
 
-    def call(operation: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    def call(operation: Callable[..., Any], parameters: dict[str, Any], code: str, words: str = "") -> dict[str, Any]:
         with pytest.raises(ClientError) as caught:
             operation(**parameters)
         response: Any = caught.value.response
+        assert response["Error"]["Code"] == code
+        assert words in response["Error"]["Message"]
         return dict(response)
 
     return call

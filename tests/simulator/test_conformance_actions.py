@@ -30,9 +30,11 @@ def test_order_is_unique_and_custom(simulate: Any, refused: Any) -> None:
     world = simulate()
     call = {"sourceServerID": world.ids[0], **ACTION}
     world.mgn.put_source_server_action(**call)
-    assert refused(world.mgn.put_source_server_action, {**call, "actionID": "b"})["fieldList"][0]["name"] == "order"
+    error = refused(world.mgn.put_source_server_action, {**call, "actionID": "b"}, "ValidationException")
+    assert error["fieldList"][0]["name"] == "order"
     # botocore itself refuses too small numbers, the service too large ones.
-    assert refused(world.mgn.put_source_server_action, {**call, "order": 10_001})["fieldList"][0]["name"] == "order"
+    error = refused(world.mgn.put_source_server_action, {**call, "order": 10_001}, "ValidationException")
+    assert error["fieldList"][0]["name"] == "order"
 
 
 def test_actions_run_after_the_boot_and_show_in_the_job(simulate: Any) -> None:
@@ -64,7 +66,7 @@ def test_failed_mandatory_action_prevents_finalize(simulate: Any, refused: Any) 
     world.simulator.advance(600)
     status = statuses(world, job_id)["postLaunchActionsLaunchStatusList"][0]
     assert (status["executionStatus"], status["failureReason"]) == ("FAILED", "disk full")
-    assert refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]})["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]}, "ConflictException", "Check disk")
 
 
 def test_error_after_a_failed_mandatory_action_is_a_knob(simulate: Any, refused: Any) -> None:
@@ -74,8 +76,7 @@ def test_error_after_a_failed_mandatory_action_is_a_knob(simulate: Any, refused:
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
     world.launch("cutover", world.ids[0])
     world.simulator.advance(600)
-    error = refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]})
-    assert error["Error"]["Code"] == "ValidationException"
+    refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]}, "ValidationException", "Check disk")
 
 
 def test_failed_optional_action_does_not(simulate: Any) -> None:
@@ -111,7 +112,7 @@ def test_deployment_chooses_the_phase(simulate: Any, deployment: str, runs: bool
 
 
 def test_template_actions_reach_new_servers_of_their_system(simulate: Any) -> None:
-    """§2.4 [inferred]: template actions are defaults of servers added later, by operating system."""
+    """§2.4 [ours]: template actions are defaults of servers added later, by operating system."""
     from simulator.scenario import ServerSpec
 
     world = simulate("READY_FOR_TEST")
@@ -125,3 +126,36 @@ def test_template_actions_reach_new_servers_of_their_system(simulate: Any) -> No
     assert world.mgn.list_source_server_actions(sourceServerID=world.ids[0])["items"] == []
     world.mgn.remove_template_action(launchConfigurationTemplateID=template, actionID="any")
     assert len(world.mgn.list_template_actions(launchConfigurationTemplateID=template)["items"]) == 1
+
+
+SLOW = {"timings": {"action": 3600}, "faults": [{"kind": "launch", "at": "actions", "phase": "test"}]}
+
+
+def test_failed_action_of_the_test_instance_does_not_prevent_finalize(simulate: Any) -> None:
+    """§2.4 [model doc]: mustSucceedForCutover is about the instance that is cut over to [inferred]."""
+    world = simulate("READY_FOR_TEST", **SLOW)
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
+    test = world.launch("test", world.ids[0])
+    world.simulator.advance(200)
+    cutover = world.cut_over(world.ids[0])
+    world.simulator.advance(10_000)
+    found = [statuses(world, job)["postLaunchActionsLaunchStatusList"][0]["executionStatus"] for job in (test, cutover)]
+    assert found == ["FAILED", "SUCCESS"]
+    assert world.mgn.finalize_cutover(sourceServerID=world.ids[0])["lifeCycle"]["state"] == "CUTOVER"
+
+
+def test_action_of_a_terminated_instance_fails(simulate: Any) -> None:
+    """§3 [ours]: nothing runs on an instance that is gone; what ran before keeps its result."""
+    world = simulate("READY_FOR_TEST", timings={"action": 3600})
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
+    world.mgn.put_source_server_action(sourceServerID=world.ids[0], **{**ACTION, "actionID": "b", "order": 1002})
+    job_id = world.launch("test", world.ids[0])
+    world.simulator.advance(3800)
+    world.mark(world.ids[0], "READY_FOR_TEST")
+    world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
+    world.simulator.advance(10_000)
+    found = statuses(world, job_id)["postLaunchActionsLaunchStatusList"]
+    assert [(each["executionStatus"], each.get("failureReason")) for each in found] == [
+        ("SUCCESS", None),
+        ("FAILED", "the instance is gone"),
+    ]

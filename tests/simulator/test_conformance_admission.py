@@ -11,8 +11,7 @@ def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: An
     """§2.2 [field WS]: one busy server refuses all, nothing starts."""
     world = simulate()
     world.mgn.start_test(sourceServerIDs=world.ids[:1])
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
-    assert (error["Error"]["Code"], error["Error"]["Message"]) == ("ConflictException", BUSY)
+    refused(world.mgn.start_test, {"sourceServerIDs": world.ids}, "ConflictException", BUSY)
     assert world.state(world.ids[2]) == "READY_FOR_TEST"
 
 
@@ -22,7 +21,7 @@ def test_running_terminate_job_blocks_the_cutover(simulate: Any, refused: Any) -
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_CUTOVER")
     world.mgn.terminate_target_instances(sourceServerIDs=world.ids)
-    assert refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids})["Error"]["Message"] == BUSY
+    refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids}, "ConflictException", BUSY)
 
 
 def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
@@ -40,15 +39,20 @@ def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quotas", "first", "second"),
-    [({"active_jobs": 1}, 1, 1), ({"servers_per_job": 1}, 1, 2), ({"servers_in_active_jobs": 2}, 1, 2)],
+    ("quotas", "first", "second", "words"),
+    [
+        ({"active_jobs": 1}, 1, 1, "Maximum of 1 concurrent jobs"),
+        ({"servers_per_job": 1}, 1, 2, "A job takes 1 source servers at most"),
+        ({"servers_in_active_jobs": 2}, 1, 2, "Maximum of 2 source servers in all active jobs"),
+    ],
 )
-def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first: int, second: int) -> None:
+def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first: int, second: int, words: str) -> None:
     """§5 [docs GR-mgn]: 20 jobs, 200 servers a job, 200 in all active jobs; the error class [inferred]."""
     world = simulate(quotas=quotas)
     world.mgn.start_test(sourceServerIDs=world.ids[:first])
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids[first : first + second]})
-    assert error["Error"]["Code"] == "ConflictException"
+    asked = {"sourceServerIDs": world.ids[first : first + second]}
+    refused(world.mgn.start_test, asked, "ConflictException", words)
+    assert len(world.mgn.describe_jobs()["items"]) == 1
 
 
 def test_default_quotas_are_the_published_ones(simulate: Any) -> None:
@@ -60,8 +64,8 @@ def test_default_quotas_are_the_published_ones(simulate: Any) -> None:
 def test_quota_error_class_is_a_knob(simulate: Any, refused: Any) -> None:
     """§2.2 [model]: 402 is not modelled on the starters, hence a knob."""
     world = simulate(quotas={"servers_per_job": 1}, knobs={"quota_error": "ServiceQuotaExceededException"})
-    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
-    assert (error["Error"]["Code"], error["quotaValue"]) == ("ServiceQuotaExceededException", 1)
+    error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids}, "ServiceQuotaExceededException")
+    assert error["quotaValue"] == 1
 
 
 def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: Any) -> None:
@@ -69,13 +73,16 @@ def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: 
     world = simulate(quotas={"active_jobs": 1})
     world.launch("test", world.ids[0])
     world.mgn.terminate_target_instances(sourceServerIDs=world.ids[1:2])
-    refused(world.mgn.start_test, {"sourceServerIDs": world.ids[2:]})
+    refused(world.mgn.start_test, {"sourceServerIDs": world.ids[2:]}, "ConflictException", "concurrent jobs")
     world.simulator.finish_jobs()
     world.mgn.start_test(sourceServerIDs=world.ids[2:])
 
 
-def test_not_launchable_server_cannot_be_launched(simulate: Any, refused: Any) -> None:
-    """§1.4 [model doc]: launchable means lagDuration is not null."""
-    world = simulate(servers=[{"name": "a", "lifecycle": "READY_FOR_TEST", "replication": "INITIATING"}])
+@pytest.mark.parametrize("phase", ["test", "cutover"])
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+def test_not_launchable_server_cannot_be_launched(simulate: Any, refused: Any, phase: str, code: str) -> None:
+    """§1.4 [model doc]: launchable means lagDuration is not null; the error class [inferred]."""
+    servers = [{"name": "a", "lifecycle": f"READY_FOR_{phase.upper()}", "replication": "INITIATING"}]
+    world = simulate(servers=servers, knobs={"lag_null_error": code, "wrong_state_error": "AccessDeniedException"})
     world.simulator.account.servers[world.ids[0]].replication.launchable = False
-    refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
+    refused(getattr(world.mgn, f"start_{phase}"), {"sourceServerIDs": world.ids}, code, "is not launchable")

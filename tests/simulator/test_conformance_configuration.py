@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from simulator.operations import OPERATIONS
+
 TEMPLATE = {
     "stagingAreaSubnetId": "subnet-0123456789abcdef0",
     "associateDefaultSecurityGroup": True,
@@ -155,6 +157,35 @@ def test_template_edit_affects_servers_added_later_only(simulate: Any) -> None:
     assert copies == [False, True]
 
 
+def test_new_server_follows_its_templates_in_every_member(simulate: Any) -> None:
+    """§2.3 [model]: all members both the template and the configuration have; not ids, ARN and tags."""
+    from simulator.scenario import ServerSpec
+
+    world = simulate("READY_FOR_TEST")
+    replication = {
+        "ebsEncryption": "CUSTOM",
+        "ebsEncryptionKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
+        "internetProtocol": "IPV6",
+        "storeSnapshotOnLocalZone": True,
+        "bandwidthThrottling": 7,
+    }
+    launch = {"enableMapAutoTagging": True, "mapAutoTaggingMpeID": "mpe-1", "bootMode": "UEFI"}
+    for kind, settings in (("replication", replication), ("launch", launch)):
+        template = getattr(world.mgn, f"describe_{kind}_configuration_templates")()["items"][0]
+        member = f"{kind}ConfigurationTemplateID"
+        # Past the wire, as an older installed model lacks some of these members.
+        operation = f"Update{kind.capitalize()}ConfigurationTemplate"
+        OPERATIONS[operation](world.simulator.account, {member: template[member], **settings})
+    late = world.simulator.add_servers(ServerSpec(name="late"))[0]
+    account, asked = world.simulator.account, {"sourceServerID": late.server_id}
+    got: Any = OPERATIONS["GetReplicationConfiguration"](account, asked)
+    assert {name: got.get(name) for name in replication} == replication
+    got = OPERATIONS["GetLaunchConfiguration"](account, asked)
+    assert {name: got.get(name) for name in launch} == launch
+    assert not got.keys() & {"arn", "tags", "launchConfigurationTemplateID"}
+    assert got["ec2LaunchTemplateID"] == late.template_id
+
+
 def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any) -> None:
     """§2.4 [model]: 201, id filter, ResourceNotFoundException for unknown ids."""
     world = simulate()
@@ -164,8 +195,8 @@ def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any
     found = world.mgn.describe_launch_configuration_templates(launchConfigurationTemplateIDs=[template])["items"]
     assert (found[0]["bootMode"], found[0]["tags"]) == ("UEFI", {"a": "b"})
     world.mgn.delete_launch_configuration_template(launchConfigurationTemplateID=template)
-    error = refused(world.mgn.describe_launch_configuration_templates, {"launchConfigurationTemplateIDs": [template]})
-    assert error["Error"]["Code"] == "ResourceNotFoundException"
+    wanted = {"launchConfigurationTemplateIDs": [template]}
+    refused(world.mgn.describe_launch_configuration_templates, wanted, "ResourceNotFoundException", template)
 
 
 def test_replication_template_goes_last(simulate: Any, refused: Any) -> None:
@@ -173,6 +204,6 @@ def test_replication_template_goes_last(simulate: Any, refused: Any) -> None:
     world = simulate()
     made = world.mgn.create_replication_configuration_template(**TEMPLATE)["replicationConfigurationTemplateID"]
     call = {"replicationConfigurationTemplateID": made}
-    assert refused(world.mgn.delete_replication_configuration_template, call)["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.delete_replication_configuration_template, call, "ConflictException")
     world.simulator.account.servers.clear()
     world.mgn.delete_replication_configuration_template(**call)

@@ -20,8 +20,9 @@ def test_finished_server_can_be_archived_without_change_of_state(simulate: Any, 
 def test_unfinished_server_is_neither_archived_nor_deleted(simulate: Any, refused: Any, state: str) -> None:
     """§2.1 [docs UG/Other-Troubleshooting-Topics]: both need DISCONNECTED or CUTOVER."""
     world = simulate(state)
-    refused(world.mgn.mark_as_archived, {"sourceServerID": world.ids[0]})
-    refused(world.mgn.delete_source_server, {"sourceServerID": world.ids[0]})
+    words = f"is not allowed for source server {world.ids[0]} in state {state}"
+    refused(world.mgn.mark_as_archived, {"sourceServerID": world.ids[0]}, "ConflictException", words)
+    refused(world.mgn.delete_source_server, {"sourceServerID": world.ids[0]}, "ConflictException", words)
 
 
 def test_deleted_server_is_gone(simulate: Any) -> None:
@@ -84,18 +85,19 @@ def test_disk_totals_are_zeroed_behind_the_knob(simulate: Any) -> None:
 def test_finalize_needs_a_cutover_in_progress(simulate: Any, refused: Any) -> None:
     """§1.3 [model doc]: CUTTING_OVER becomes CUTOVER."""
     world = simulate("READY_FOR_CUTOVER")
-    assert refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]})["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]}, "ConflictException", "in state READY_FOR_CUT")
 
 
 def test_finalize_without_instance_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: whether a failed cutover launch can be finalized is not established."""
+    """§3 [ours]: FinalizeCutover needs CUTTING_OVER, of an instance nothing is said."""
     faults = [{"kind": "launch", "at": "launch"}]
     lenient = simulate("READY_FOR_CUTOVER", faults=faults)
     lenient.launch("cutover", lenient.ids[0])
     lenient.mgn.finalize_cutover(sourceServerID=lenient.ids[0])
     strict = simulate("READY_FOR_CUTOVER", faults=faults, knobs={"finalize_needs_instance": True})
     strict.launch("cutover", strict.ids[0])
-    refused(strict.mgn.finalize_cutover, {"sourceServerID": strict.ids[0]})
+    asked = {"sourceServerID": strict.ids[0]}
+    refused(strict.mgn.finalize_cutover, asked, "ConflictException", "without a cutover instance")
 
 
 @pytest.mark.parametrize("state", ["NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER"])
@@ -112,7 +114,7 @@ def test_disconnect_nulls_lag_and_ends_in_disconnected(simulate: Any, state: str
 def test_disconnect_after_finalize_is_refused(simulate: Any, refused: Any) -> None:
     """§1.3 [inferred]: any state except CUTOVER."""
     world = simulate("CUTOVER")
-    refused(world.mgn.disconnect_from_service, {"sourceServerID": world.ids[0]})
+    refused(world.mgn.disconnect_from_service, {"sourceServerID": world.ids[0]}, "ConflictException", "in state CUT")
 
 
 def test_lifecycle_after_disconnect_is_a_knob(simulate: Any) -> None:

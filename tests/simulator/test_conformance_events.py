@@ -78,6 +78,19 @@ def test_undocumented_events_are_behind_a_knob(simulate: Any) -> None:
     }
 
 
+def test_server_without_an_agent_announces_no_installation(simulate: Any) -> None:
+    """§4.1 [inferred]: "MGN Agent Install" needs an agent."""
+    servers = [
+        {"name": "found", "lifecycle": "DISCOVERED"},
+        {"name": "listed", "lifecycle": "PENDING_INSTALLATION"},
+        {"name": "agentless", "lifecycle": "STOPPED", "replication_type": "SNAPSHOT_SHIPPING"},
+        {"name": "installed", "lifecycle": "STOPPED"},
+    ]
+    world = simulate(servers=servers, knobs={"undocumented_events": True})
+    arns = [event["resource"] for event in world.events() if event["detailType"] == "MGN Agent Install"]
+    assert arns == [world.server(world.ids[3])["arn"]]
+
+
 def test_events_can_be_lost(simulate: Any) -> None:
     """§4.1 [docs EBREF]: delivery is best effort."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "events", "drop": 1}])

@@ -63,15 +63,15 @@ def test_server_belongs_to_one_application(simulate: Any, refused: Any) -> None:
     shop(world)
     other = world.mgn.create_application(name="other")["applicationID"]
     call = {"applicationID": other, "sourceServerIDs": world.ids[:1]}
-    assert refused(world.mgn.associate_source_servers, call)["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.associate_source_servers, call, "ConflictException", "belongs to another application")
 
 
 def test_groups_are_left_again(simulate: Any, refused: Any) -> None:
     """§2.5 [model]: Disassociate, and Delete of what is empty."""
     world = simulate()
     application, wave = shop(world)
-    refused(world.mgn.delete_application, {"applicationID": application})
-    refused(world.mgn.delete_wave, {"waveID": wave})
+    refused(world.mgn.delete_application, {"applicationID": application}, "ConflictException", "is not empty")
+    refused(world.mgn.delete_wave, {"waveID": wave}, "ConflictException", "is not empty")
     world.mgn.disassociate_source_servers(applicationID=application, sourceServerIDs=world.ids)
     world.mgn.disassociate_applications(waveID=wave, applicationIDs=[application])
     world.mgn.delete_application(applicationID=application)
@@ -86,7 +86,7 @@ def test_groups_are_updated_and_archived(simulate: Any, refused: Any) -> None:
     assert world.mgn.update_application(applicationID=application, name="store")["name"] == "store"
     assert world.mgn.update_wave(waveID=wave, description="d")["description"] == "d"
     assert world.mgn.archive_wave(waveID=wave)["isArchived"] is True
-    refused(world.mgn.archive_wave, {"waveID": wave})
+    refused(world.mgn.archive_wave, {"waveID": wave}, "ConflictException", "is archived already")
     assert world.mgn.list_waves(filters={"isArchived": False})["items"] == []
     assert world.mgn.unarchive_wave(waveID=wave)["isArchived"] is False
 
@@ -110,8 +110,8 @@ def test_grouping_quotas_are_402(simulate: Any, refused: Any, quotas: Any, opera
         call["applicationID"] = world.mgn.create_application(name="b")["applicationID"]
     if operation == "associate_source_servers":
         call["sourceServerIDs"] = world.ids
-    error = refused(getattr(world.mgn, operation), call)
-    assert error["Error"]["Code"] == "ServiceQuotaExceededException"
+    error = refused(getattr(world.mgn, operation), call, "ServiceQuotaExceededException")
+    assert error["quotaValue"] == next(iter(quotas.values()))
 
 
 def test_default_grouping_quotas_are_the_published_ones(simulate: Any) -> None:

@@ -139,17 +139,18 @@ def test_failed_termination_fails_its_server(simulate: Any) -> None:
 
 
 def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: what happens without an instance is not established."""
+    """§3 [ours]: it says what TerminateTargetInstances does with an instance."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
     world.simulator.finish_jobs()
     assert "SERVER_SKIPPED" in world.log(job_id)
     strict = simulate("READY_FOR_TEST", knobs={"terminate_without_instance": "refuse"})
-    refused(strict.mgn.terminate_target_instances, {"sourceServerIDs": strict.ids})
+    asked = {"sourceServerIDs": strict.ids}
+    refused(strict.mgn.terminate_target_instances, asked, "ConflictException", "without a launched instance")
 
 
 def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
-    """§15 [inferred]: whether launchedInstance is emptied is not established."""
+    """§3 [ours]: a terminate job ends TERMINATED; what becomes of launchedInstance it does not say."""
     world = simulate("READY_FOR_TEST", knobs={"launched_instance_after_terminate": "kept"})
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_TEST")
@@ -181,7 +182,7 @@ def test_only_completed_jobs_can_be_deleted(simulate: Any, refused: Any) -> None
     """§2.1 [docs UG/Other-Troubleshooting-Topics]: DeleteJob needs COMPLETED."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
-    assert refused(world.mgn.delete_job, {"jobID": job_id})["Error"]["Code"] == "ConflictException"
+    refused(world.mgn.delete_job, {"jobID": job_id}, "ConflictException", "only COMPLETED jobs")
     world.simulator.finish_jobs()
     world.mgn.delete_job(jobID=job_id)
     assert world.mgn.describe_jobs()["items"] == []

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from simulator.model.account import BUSY
+
 ALL = ("STOPPED", "NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER", "CUTOVER",
        "DISCONNECTED", "DISCOVERED", "PENDING_INSTALLATION")  # fmt: skip
 CHANGES = {
@@ -25,7 +27,8 @@ def test_state_changes_along_known_edges_only(simulate: Any, refused: Any, state
     if (state, wanted) in CHANGES:
         assert world.mgn.change_server_life_cycle_state(**call)["lifeCycle"]["state"] == wanted
     else:
-        assert refused(world.mgn.change_server_life_cycle_state, call)["Error"]["Code"] == "ConflictException"
+        words = f"ChangeServerLifeCycleState to {wanted} is not allowed"
+        refused(world.mgn.change_server_life_cycle_state, call, "ConflictException", words)
 
 
 @pytest.mark.parametrize("state", ALL)
@@ -36,7 +39,7 @@ def test_start_test_needs_ready_for_test_or_testing(simulate: Any, refused: Any,
         world.mgn.start_test(sourceServerIDs=world.ids)
         assert world.state(world.ids[0]) == "TESTING"
     else:
-        refused(world.mgn.start_test, {"sourceServerIDs": world.ids})
+        refused(world.mgn.start_test, {"sourceServerIDs": world.ids}, "ConflictException", f"in state {state}")
 
 
 @pytest.mark.parametrize("state", ALL)
@@ -47,14 +50,15 @@ def test_start_cutover_needs_ready_for_cutover(simulate: Any, refused: Any, stat
         world.mgn.start_cutover(sourceServerIDs=world.ids)
         assert world.state(world.ids[0]) == "CUTTING_OVER"
     else:
-        refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids})
+        refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids}, "ConflictException", f"in state {state}")
 
 
 @pytest.mark.parametrize("state", ["TESTING", "CUTTING_OVER", "CUTOVER"])
 def test_terminate_is_refused_while_the_instance_is_in_use(simulate: Any, refused: Any, state: str) -> None:
     """§3 [model doc]: TerminateTargetInstances does not work in TESTING, CUTTING_OVER or CUTOVER."""
     world = simulate(state)
-    refused(world.mgn.terminate_target_instances, {"sourceServerIDs": world.ids})
+    asked = {"sourceServerIDs": world.ids}
+    refused(world.mgn.terminate_target_instances, asked, "ConflictException", f"in state {state}")
 
 
 def test_lifecycle_is_set_before_any_instance_exists(simulate: Any) -> None:
@@ -119,25 +123,26 @@ def test_state_change_needs_a_launchable_server(simulate: Any, refused: Any) -> 
     servers = [{"name": "a", "lifecycle": "READY_FOR_TEST", "replication": "STOPPED"}]
     call = {"lifeCycle": {"state": "READY_FOR_CUTOVER"}}
     world = simulate(servers=servers)
-    error = refused(world.mgn.change_server_life_cycle_state, {**call, "sourceServerID": world.ids[0]})
-    assert error["Error"]["Code"] == "ConflictException"
+    change, words = world.mgn.change_server_life_cycle_state, "is not launchable"
+    refused(change, {**call, "sourceServerID": world.ids[0]}, "ConflictException", words)
     other = simulate(servers=servers, knobs={"lag_null_error": "ValidationException"})
-    error = refused(other.mgn.change_server_life_cycle_state, {**call, "sourceServerID": other.ids[0]})
-    assert error["Error"]["Code"] == "ValidationException"
+    change = other.mgn.change_server_life_cycle_state
+    refused(change, {**call, "sourceServerID": other.ids[0]}, "ValidationException", words)
 
 
 def test_wrong_state_error_is_a_knob(simulate: Any, refused: Any) -> None:
     """§15 [inferred]: the error class of each wrong-state call is not established."""
     world = simulate("READY_FOR_TEST", knobs={"wrong_state_error": "ValidationException"})
-    error = refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids})
-    assert (error["Error"]["Code"], error["reason"]) == ("ValidationException", "other")
+    error = refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids}, "ValidationException")
+    assert error["reason"] == "other"
 
 
 def test_change_to_the_same_state_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: whether it is accepted is not established."""
+    """§1.3 [ours]: no row has a change to the same state."""
     call = {"lifeCycle": {"state": "READY_FOR_CUTOVER"}}
     world = simulate("READY_FOR_CUTOVER")
-    refused(world.mgn.change_server_life_cycle_state, {**call, "sourceServerID": world.ids[0]})
+    change = world.mgn.change_server_life_cycle_state
+    refused(change, {**call, "sourceServerID": world.ids[0]}, "ConflictException", "in state READY_FOR_CUTOVER")
     other = simulate("READY_FOR_CUTOVER", knobs={"same_state_change": "accept"})
     other.mgn.change_server_life_cycle_state(**call, sourceServerID=other.ids[0])
 
@@ -145,17 +150,44 @@ def test_change_to_the_same_state_is_a_knob(simulate: Any, refused: Any) -> None
 def test_relaunches_are_knobs(simulate: Any, refused: Any) -> None:
     """§1.3 [inferred]: StartTest while TESTING, StartCutover while CUTTING_OVER."""
     strict = simulate("TESTING", knobs={"test_relaunch": False})
-    refused(strict.mgn.start_test, {"sourceServerIDs": strict.ids})
+    refused(strict.mgn.start_test, {"sourceServerIDs": strict.ids}, "ConflictException", "in state TESTING")
     lenient = simulate("CUTTING_OVER", knobs={"cutover_relaunch": True})
     lenient.launch("cutover", lenient.ids[0])
 
 
 def test_busy_server_refuses_changes_unless_the_knob_lets_them(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: state changes during a job are not documented."""
+    """§1.3 [ours]: what a job in progress forbids is known of the starters only (§2.2)."""
     call = {"lifeCycle": {"state": "READY_FOR_TEST"}}
     world = simulate("READY_FOR_TEST")
     world.mgn.start_test(sourceServerIDs=world.ids)
-    refused(world.mgn.change_server_life_cycle_state, {**call, "sourceServerID": world.ids[0]})
+    change = world.mgn.change_server_life_cycle_state
+    refused(change, {**call, "sourceServerID": world.ids[0]}, "ConflictException", BUSY)
     other = simulate("READY_FOR_TEST", knobs={"busy_server_changes": "accept"})
     other.mgn.start_test(sourceServerIDs=other.ids)
     other.mgn.change_server_life_cycle_state(**call, sourceServerID=other.ids[0])
+
+
+def test_only_a_revert_is_recorded_as_one(simulate: Any) -> None:
+    """§1.3 [model]: marking ready, finalizing by disconnecting and a change to the same state revert nothing."""
+    knobs = {"lifecycle_after_disconnect": "unchanged", "same_state_change": "accept"}
+    world = simulate("CUTTING_OVER", "READY_FOR_TEST", "CUTTING_OVER", "TESTING", knobs=knobs)
+    gone, ready, again, tested = world.ids
+    world.mgn.disconnect_from_service(sourceServerID=gone)
+    world.mark(gone, "CUTOVER")
+    world.mark(ready, "READY_FOR_TEST")
+    world.mark(tested, "READY_FOR_CUTOVER")
+    world.mark(again, "READY_FOR_CUTOVER")
+    world.mark(again, "READY_FOR_CUTOVER")
+    lives = [world.server(each)["lifeCycle"] for each in world.ids]
+    reverted = [[name for name in ("lastTest", "lastCutover") if life[name]["reverted"]] for life in lives]
+    assert reverted == [[], [], ["lastCutover"], []]
+
+
+def test_failed_launch_reverts_nothing_but_its_own_state(simulate: Any) -> None:
+    """§15 [ours]: a server disconnected during the job stays so, should the knobs let that happen."""
+    knobs = {"lifecycle_after_failed_launch": "reverts", "busy_server_changes": "accept"}
+    world = simulate("READY_FOR_TEST", knobs=knobs, faults=[{"kind": "launch", "at": "launch"}])
+    world.mgn.start_test(sourceServerIDs=world.ids)
+    world.mgn.disconnect_from_service(sourceServerID=world.ids[0])
+    world.simulator.finish_jobs()
+    assert world.state(world.ids[0]) == "DISCONNECTED"

@@ -79,18 +79,42 @@ def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
     """§1.4 [model doc]: RetryDataReplication."""
     world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
     world.simulator.advance(201)
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(60)
+    assert replication(world)["dataReplicationState"] == "INITIATING"
+
+
+def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
+    """§1.4 [model doc]: at the next agent handshake; that nextAttemptDateTime tells it [inferred]."""
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world.simulator.advance(201)
+    assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
     answer = world.mgn.retry_data_replication(sourceServerID=world.ids[0])
-    assert answer["dataReplicationInfo"]["dataReplicationState"] == "INITIATING"
+    info = answer["dataReplicationInfo"]
+    assert info["dataReplicationState"] == "STALLED"
+    assert info["dataReplicationInitiation"]["nextAttemptDateTime"] == "2026-01-05T08:04:00.000000+00:00"
+    world.simulator.advance(39)
+    assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
+    assert replication(world)["dataReplicationState"] == "INITIATING"
+
+
+def test_retry_of_a_launchable_server_catches_up(simulate: Any) -> None:
+    """§1.4 [ours]: what is replicated is not replicated again."""
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "replication"}])
+    world.simulator.advance(30)
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    world.simulator.advance(60 + 121)
+    assert replication(world)["dataReplicationState"] == "CONTINUOUS"
+    assert [each["detail"]["state"] for each in world.events()] == ["STALLED", "NOT_STALLED"]
 
 
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "DISCONNECTED", "STOPPED"])
 def test_retry_is_refused_unless_stalled(simulate: Any, refused: Any, state: str) -> None:
     """§1.4 [model doc]: not when not stalled, nor DISCONNECTED or STOPPED."""
     world = simulate(state)
-    assert (
-        refused(world.mgn.retry_data_replication, {"sourceServerID": world.ids[0]})["Error"]["Code"]
-        == "ValidationException"
-    )
+    asked = {"sourceServerID": world.ids[0]}
+    refused(world.mgn.retry_data_replication, asked, "ValidationException", "RetryDataReplication while")
 
 
 def test_stop_discards_everything_and_start_begins_anew(simulate: Any) -> None:
@@ -153,8 +177,25 @@ def test_pause_during_sync_resumes_where_it_was(simulate: Any) -> None:
 def test_replication_call_in_the_wrong_state_conflicts(simulate: Any, refused: Any, operation: str, state: str) -> None:
     """§2.3 [model]: ConflictException is modelled; which state refuses is [inferred]."""
     world = simulate(state)
-    error = refused(getattr(world.mgn, operation), {"sourceServerID": world.ids[0]})
-    assert error["Error"]["Code"] == "ConflictException"
+    refused(getattr(world.mgn, operation), {"sourceServerID": world.ids[0]}, "ConflictException", f"in state {state}")
+
+
+def test_replicating_servers_have_a_quota(simulate: Any, refused: Any) -> None:
+    """§5 [docs GR-mgn]: active source servers, L-9A599620; interrupted ones are active too [inferred]."""
+    world = simulate("STOPPED", "STOPPED", "READY_FOR_TEST", "CUTOVER", quotas={"replicating_servers": 2})
+    first, second, third, _ = world.ids
+    world.mgn.pause_replication(sourceServerID=third)
+    world.mgn.start_replication(sourceServerID=first)
+    error = refused(world.mgn.start_replication, {"sourceServerID": second}, "ServiceQuotaExceededException")
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 402
+    assert (error["quotaCode"], error["quotaValue"], error["serviceCode"]) == ("L-9A599620", 2, "mgn")
+    world.mgn.stop_replication(sourceServerID=third)
+    world.mgn.start_replication(sourceServerID=second)
+
+
+def test_default_quota_of_replicating_servers_is_the_published_one(simulate: Any) -> None:
+    """§5 [docs GR-mgn]: 150."""
+    assert simulate().simulator.account.quotas.replicating_servers == 150
 
 
 def test_snapshots_follow_each_other_in_continuous_replication(simulate: Any) -> None:

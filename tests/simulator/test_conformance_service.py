@@ -37,8 +37,7 @@ def test_everything_with_an_arn_can_be_tagged(simulate: Any) -> None:
 def test_unknown_arn_is_not_found(simulate: Any, refused: Any) -> None:
     """§2.6 [model]: ResourceNotFoundException."""
     arn = f"arn:aws:mgn:us-east-1:000000000000:job/mgnjob-{'0' * 17}"
-    error = refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn})
-    assert error["Error"]["Code"] == "ResourceNotFoundException"
+    refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn}, "ResourceNotFoundException", arn)
 
 
 def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
@@ -46,10 +45,8 @@ def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
     world = simulate()
     arn = world.server(world.ids[0])["arn"]
     world.mgn.tag_resource(resourceArn=arn, tags={f"a{n}": "" for n in range(50)})
-    assert (
-        refused(world.mgn.tag_resource, {"resourceArn": arn, "tags": {"b": ""}})["Error"]["Code"]
-        == "ValidationException"
-    )
+    asked = {"resourceArn": arn, "tags": {"b": ""}}
+    refused(world.mgn.tag_resource, asked, "ValidationException", "Too many tags")
 
 
 def test_connectors_live_and_die(simulate: Any) -> None:
@@ -102,6 +99,11 @@ def test_imported_server_without_agent_waits_for_its_installation(simulate: Any)
         (HEADER + ",shop,,,\n", 1),
         (HEADER + "vm-1,,wave 1,,\n", 1),
         ("mgn:server:user-provided-id,colour\nvm,blue\n", 1),
+        (HEADER + "vm-1,,,,\n vm-2,,,,\n", 2),
+        (HEADER + "vm-1,shop \u2028,,,\n", 1),
+        (HEADER + "vm-1,,,m5\ud800,\n", 1),
+        (HEADER + "vm-1,,,,\nvm-2,,,,,,\n", 2),
+        (HEADER + "vm-1,,,,\n" + "x" * 200_000 + ",,,,\n", 2),
         ("", 0),
     ],
 )
@@ -113,6 +115,51 @@ def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str
     error = world.mgn.list_import_errors(importID=task["importID"])["items"][0]
     assert (error["errorType"], error["errorData"]["rowNumber"]) == ("VALIDATION_ERROR", row)
     assert len(world.ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("quotas", "text", "row", "told"),
+    [
+        ({"unarchived_servers": 3}, "vm-1,,,,\n", 0, "4 source servers that are not archived: the quota is 3"),
+        ({"active_applications": 2}, "v,a,,,\nv,b,,,\nv,c,,,\n", 0, "3 active applications: the quota is 2"),
+        ({"active_waves": 1}, "v,a,one,,\nw,b,two,,\n", 0, "2 active waves: the quota is 1"),
+        ({"servers_per_application": 1}, "v,a,,,\nw,a,,,\nx,b,,,\n", 2, "2 servers in application 'a': the quota is 1"),
+        ({"applications_per_wave": 1}, "v,a,one,,\nw,b,one,,\n", 2, "2 applications in wave 'one': the quota is 1"),
+    ],
+)
+def test_import_over_a_quota_fails_and_changes_nothing(
+    simulate: Any, quotas: dict[str, int], text: str, row: int, told: str
+) -> None:
+    """§5 [inferred]: what an import says that needs more than the quotas leave is not established."""
+    world = simulate(quotas=quotas)
+    task = imported(world, HEADER + text)
+    (error,) = world.mgn.list_import_errors(importID=task["importID"])["items"]
+    assert (task["status"], error["errorData"]) == ("FAILED", {"rowNumber": row, "rawError": told})
+    assert (len(world.ids), world.mgn.list_applications()["items"]) == (3, [])
+
+
+def test_import_may_move_servers_within_the_quotas(simulate: Any) -> None:
+    """§2.6 [docs UG/import-main]: servers by user-provided id, so that a file may also regroup them."""
+    servers = [{"name": name, "user_provided_id": name, "app": app} for name, app in (("v", "a"), ("w", "b"))]
+    world = simulate(servers=servers, quotas={"servers_per_application": 1, "active_applications": 2})
+    assert imported(world, HEADER + "v,b,,,\nw,a,,,\n")["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_import_takes_any_line_ends_and_braces_in_names(simulate: Any, end: str) -> None:
+    """§2.6 [inferred]: files come from any system, and braces are characters like others."""
+    world = simulate()
+    assert imported(world, (HEADER + "u{x},shop,,,\n").replace("\n", end))["status"] == "SUCCEEDED"
+    assert world.server(world.ids[-1])["userProvidedID"] == "u{x}"
+
+
+def test_import_for_a_server_whose_template_is_gone_leaves_it_so(simulate: Any) -> None:
+    """§7 [inferred]: what the service does about a deleted template is not established."""
+    world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1"}])
+    world.simulator.compute.templates.clear()
+    assert imported(world, HEADER + "vm-1,,,m5.large,\n")["status"] == "SUCCEEDED"
+    world.simulator.advance(3600)
+    assert world.simulator.compute.templates == {}
 
 
 def test_missing_file_fails_the_import(simulate: Any) -> None:

@@ -85,6 +85,42 @@ def test_servers_are_found_by_application(simulate: Any) -> None:
     assert [(item["sourceServerID"], item["applicationID"]) for item in items] == [(world.ids[0], application)]
 
 
+@pytest.mark.parametrize("state", ["DISCOVERED", "PENDING_INSTALLATION"])
+def test_server_without_an_agent_was_never_seen(simulate: Any, state: str) -> None:
+    """§1.3 [inferred]: no agent yet, hence no lastSeenByServiceDateTime."""
+    world = simulate(state, "STOPPED")
+    world.simulator.advance(300)
+    seen = [world.server(each)["lifeCycle"].get("lastSeenByServiceDateTime") for each in world.ids]
+    assert seen == [None, "2026-01-05T08:05:00.000000+00:00"]
+
+
+def test_discovered_server_names_its_vcenter_client(simulate: Any) -> None:
+    """§1.5 [docs UG/installing-vcenter-overview-mgn]: the client discovers the machines."""
+    servers = [{"name": "vm", "lifecycle": "DISCOVERED", "vcenter_client": 2}, {"name": "other"}]
+    world = simulate(servers=servers, vcenter_clients=2)
+    clients = [client["vcenterClientID"] for client in world.mgn.describe_vcenter_clients()["items"]]
+    assert [world.server(each).get("vcenterClientID") for each in world.ids] == [clients[1], None]
+
+
+@pytest.mark.parametrize(
+    ("state", "test", "cutover"),
+    [
+        ("READY_FOR_TEST", [], []),
+        ("TESTING", ["initiated"], []),
+        ("CUTTING_OVER", [], ["initiated"]),
+        ("CUTOVER", [], ["initiated", "finalized"]),
+    ],
+)
+def test_lifecycle_implies_the_calls_that_led_there(simulate: Any, state: str, test: Any, cutover: Any) -> None:
+    """§1.3 [model doc]: StartTest leads to TESTING, StartCutover to CUTTING_OVER, FinalizeCutover to CUTOVER."""
+    world = simulate(state)
+    life = world.server(world.ids[0])["lifeCycle"]
+    assert [name for name, call in life["lastTest"].items() if call] == test
+    assert [name for name, call in life["lastCutover"].items() if call] == cutover
+    for call in (life[phase]["initiated"] for phase in ("lastTest", "lastCutover")):
+        assert not call or call["jobID"].startswith("mgnjob-")
+
+
 def test_server_can_be_updated(simulate: Any) -> None:
     """§2.1 [model]: connectorAction, userProvidedID, fqdnForActionFramework, platform."""
     world = simulate()

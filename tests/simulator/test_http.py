@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import threading
 import time
 from typing import Any
 from urllib.error import HTTPError
@@ -16,6 +17,7 @@ from botocore.exceptions import ConnectionClosedError
 from simulator import Scenario, Simulator
 from simulator.page import page_html
 from simulator.scenario import ServerSpec
+from simulator.serving import serving
 
 
 @pytest.fixture
@@ -128,6 +130,30 @@ def test_fault_is_injected_and_taken_back(control: Any, mgn: Any) -> None:
     assert mgn.describe_jobs()["items"] == []
 
 
+def test_faults_in_force_are_shown(control: Any, mgn_simulator: Simulator) -> None:
+    control("POST", "fault", {"kind": "launch", "at": "boot"})
+    control("POST", "fault", {"kind": "replication", "after_seconds": 60})
+    faults = control("GET", "fault")["faults"]
+    assert [(fault["kind"], fault.get("at")) for fault in faults] == [("launch", "boot"), ("replication", None)]
+    assert control("GET", "state")["faults"] == faults
+    control("POST", "advance", {"seconds": 61})
+    control("DELETE", "fault")
+    assert control("GET", "fault") == {"faults": []}
+
+
+def test_state_shows_instances_with_their_health(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
+    server = mgn_simulator.server("web-01").server_id
+    mgn.start_test(sourceServerIDs=[server])
+    mgn_simulator.finish_jobs()
+    mgn_simulator.advance(121)
+    (instance,) = control("GET", "state")["instances"]
+    assert instance.pop("instanceID").startswith("i-")
+    assert instance.pop("tags")["Name"] == "web-01"
+    assert instance == {
+        "sourceServerID": server, "instanceType": "t3.medium", "state": "running", "status": "ok", "ssm": "online"
+    }  # fmt: skip
+
+
 def test_reset_starts_over_with_the_same_ids(control: Any, mgn: Any, mgn_simulator: Simulator) -> None:
     before = list(mgn_simulator.account.servers)
     mgn.start_test(sourceServerIDs=before)
@@ -140,6 +166,9 @@ def test_reset_starts_over_with_the_same_ids(control: Any, mgn: Any, mgn_simulat
     [
         ("POST", "fault", {"kind": "launch", "at": "nowhere"}, 400, "fault:\n  at: 'nowhere'"),
         ("POST", "advance", {"seconds": -1}, 400, "cannot go back"),
+        ("POST", "advance", {"seconds": float("nan")}, 400, "at most 8640000 simulated seconds"),
+        ("POST", "advance", {"seconds": 1e15}, 400, "at most 8640000 simulated seconds"),
+        ("POST", "advance", {"seconds": 10**400}, 400, "too large"),
         ("POST", "advance", {}, 400, "seconds"),
         ("POST", "advance", [1], 400, "cannot use"),
         ("GET", "log?since=x", None, 400, "cannot use"),
@@ -196,6 +225,7 @@ def test_page_shows_how_far_each_server_of_a_job_is(page: Any, mgn: Any, mgn_sim
         ("?state=IN_A_JOB&find=web-03", []),
         ("?page=9", ["web-01", "web-02", "web-03"]),
         ("?page=-1&colour=red", ["web-01", "web-02", "web-03"]),
+        (f"?page={'9' * 5000}", ["web-01", "web-02", "web-03"]),
     ],
 )
 def test_page_shows_the_servers_asked_for(
@@ -228,9 +258,36 @@ def test_page_leaves_out_reading_calls_and_keeps_refusals(page: Any, mgn: Any) -
     assert "DescribeJobLogItems · " in shown
 
 
+def test_page_shows_a_refused_call_whose_text_is_none(page: Any, mgn: Any) -> None:
+    with pytest.raises(mgn.exceptions.ClientError):
+        mgn.create_wave(name="a\ud800b")
+    assert "a?b" in page()
+
+
+def test_mistake_of_the_simulator_is_answered_and_logged(
+    mgn: Any, mgn_simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mgn_simulator, "answer", lambda *_: 1 / 0)
+    with pytest.raises(mgn.exceptions.ClientError, match="InternalServerException"):
+        mgn.describe_jobs()
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_page_needs_nothing_from_elsewhere(page: Any) -> None:
     assert "http://" not in page()
     assert "https://" not in page()
+
+
+def test_clock_goes_on_after_a_transition_that_failed(
+    mgn_simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    happened = threading.Event()
+    with serving(mgn_simulator):
+        with mgn_simulator._lock:
+            mgn_simulator.account.after(0, lambda: 1 / 0)  # type: ignore[arg-type]
+            mgn_simulator.account.after(0, happened.set)
+        assert happened.wait(60)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_too_large_a_body_is_refused(mgn_url: str) -> None:

@@ -214,6 +214,45 @@ def test_reset_clears_what_is_left_in_moto(ec2_world: Any) -> None:
     assert len(ec2.describe_launch_templates()["LaunchTemplates"]) == 2
 
 
+def test_reset_clears_what_no_server_knows_any_more(ec2_world: Any) -> None:
+    simulator, mgn, ec2 = ec2_world
+    simulator.inject({"kind": "launch", "at": "cleanup"})
+    orphaned, deleted = simulator.account.servers
+    for _ in range(2):
+        mgn.start_test(sourceServerIDs=[orphaned, deleted])
+        simulator.finish_jobs()
+    mgn.disconnect_from_service(sourceServerID=deleted)
+    mgn.delete_source_server(sourceServerID=deleted)
+    assert len(instances(ec2)) == 4
+    simulator.reset()
+    assert {each["State"]["Name"] for each in instances(ec2)} == {"terminated"}
+    assert len(ec2.describe_launch_templates()["LaunchTemplates"]) == 2
+
+
+def test_reset_tells_of_an_instance_it_must_leave(ec2_world: Any, caplog: pytest.LogCaptureFixture) -> None:
+    simulator, mgn, ec2 = ec2_world
+    mgn.start_test(sourceServerIDs=[next(iter(simulator.account.servers))])
+    simulator.finish_jobs()
+    left = instances(ec2)[0]["InstanceId"]
+    ec2.modify_instance_attribute(InstanceId=left, DisableApiTermination={"Value": True})
+    simulator.reset()
+    assert f"{left} is left: " in caplog.text
+
+
+def test_state_shows_instances_in_moto_as_far_as_the_simulator_knows(ec2_world: Any) -> None:
+    simulator, mgn, ec2 = ec2_world
+    server = next(iter(simulator.account.servers))
+    mgn.start_test(sourceServerIDs=[server])
+    simulator.finish_jobs()
+    simulator.advance(121)
+    mgn.change_server_life_cycle_state(sourceServerID=server, lifeCycle={"state": "READY_FOR_CUTOVER"})
+    mgn.start_cutover(sourceServerIDs=[server])
+    simulator.finish_jobs()
+    shown = [(each["state"], each["status"], each["ssm"]) for each in simulator.state()["instances"]]
+    assert shown == [("terminated", "ok", "online"), ("running", "initializing", "offline")]
+    assert [each["instanceID"] for each in simulator.state()["instances"]] == [e["InstanceId"] for e in instances(ec2)]
+
+
 def test_second_simulator_on_the_same_engine_starts_clean(ec2_world: Any, session: boto3.session.Session) -> None:
     simulator, _, ec2 = ec2_world
     effects = inline_effects(session)

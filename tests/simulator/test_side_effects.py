@@ -45,6 +45,9 @@ class SlowEc2:
         self.asked.append(("run", asked))
         return {"Instances": [{"InstanceId": f"i-{next(self._numbers):017x}"}]}
 
+    def delete_launch_template(self, **asked: Any) -> None:
+        self.asked.append(("delete template", asked))
+
     def create_tags(self, **asked: Any) -> None:
         self.asked.append(("tag", asked))
 
@@ -91,6 +94,18 @@ def test_server_is_launched_only_once_the_instance_is_known(lanes: ThreadLanes) 
     until(simulator, lambda: not simulator.account.active_jobs)
     participant = simulator.call("DescribeJobs", filters={"jobIDs": [job]})["items"][0]["participatingServers"][0]
     assert (participant["launchStatus"], participant["launchedEc2InstanceID"][:2]) == ("LAUNCHED", "i-")
+
+
+def test_reset_clears_a_launch_still_under_way(lanes: ThreadLanes) -> None:
+    ec2: Any = SlowEc2()
+    simulator = Simulator(Scenario(servers=(ServerSpec(name="a"),)), compute=lambda _: BotoCompute(ec2, lanes))
+    simulator.call("StartTest", sourceServerIDs=list(simulator.account.servers))
+    simulator.advance(1000)
+    before = simulator.compute
+    simulator.reset()
+    ec2.gate.set()
+    until(simulator, lambda: [asked for asked, _ in ec2.asked] == ["run", "terminate", "delete template"])
+    until(simulator, lambda: [each.state for each in before.instances.values()] == ["terminated"])
 
 
 def test_what_the_template_says_is_passed_explicitly(lanes: ThreadLanes) -> None:
