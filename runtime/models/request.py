@@ -14,6 +14,7 @@ MAX_REQUEST_BYTES = 65_536
 
 DAY = 86_400
 
+# A length next to a wide class (\w, [^...]) stands beside its pattern: inside, the pattern compiles a copy for each.
 MigrationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$")]
 CorrelationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 SourceServerId = Annotated[str, StringConstraints(pattern=r"^s-[0-9a-zA-Z]{17}$")]
@@ -31,7 +32,7 @@ def _not_reserved(key: str) -> str:
     return key
 
 
-TagKey = Annotated[str, StringConstraints(pattern=r"^[\w\s.:/=+\-@]{1,128}$"), AfterValidator(_not_reserved)]
+TagKey = Annotated[str, StringConstraints(pattern=r"^[\w\s.:/=+\-@]+$", max_length=128), AfterValidator(_not_reserved)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ParameterValue = Annotated[str, StringConstraints(max_length=1024)]
@@ -81,7 +82,7 @@ class HttpCheck(Payload):
 
     type: Literal["http"]
     port: Port = 80
-    path: Annotated[str, StringConstraints(pattern=r"^/[^\s]{0,511}$")] = "/"
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=512)] = "/"
     scheme: Literal["http", "https"] = "http"
     expected_status: Annotated[int, Field(ge=100, le=599)] = 200
 
@@ -164,7 +165,7 @@ class MigrationRequest(Payload):
         default=None, description="AWS Region MGN works in; else the one the pipeline runs in."
     )
     correlation_id: CorrelationId | None = Field(default=None, description="Carried through; generated when absent.")
-    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]{1,2000}$")] | None = Field(
+    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = Field(
         default=None, description="Each status change is POSTed here."
     )
     mode: Mode = Field(default=Mode.MIGRATE, description="`test` ends after a verified, cleaned-up test launch.")
