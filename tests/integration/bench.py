@@ -1,28 +1,37 @@
 """Prints what the handlers cost by themselves: `python -m tests.integration.bench`."""
 
+import json
 import os
+import pickle
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from rich.console import Console
 
 from localcloud.figures import Figure, figures_table, percentile
-from runtime.handlers import entry, finalize_cutover
+from runtime.handlers import callback_handler, entry, finalize_cutover, publish_events, rollback_handler
 from runtime.handlers.entry import LambdaHandler
-from runtime.observability import logger
-from tests.integration.cloud import VARIABLES, Cloud, make_cloud
-from tests.integration.journey import bring_to
+from runtime.models.envelopes import StreamRecord
+from runtime.models.events import SOURCE, status_events
+from runtime.models.record import JournalEntry
+from runtime.observability import logger, metrics
+from tests.integration.cloud import VARIABLES, Cloud, Context, make_cloud, sqs_event
+from tests.integration.journey import bring_to, record_of
+from tests.integration.replay import Invocation
 
 JOURNEYS = 20
 STARTS = 3
@@ -30,24 +39,46 @@ HANDLERS = sorted(path.stem for path in Path(entry.__file__).parent.glob("*.py")
 COLD_LIMIT = 1.3
 WARM_LIMIT = 5.0
 
+LAMBDA = {
+    **VARIABLES,
+    "AWS_LAMBDA_FUNCTION_NAME": "handler",
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "POWERTOOLS_METRICS_NAMESPACE": "MigrationOrchestrator",
+    "POWERTOOLS_SERVICE_NAME": "handler",
+    "_X_AMZN_TRACE_ID": "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1",
+}
+"""The environment of a function in AWS, so that what it does only there, as tracing, is paid for here as well."""
+
 _BARE = "import boto3; boto3.client('mgn')"
 _OURS = "import runtime.handlers.{0}; from runtime.adapters.clients import client; client('mgn')"
+_TELL = "; import time; print(time.process_time())"
+_NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 
 
 class Stopwatch:
-    """Processor time of handlers, less that of the AWS calls they make: of ours, of moto's and of the simulator's."""
+    """Processor time of handlers, less that of the AWS calls they make: of ours, of moto's and of the simulator's.
+
+    It keeps each handler's invocation with the most calls, to be replayed.
+    """
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, list[float]] = defaultdict(list)
+        self.busiest: dict[str, Invocation] = {}
         self._in_calls = 0.0
         self._depth = 0
+        self._answers: list[tuple[str, Any]] = []
 
     def invoke(self, cloud: Cloud, handler: LambdaHandler, event: Any) -> Any:
         """Stands for `Cloud.invoke`."""
-        self._in_calls, begun = 0.0, time.process_time()
+        name = handler.__module__.rpartition(".")[2]
+        at = datetime.now(UTC)
+        self._answers, self._in_calls, begun = [], 0.0, time.process_time()
         answer = INVOKE(cloud, handler, event)
         seconds = time.process_time() - begun - self._in_calls
-        self.milliseconds[handler.__module__.rpartition(".")[2]].append(1_000 * seconds)
+        self.milliseconds[name].append(1_000 * seconds)
+        done = Invocation(name, event, Context.invoked_function_arn, at, [*self._answers])
+        self.busiest[name] = max(self.busiest.get(name, done), done, key=lambda taken: len(taken.answers))
         return answer
 
     def call(self, client: BaseClient, operation: str, parameters: Any) -> Any:
@@ -55,12 +86,19 @@ class Stopwatch:
         begun = time.process_time()
         # The simulator answers a call by calls of its own.
         self._depth += 1
+        answer: Any = None
         try:
-            return CALL(client, operation, parameters)
+            answer = CALL(client, operation, parameters)
+        except ClientError as error:
+            # Without the class botocore made for it, which cannot be pickled.
+            answer = ClientError(error.response, error.operation_name)
+            raise
         finally:
             self._depth -= 1
             if self._depth == 0:
+                self._answers.append((operation, answer))
                 self._in_calls += time.process_time() - begun
+        return answer
 
     @contextmanager
     def runs(self) -> Iterator[None]:
@@ -76,32 +114,65 @@ CALL = BaseClient._make_api_call  # type: ignore[attr-defined]
 
 
 def cold_starts(say: Any) -> list[Figure]:
-    """Processor time of a fresh interpreter up to its first client, each handler's against that of boto3 alone."""
+    """Processor time of a fresh interpreter up to its first client, each handler's against that of boto3 alone.
+
+    And up to the end of its first invocation, so that nothing gets cheap by being put off.
+    """
     spent: dict[str, list[float]] = defaultdict(list)
-    codes = {"boto3 alone": _BARE, **{name: _OURS.format(name) for name in HANDLERS}}
-    for turn in range(STARTS):
-        say(f"cold starts, round {turn + 1} of {STARTS}")
-        for name, code in codes.items():
-            spent[name].append(_seconds_of(code))
-    bare = median(spent.pop("boto3 alone"))
+    with TemporaryDirectory() as folder:
+        commands = {"": ["-c", _BARE + _TELL]}
+        commands |= {f"cold: {name}": ["-c", _OURS.format(name) + _TELL] for name in HANDLERS}
+        for name, invocation in recorded(say).items():
+            kept = Path(folder, name)
+            kept.write_bytes(pickle.dumps(tuple(invocation)))
+            commands[f"first invocation: {name}"] = ["-m", "tests.integration.replay", str(kept)]
+        for turn in range(STARTS):
+            say(f"cold starts, round {turn + 1} of {STARTS}")
+            for name, command in commands.items():
+                spent[name].append(_seconds_of(command))
+    bare = median(spent.pop(""))
     ratios = {name: median(seconds) / bare for name, seconds in spent.items()}
-    worst = max(ratios, key=lambda name: ratios[name])
     return [
         Figure("cold: boto3 and a client alone", f"{1_000 * bare:.0f} ms"),
-        Figure("cold: median of the handlers", f"{median(ratios.values()):.2f} ×"),
-        Figure(
-            f"cold: {worst}, the slowest",
-            f"{ratios[worst]:.2f} ×",
-            f"<= {COLD_LIMIT:g} ×",
-            ratios[worst] <= COLD_LIMIT,
-        ),
+        *_middle_and_worst("cold", ratios, COLD_LIMIT),
+        *_middle_and_worst("first invocation", ratios),
     ]
+
+
+def recorded(say: Any) -> dict[str, Invocation]:
+    """An invocation of each handler that a migration takes."""
+    watch = Stopwatch()
+    say("cold starts, recording")
+    with mock.patch.dict(os.environ, VARIABLES | _NO_IMAGES), mock_aws(), watch.runs():
+        cloud = make_cloud()
+        bring_to("cutover-verified", cloud)
+        change = cloud.stream()[0]
+        cloud.invoke(publish_events.handler, {"Records": [change]})
+        (event, *_) = status_events(
+            record_of(cloud), JournalEntry.from_json(StreamRecord.model_validate(change).document)
+        )
+        envelope = {"source": SOURCE, "detail-type": event.detail_type, "detail": json.loads(event.to_json())}
+        cloud.invoke(callback_handler.handler, sqs_event(envelope))
+        cloud.step(rollback_handler.handler, failure={"Error": "X", "Cause": "y"}, taskToken="undo")
+    with mock.patch.dict(os.environ, VARIABLES | _NO_IMAGES), mock_aws(), watch.runs():
+        cloud = make_cloud()
+        bring_to("cutover-verified", cloud)
+        cloud.step(finalize_cutover.handler)
+    return watch.busiest
+
+
+def _middle_and_worst(what: str, ratios: dict[str, float], limit: float | None = None) -> Iterator[Figure]:
+    these = {name.removeprefix(f"{what}: "): ratio for name, ratio in ratios.items() if name.startswith(f"{what}: ")}
+    worst = max(these, key=lambda name: these[name])
+    yield Figure(f"{what}: median of the handlers", f"{median(these.values()):.2f} ×")
+    name, measured = f"{what}: {worst}, the slowest", f"{these[worst]:.2f} ×"
+    yield Figure(name, measured, f"<= {limit:g} ×", these[worst] <= limit) if limit else Figure(name, measured)
 
 
 def warm_work(say: Any) -> list[Figure]:
     """Processor time of each handler's invocations over whole migrations."""
     watch = Stopwatch()
-    with mock.patch.dict(os.environ, {**VARIABLES, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}):
+    with mock.patch.dict(os.environ, VARIABLES | _NO_IMAGES):
         for journey in range(JOURNEYS + 1):
             say(f"warm work, migration {journey} of {JOURNEYS}")
             with mock_aws(), watch.runs():
@@ -122,9 +193,11 @@ def warm_work(say: Any) -> list[Figure]:
     ]
 
 
-def _seconds_of(code: str) -> float:
-    code += "; import time; print(time.process_time())"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+def _seconds_of(command: list[str]) -> float:
+    done = subprocess.run(
+        [sys.executable, *command], env=os.environ | LAMBDA, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -133,7 +206,9 @@ def main() -> None:
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     # Written for nothing, but written: it is work of the handlers.
     written = mock.patch.object(logger.registered_handler, "stream", StringIO())
-    with written, console.status("Handlers …") as status:
+    # Powertools has read it already, when it was imported.
+    named = mock.patch.object(metrics.provider, "namespace", LAMBDA["POWERTOOLS_METRICS_NAMESPACE"])
+    with written, named, console.status("Handlers …") as status:
         say = lambda text: status.update(f"[dim]{text}[/]")  # noqa: E731
         figures = [*cold_starts(say), *warm_work(say)]
     note = "Processor time, AWS calls excluded from warm work; parsing, validation, logging and journal included."
