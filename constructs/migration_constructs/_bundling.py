@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,20 @@ UNUSED = (
     "*.dist-info/sboms",
     "**/*.pyi",
     "**/*.c",
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/metrics/provider/datadog",
+    # All but jmespath_utils and typing, which the logger imports.
+    "aws_lambda_powertools/utilities/[!_jt]*",
+    # All but boto_utils, botocore, resources and util: nothing else is patched.
+    "aws_xray_sdk/ext/[!_bru]*",
+    "pydantic/experimental",
+    "pydantic/mypy.py",
+    "pydantic/v1",
+    "urllib3/contrib/emscripten",
 )
+# Lambda cannot write bytecode beside the sources: without it every cold start compiles whatever it loads. It is not
+# checked against the sources, which nobody changes there, and names the files by their place in Lambda.
+COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-p", "/var/task")
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ def runtime_code(target: Target) -> lambda_.Code:
     requirements = _requirements()
     return lambda_.Code.from_asset(
         str(ROOT / PACKAGE),
-        asset_hash=_fingerprint(target, requirements),
+        asset_hash=_fingerprint(target, requirements, _interpreter(target.python_version)),
         asset_hash_type=AssetHashType.CUSTOM,
         bundling=BundlingOptions(
             # Never pulled: local bundling either succeeds or raises.
@@ -92,6 +105,19 @@ def bundle(output: Path, target: Target) -> None:
     )
     for unused in _matches(output, UNUSED):
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+    if interpreter := _interpreter(target.python_version):
+        subprocess.run([interpreter, *COMPILE, "-s", str(output), str(output)], check=True)
+
+
+@cache
+def _interpreter(version: str) -> str | None:
+    """A Python on this machine that writes the bytecode this version reads; None leaves the asset without any."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    try:
+        return _uv("python", "find", "--no-project", "--no-python-downloads", version).strip()
+    except RuntimeError:
+        return None
 
 
 def _requirements() -> str:
@@ -106,9 +132,9 @@ def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
     return [path for pattern in patterns for path in root.glob(pattern)]
 
 
-def _fingerprint(target: Target, requirements: str) -> str:
+def _fingerprint(target: Target, requirements: str, interpreter: str | None) -> str:
     # Of what goes in, not of what comes out: known without building, so an unchanged asset is not built again.
-    digest = hashlib.sha256(repr((target, requirements, UNUSED)).encode())
+    digest = hashlib.sha256(repr((target, requirements, UNUSED, interpreter is not None)).encode())
     for source in _sources():
         digest.update(str(source.relative_to(ROOT)).encode())
         digest.update(source.read_bytes())

@@ -1,24 +1,26 @@
 """The code asset: small, complete, the same every time."""
 
 import hashlib
+import marshal
 import os
 import subprocess
 import sys
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
+from types import CodeType
+from unittest import mock
 
-import boto3
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from migration_constructs import Target, bundle, runtime_code
+from tests.provided import link_provided
 from tests.unit.infrastructure.synthesis import ROOT, functions
 
 GRAVITON = Target("3.13", "aarch64-manylinux2014")
 HOST = Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
 MAX_BYTES = 12 * 1024 * 1024
-# What the Lambda runtime brings.
-PROVIDED = ("boto3", "botocore", "s3transfer", "dateutil", "six.py")
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +28,28 @@ def graviton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _bundled(tmp_path_factory.mktemp("graviton"), GRAVITON)
 
 
-def test_asset_stays_below_twelve_megabytes(graviton: Path) -> None:
-    assert sum(file.stat().st_size for file in _files(graviton)) <= MAX_BYTES
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _bundled(tmp_path_factory.mktemp("host"), HOST)
+
+
+@pytest.mark.parametrize("asset", ["graviton", "host"])
+def test_asset_stays_below_twelve_megabytes(asset: str, request: pytest.FixtureRequest) -> None:
+    assert sum(file.stat().st_size for file in _files(request.getfixturevalue(asset))) <= MAX_BYTES
+
+
+def test_every_module_has_bytecode_that_lambda_reads_unchecked(host: Path) -> None:
+    sources = [file for file in _files(host) if file.suffix == ".py"]
+    for source in sources:
+        magic, flags, code = _bytecode(Path(cache_from_source(str(source))))
+        assert (magic, flags) == (MAGIC_NUMBER, 0b01)
+        assert code.co_filename == f"/var/task/{source.relative_to(host)}"
+
+
+def test_asset_for_a_python_that_is_not_here_has_no_bytecode(tmp_path: Path) -> None:
+    with mock.patch("migration_constructs._bundling._interpreter", return_value=None):
+        bundle(tmp_path, HOST)
+    assert not list(tmp_path.rglob("*.pyc"))
 
 
 def test_asset_has_the_target_platforms_binaries(graviton: Path) -> None:
@@ -42,23 +64,19 @@ def test_asset_has_the_whole_runtime_and_nothing_else_of_ours(graviton: Path) ->
     assert not any((graviton / ours).exists() for ours in ("tests", "stacks", "simulator", "cli", "localcloud"))
 
 
-@pytest.mark.parametrize("unwanted", ["boto3", "botocore", "aws_cdk", "bin", "**/__pycache__", "**/RECORD"])
+@pytest.mark.parametrize("unwanted", ["boto3", "botocore", "aws_cdk", "bin", "**/RECORD"])
 def test_asset_carries_nothing_unneeded(graviton: Path, unwanted: str) -> None:
     assert not list(graviton.glob(unwanted))
 
 
-def test_same_sources_make_the_same_asset(graviton: Path, tmp_path: Path) -> None:
-    assert _digest(_bundled(tmp_path, GRAVITON)) == _digest(graviton)
+def test_same_sources_make_the_same_asset(host: Path, tmp_path: Path) -> None:
+    assert _digest(_bundled(tmp_path, HOST)) == _digest(host)
 
 
-def test_handlers_import_from_the_asset_with_only_boto3_added(tmp_path: Path) -> None:
-    asset = _bundled(tmp_path / "asset", HOST)
-    provided = tmp_path / "provided"
-    provided.mkdir()
-    for name in PROVIDED:
-        (provided / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+def test_handlers_import_from_the_asset_with_only_boto3_added(host: Path, tmp_path: Path) -> None:
+    provided = link_provided(tmp_path / "provided")
     imports = "; ".join(f"import runtime.handlers.{module}" for module in functions())
-    environment = {**os.environ, "PYTHONPATH": f"{asset}{os.pathsep}{provided}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": f"{host}{os.pathsep}{provided}", "PYTHONDONTWRITEBYTECODE": "1"}
     # -S: without the site-packages of the tests.
     command = [sys.executable, "-S", "-c", imports]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -95,6 +113,11 @@ def _synthesize(outdir: Path, target: Target = HOST) -> Path:
     resources = app.synth().get_stack_by_name("Stack").template["Resources"].values()
     (code,) = (resource["Properties"]["Code"] for resource in resources if "Code" in resource["Properties"])
     return outdir / f"asset.{code['S3Key'].removesuffix('.zip')}"
+
+
+def _bytecode(file: Path) -> tuple[bytes, int, CodeType]:
+    written = file.read_bytes()
+    return written[:4], int.from_bytes(written[4:8], "little"), marshal.loads(written[16:])
 
 
 def _files(root: Path) -> list[Path]:
