@@ -10,15 +10,17 @@ from runtime.handlers.wiring import AwsPorts
 from runtime.logic.ports import Ports
 from runtime.models.base import Payload
 from runtime.models.environment import HandlerEnvironment, StepEnvironment
-from runtime.models.steps import Step
 from runtime.observability import correlate, logger, tracer
 
+# A function loads the models of its own events only.
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch import EventType
 
+    from runtime.models.steps import Step
+
 Event = dict[str, object]
 LambdaHandler = Callable[[Event, LambdaContext], Event]
-SomeStep = TypeVar("SomeStep", bound=Step)
+SomeStep = TypeVar("SomeStep", bound="Step")
 Environment = TypeVar("Environment", bound=HandlerEnvironment)
 
 

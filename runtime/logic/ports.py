@@ -1,24 +1,28 @@
 """What the logic needs from the outside, named by role. Adapters and fakes fit these shapes; nothing inherits them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from runtime.models.dispatch import Dispatch
-from runtime.models.environment import Budgets
-from runtime.models.events import BusEvent
-from runtime.models.mgn import (
-    CommandStatus,
-    InstanceHealth,
-    Job,
-    JobLogEntry,
-    LaunchTemplateRef,
-    NetworkFacts,
-    SourceServer,
-)
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
-from runtime.models.request import Check, MigrationRequest, Phase
-from runtime.models.status import MigrationStatus
+# Shapes only: a function loads the models it uses, not those of every port.
+if TYPE_CHECKING:
+    from runtime.models.dispatch import Dispatch
+    from runtime.models.environment import Budgets
+    from runtime.models.events import BusEvent
+    from runtime.models.mgn import (
+        CommandStatus,
+        InstanceHealth,
+        Job,
+        JobLogEntry,
+        LaunchTemplateRef,
+        NetworkFacts,
+        SourceServer,
+    )
+    from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
+    from runtime.models.request import Check, MigrationRequest, Phase
+    from runtime.models.status import MigrationStatus
 
 
 class MigrationStore(Protocol):
@@ -262,7 +266,7 @@ class Ports(Protocol):
     def scopes(self) -> tuple[str, ...]:
         """Every account and Region migrations may run in; the pipeline's own is the first."""
 
-    def at(self, scope: str) -> "Ports":
+    def at(self, scope: str) -> Ports:
         """These ports in another account and Region. Store, bus, resumer, prober, budgets and clock are the same.
 
         It calls nobody. Where the role may not be assumed, the first use raises TargetAccountError.
