@@ -1,10 +1,13 @@
 """Ports of another account and Region: fakes and AWS alike; and how a target's role is assumed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
@@ -80,6 +83,13 @@ def test_client_of_a_target_works_in_its_region_and_is_made_once() -> None:
     assert made is clients.client("ec2", TARGET)
     assert made is not clients.client("ec2")
     assert clients.once_client("mgn", TARGET).meta.config.retries["total_max_attempts"] == 1  # type: ignore[attr-defined]
+
+
+def test_description_of_a_service_is_read_once_for_all_targets() -> None:
+    first = clients.client("ec2", TARGET)
+    with mock.patch.object(JSONFileLoader, "load_file", side_effect=AssertionError("read again")):
+        second = clients.client("ec2", replace(TARGET, region="us-west-2"))
+    assert second is not first
 
 
 def test_calls_of_a_target_reach_its_account() -> None:
