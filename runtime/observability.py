@@ -1,15 +1,29 @@
 """Logger, tracer and metrics, made once and imported from here."""
 
+import os
+from functools import cache
+
 from aws_lambda_powertools import Logger, Metrics, Tracer
 
 logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
+
+
+@cache
+def tracer() -> Tracer:
+    """For traced invocations only: it loads the X-Ray SDK, which makes a client of its own."""
+    return Tracer(patch_modules=("botocore",))
+
+
+def is_traced() -> bool:
+    """Whether Lambda samples this invocation."""
+    return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
 
 
 def correlate(migration_id: str, correlation_id: str) -> None:
     """Put both ids on every further log line and on the trace of this invocation (I9)."""
     logger.append_keys(migration_id=migration_id)
     logger.set_correlation_id(correlation_id)
-    tracer.put_annotation("correlation_id", correlation_id)
-    tracer.put_annotation("migration_id", migration_id)
+    if is_traced():
+        tracer().put_annotation("correlation_id", correlation_id)
+        tracer().put_annotation("migration_id", migration_id)

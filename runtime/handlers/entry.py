@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aws_lambda_powertools.tracing import tracer as powertools_tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.wiring import AwsPorts
 from runtime.logic.ports import Ports
 from runtime.models.base import Payload
 from runtime.models.environment import HandlerEnvironment, StepEnvironment
-from runtime.observability import correlate, logger, tracer
+from runtime.observability import correlate, is_traced, logger, tracer
 
 # A function loads the models of its own events only.
 if TYPE_CHECKING:
@@ -52,9 +53,18 @@ def scope_of(context: LambdaContext) -> str:
 
 def observed(handler: LambdaHandler) -> LambdaHandler:
     """Logs and traces around a handler. Events are not logged: they carry task tokens (I11)."""
-    with_logger = logger.inject_lambda_context(handler, clear_state=True)
-    traced: LambdaHandler = tracer.capture_lambda_handler(with_logger, capture_response=False)
-    return traced
+    logged = logger.inject_lambda_context(handler, clear_state=True)
+
+    @wraps(handler)
+    def invoked(event: Event, context: LambdaContext) -> Event:
+        if is_traced():
+            answer: Event = tracer().capture_lambda_handler(logged, capture_response=False)(event, context)
+            return answer
+        # Powertools takes the first invocation it traces for the cold start.
+        powertools_tracer.is_cold_start = False
+        return logged(event, context)
+
+    return invoked
 
 
 def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports], Payload | None]], LambdaHandler]:

@@ -4,7 +4,6 @@ the real MGN adapter on the MGN simulator, and in-memory neighbours."""
 import heapq
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -255,19 +254,18 @@ class World:
     @contextmanager
     def _wired(self) -> Iterator[None]:
         modules = ("entry", "signal_handler", "sweep", "dispatch_launches")
-        with mock.patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"}):
-            patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        for patch in patches:
+            patch.start()
+        # A thousand migrations write a hundred thousand lines.
+        level = logger.log_level
+        logger.setLevel("CRITICAL")
+        try:
+            yield
+        finally:
             for patch in patches:
-                patch.start()
-            # A thousand migrations write a hundred thousand lines.
-            level = logger.log_level
-            logger.setLevel("CRITICAL")
-            try:
-                yield
-            finally:
-                for patch in patches:
-                    patch.stop()
-                logger.setLevel(level)
+                patch.stop()
+            logger.setLevel(level)
 
 
 class _Context:

@@ -76,7 +76,14 @@ def test_same_sources_make_the_same_asset(host: Path, tmp_path: Path) -> None:
 def test_handlers_import_from_the_asset_with_only_boto3_added(host: Path, tmp_path: Path) -> None:
     provided = link_provided(tmp_path / "provided")
     imports = "; ".join(f"import runtime.handlers.{module}" for module in functions())
-    environment = {**os.environ, "PYTHONPATH": f"{host}{os.pathsep}{provided}", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Loaded by the first traced invocation.
+    imports += "; runtime.observability.tracer()"
+    environment = {
+        **os.environ,
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{host}{os.pathsep}{provided}",
+    }
     # -S: without the site-packages of the tests.
     command = [sys.executable, "-S", "-c", imports]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -29,7 +29,6 @@ def ports(monkeypatch: pytest.MonkeyPatch) -> FakePorts:
     ports = FakePorts(FakeMgn(a_server()), budgets=Budgets(look=2), targets=(TARGET_SCOPE,))
     ports.mgn.started.append(a_job(launch_status="LAUNCHED"))
     ports.store.park(a_wait(job_id=JOB_ID, token="launched"))
-    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
     monkeypatch.setattr(dispatch_launches, "aws_ports", lambda environment, scope: ports.at(scope))
     return ports
 
