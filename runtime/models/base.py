@@ -32,6 +32,7 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(
         alias_generator=to_camel,
+        defer_build=True,  # a cold start builds only the models its event needs
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,  # task tokens pass through these models
