@@ -23,15 +23,18 @@ from moto import mock_aws
 from rich.console import Console
 
 from localcloud.figures import Figure, figures_table, percentile
+from migration_constructs import Target, bundle
 from runtime.handlers import callback_handler, entry, finalize_cutover, publish_events, rollback_handler
 from runtime.handlers.entry import LambdaHandler
 from runtime.models.envelopes import StreamRecord
 from runtime.models.events import SOURCE, status_events
 from runtime.models.record import JournalEntry
 from runtime.observability import logger, metrics
+from tests.integration import replay
 from tests.integration.cloud import VARIABLES, Cloud, Context, make_cloud, sqs_event
 from tests.integration.journey import bring_to, record_of
 from tests.integration.replay import Invocation
+from tests.provided import link_provided
 
 JOURNEYS = 20
 STARTS = 3
@@ -46,10 +49,10 @@ LAMBDA = {
     "LAMBDA_TASK_ROOT": "/var/task",
     "POWERTOOLS_METRICS_NAMESPACE": "MigrationOrchestrator",
     "POWERTOOLS_SERVICE_NAME": "handler",
-    "_X_AMZN_TRACE_ID": "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1",
 }
 """The environment of a function in AWS, so that what it does only there, as tracing, is paid for here as well."""
 
+_TRACE = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled={0:d}"
 _BARE = "import boto3; boto3.client('mgn')"
 _OURS = "import runtime.handlers.{0}; from runtime.adapters.clients import client; client('mgn')"
 _TELL = "; import time; print(time.process_time())"
@@ -116,26 +119,32 @@ CALL = BaseClient._make_api_call  # type: ignore[attr-defined]
 def cold_starts(say: Any) -> list[Figure]:
     """Processor time of a fresh interpreter up to its first client, each handler's against that of boto3 alone.
 
-    And up to the end of its first invocation, so that nothing gets cheap by being put off.
+    Both see what they see in Lambda: the code asset with its bytecode. And up to the end of the first invocation, so
+    that nothing gets cheap by being put off.
     """
     spent: dict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as folder:
-        commands = {"": ["-c", _BARE + _TELL]}
-        commands |= {f"cold: {name}": ["-c", _OURS.format(name) + _TELL] for name in HANDLERS}
+        alone, ours = _module_paths(Path(folder))
+        commands = {"": (alone, ["-c", _BARE + _TELL], False)}
+        commands |= {f"cold: {name}": (ours, ["-c", _OURS.format(name) + _TELL], False) for name in HANDLERS}
         for name, invocation in recorded(say).items():
             kept = Path(folder, name)
             kept.write_bytes(pickle.dumps(tuple(invocation)))
-            commands[f"first invocation: {name}"] = ["-m", "tests.integration.replay", str(kept)]
+            commands[f"first invocation: {name}"] = (ours, [replay.__file__, str(kept)], False)
+            commands[f"traced: {name}"] = (ours, [replay.__file__, str(kept)], True)
         for turn in range(STARTS):
             say(f"cold starts, round {turn + 1} of {STARTS}")
             for name, command in commands.items():
-                spent[name].append(_seconds_of(command))
+                spent[name].append(_seconds_of(*command))
     bare = median(spent.pop(""))
     ratios = {name: median(seconds) / bare for name, seconds in spent.items()}
+    traced = {name.partition(": ")[2]: ratio for name, ratio in ratios.items() if name.startswith("traced: ")}
+    extra = median(ratio - ratios[f"first invocation: {name}"] for name, ratio in traced.items())
     return [
         Figure("cold: boto3 and a client alone", f"{1_000 * bare:.0f} ms"),
         *_middle_and_worst("cold", ratios, COLD_LIMIT),
         *_middle_and_worst("first invocation", ratios),
+        Figure("first invocation: more when it is the first sampled", f"{extra:.2f} ×"),
     ]
 
 
@@ -193,10 +202,21 @@ def warm_work(say: Any) -> list[Figure]:
     ]
 
 
-def _seconds_of(command: list[str]) -> float:
-    done = subprocess.run(
-        [sys.executable, *command], env=os.environ | LAMBDA, capture_output=True, text=True, check=True
-    )
+def _module_paths(folder: Path) -> tuple[str, str]:
+    """For boto3 alone, and for the code asset as it is deployed."""
+    (asset := folder / "asset").mkdir()
+    bundle(asset, Target(f"{sys.version_info.major}.{sys.version_info.minor}", None))
+    alone = link_provided(folder / "alone", with_dependencies=True)
+    return str(alone), f"{asset}{os.pathsep}{link_provided(folder / 'provided')}"
+
+
+def _seconds_of(path: str, arguments: list[str], is_sampled: bool) -> float:
+    # -S: without the site-packages of the tests.
+    command = [sys.executable, "-S", *arguments]
+    environment = os.environ | LAMBDA | {"PYTHONPATH": path, "_X_AMZN_TRACE_ID": _TRACE.format(is_sampled)}
+    done = subprocess.run(command, env=environment, cwd=path.partition(os.pathsep)[0], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     return float(done.stdout.splitlines()[-1])
 
 
@@ -211,7 +231,10 @@ def main() -> None:
     with written, named, console.status("Handlers …") as status:
         say = lambda text: status.update(f"[dim]{text}[/]")  # noqa: E731
         figures = [*cold_starts(say), *warm_work(say)]
-    note = "Processor time, AWS calls excluded from warm work; parsing, validation, logging and journal included."
+    note = (
+        "Processor time, AWS calls excluded from warm work; parsing, validation, logging and journal included. "
+        "Of invocations X-Ray does not sample: the first sampled one of an environment also loads X-Ray's SDK."
+    )
     console.print(figures_table("Handlers", figures, note=note))
 
 

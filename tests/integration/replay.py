@@ -1,7 +1,7 @@
 """One invocation as the first of a fresh interpreter, its AWS calls answered as they were once before.
 
-`python -m tests.integration.replay FILE` prints its processor time, from the start of the interpreter. Nothing but the
-handler's own modules is imported here: what else was, would be counted.
+As a script, with such an invocation in a file, it prints the processor time since the interpreter started. Nothing but
+the handler's own modules is imported here: what else was, would be counted.
 """
 
 import pickle
