@@ -29,8 +29,8 @@ from runtime.models.environment import (
     SweepEnvironment,
 )
 from runtime.models.table import Index
-from stacks.messaging import CALLBACK_TIMEOUT, DISPATCH_TIMEOUT
-from stacks.settings import NetworkSettings, StageSettings, TargetSettings
+from stacks.messaging import CALLBACK_TIMEOUT
+from stacks.settings import DISPATCH_TIMEOUT, NetworkSettings, StageSettings, TargetSettings
 
 STEP_TIMEOUTS = {
     "validate_input": Duration.seconds(30),

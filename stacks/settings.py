@@ -4,7 +4,7 @@ import platform
 import sys
 from typing import Annotated, Literal, Self
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
@@ -16,6 +16,7 @@ from runtime.models.environment import Budgets, Targets
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
+DISPATCH_TIMEOUT = Duration.seconds(60)
 
 
 class Settings(BaseModel):
@@ -113,6 +114,17 @@ class StageSettings(Settings):
     )
     network: NetworkSettings | None = Field(default=None, description="Run the functions in this network.")
     targets: TargetSettings | None = Field(default=None, description="Other accounts and Regions to migrate into.")
+
+    @model_validator(mode="after")
+    def _doubt_outlives_the_dispatcher(self) -> Self:
+        # What is given up is launched anew: nobody may be left who could still send the first call (I3).
+        lifetime = int(DISPATCH_TIMEOUT.to_seconds())
+        if self.budgets.launch_doubt <= lifetime:
+            raise ValueError(
+                f"budgets.launch_doubt: {self.budgets.launch_doubt} s is not above the dispatcher's timeout of "
+                f"{lifetime} s, so a batch could be given up with its call under way; set {lifetime + 1} or more"
+            )
+        return self
 
     @classmethod
     def from_context(cls, node: Node) -> Self:

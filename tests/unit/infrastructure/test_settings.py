@@ -38,6 +38,17 @@ def test_misspelt_setting_is_refused() -> None:
         settings("dev", log_levle={})
 
 
+@pytest.mark.parametrize("seconds", [5, 60])
+def test_i3_batch_given_up_while_its_dispatcher_may_live_is_refused_with_what_to_do(seconds: int) -> None:
+    told = f"budgets.launch_doubt: {seconds} .* timeout of 60 s.* 61 or more"
+    with pytest.raises(ValidationError, match=told):
+        settings("dev", budgets={"launch_doubt": seconds})
+
+
+def test_shortest_doubt_outlives_the_dispatcher_by_a_second() -> None:
+    assert settings("dev", budgets={"launch_doubt": 61}).budgets.launch_doubt == 61
+
+
 def test_every_setting_is_described() -> None:
     assert not [name for name, field in StageSettings.model_fields.items() if not field.description]
 
