@@ -106,6 +106,9 @@ class StageSettings(Settings):
     log_retention_days: Literal[1, 7, 14, 30, 90, 180, 365, 731] = Field(description="Of all log groups.")
     sweep_minutes: Annotated[int, Field(ge=1)] = Field(default=1, description="Between two sweeps.")
     budgets: Budgets = Field(default=Budgets(), description="How long each wait may last.")
+    mgn_requests: Annotated[int, Field(ge=2)] = Field(
+        default=20, description="Requests a second to MGN, of all functions together, in each account and Region."
+    )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
     webhook_urls: tuple[str, ...] = Field(default=(), description="Receivers of every change of status.")
@@ -134,6 +137,11 @@ class StageSettings(Settings):
         if stage not in stages:
             raise ValueError(f"no stage {stage!r} in context.stages, only {sorted(stages)}")
         return cls(stage=stage, **stages[stage])
+
+    @property
+    def mgn_requests_of_steps(self) -> int:
+        """What the steps may use up: a fifth is left to the dispatcher, however many migrations begin at once."""
+        return max(1, self.mgn_requests * 4 // 5)
 
     @property
     def removal(self) -> RemovalPolicy:

@@ -87,6 +87,9 @@ class StepEnvironment(HandlerEnvironment):
     budgets: Budgets = Budgets()
     wake_queue: Name
     targets: Targets | None = None
+    mgn_requests: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="Requests a second up to which this function adds to those MGN gets from all of them."
+    )
 
 
 class SweepEnvironment(StepEnvironment):

@@ -133,6 +133,15 @@ def test_service_that_stays_silent_leaves_the_dispatcher_half_of_its_time() -> N
     assert longest <= functions()["dispatch_launches"]["Timeout"] / 2
 
 
+@pytest.mark.parametrize(("stage", "whole", "of_steps"), [("dev", 20, 16), ("local", 1_000, 800)])
+def test_steps_leave_a_fifth_of_the_requests_to_the_dispatcher(stage: str, whole: int, of_steps: int) -> None:
+    allowed = {
+        module: StepEnvironment.from_variables(variables(module, stage)).mgn_requests
+        for module in (*STEP_TIMEOUTS, "dispatch_launches")
+    }
+    assert allowed == dict.fromkeys(STEP_TIMEOUTS, of_steps) | {"dispatch_launches": whole}
+
+
 def test_failed_sweep_is_not_repeated() -> None:
     assert _invoke_configs()["sweep"]["MaximumRetryAttempts"] == 0
 
