@@ -167,7 +167,7 @@ class World:
     def signal(self, signal: MigrationSignal) -> None:
         """Put a decision on the bus."""
         event = {"source": "people", "detail-type": signal.detail_type, "detail": json.loads(signal.to_json())}
-        self.later(EVENT_LATENCY, lambda: self._call("signal_handler", event))
+        self.later(EVENT_LATENCY, lambda: self._tolerant("signal_handler", event))
 
     def run(self, *, hours: float = 48) -> None:
         """Let virtual time pass until every migration has ended, at most so many hours."""
