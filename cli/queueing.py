@@ -25,7 +25,7 @@ def places_in_queue(store: Migrations, records: Iterable[MigrationRecord]) -> di
     scopes = {record.scope for record in records if record.scope and record.status in LAUNCHING}
     found: dict[str, Place] = {}
     for scope in sorted(scopes):
-        found |= places(store.open_waits(scope), store.dispatch(scope).job_seconds)
+        found |= places(store.open_waits(scope), store.dispatch(scope))
     return found
 
 

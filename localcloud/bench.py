@@ -11,7 +11,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from rich.console import Console
 
@@ -20,7 +19,7 @@ from localcloud.cloud import local_cloud
 from localcloud.demo import ASSEMBLY, SCHEDULE_SCALE, TIME_SCALE, deployment_of, synthesize
 from localcloud.evidence import LogEntry, simulator_log
 from localcloud.figures import Figure, at_least, figures_table, quota_figures
-from localcloud.network import SECURITY_GROUPS, SUBNETS
+from localcloud.network import HOME
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
 from runtime.adapters.store import DynamoDbMigrationStore
@@ -51,6 +50,7 @@ class Bench:
         self._deployment = deployment_of(state)
         self._sqs, self._states = self._client("sqs"), self._client("stepfunctions")
         self._store = DynamoDbMigrationStore(self._client("dynamodb"), self._deployment.state_table_name)
+        self._simulator = state.simulators[state.home]
         self._sent_at = 0.0
 
     def migrate(self, names: Sequence[str]) -> list[Figure]:
@@ -100,11 +100,11 @@ class Bench:
 
     def servers(self) -> list[str]:
         """The names of all source servers."""
-        with urllib.request.urlopen(f"{self._state.simulator_url}/_simulator/state", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self._simulator}/_simulator/state", timeout=30) as answer:
             return [server["name"] for server in json.load(answer)["servers"]]
 
     def _log(self) -> list[LogEntry]:
-        return simulator_log(self._state.simulator_url or "")
+        return simulator_log(self._simulator)
 
     def _send(self, requests: Iterator[dict[str, object]]) -> None:
         self._sent_at = time.monotonic()
@@ -130,9 +130,7 @@ class Bench:
     def _moment(self) -> Callable[[datetime], float]:
         """From the simulator's clock to ours."""
         asked = time.time()
-        request = urllib.request.Request(
-            f"{self._state.simulator_url}/_simulator/advance", data=b'{"seconds": 0}', method="POST"
-        )
+        request = urllib.request.Request(f"{self._simulator}/_simulator/advance", data=b'{"seconds": 0}', method="POST")
         with urllib.request.urlopen(request, timeout=30) as answer:
             simulated = json.load(answer)["seconds"]
         ours = (asked + time.time()) / 2
@@ -147,15 +145,7 @@ class Bench:
         ]
 
     def _client(self, name: str) -> Any:
-        make: Any = boto3.client
-        return make(
-            name,
-            endpoint_url=self._state.endpoint,
-            region_name=self._state.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(read_timeout=120),
-        )
+        return self._state.client(name, config=Config(read_timeout=120))
 
 
 def run_bench(console: Console, *, migrations: int, requests: int) -> None:
@@ -165,7 +155,7 @@ def run_bench(console: Console, *, migrations: int, requests: int) -> None:
     scenario.write_text(generate_yaml(migrations + 1, SEED))
     settings = CloudSettings(
         folder=FOLDER / "cloud",
-        scenario=scenario,
+        scenarios=(scenario,),
         assembly=ASSEMBLY,
         time_scale=TIME_SCALE,
         schedule_scale=SCHEDULE_SCALE,
@@ -194,8 +184,8 @@ def _request(migration_id: str, server: str) -> dict[str, object]:
         "wave": "1",
         "sourceVmId": server,
         "instanceType": "m5.large",
-        "subnetId": next(iter(SUBNETS)),
-        "securityGroupIds": [next(iter(SECURITY_GROUPS))],
+        "subnetId": next(iter(HOME.subnets)),
+        "securityGroupIds": [next(iter(HOME.security_groups))],
     }
 
 

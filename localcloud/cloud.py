@@ -1,17 +1,17 @@
-"""The local cloud: an AWS engine, an MGN simulator and the deployed stacks, brought up and taken down as one."""
+"""The local cloud: an AWS engine, MGN simulators and the deployed stacks, brought up and taken down as one."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import processes
 from localcloud.deployment import deploy
-from localcloud.network import create_network
+from localcloud.network import create_networks
 from localcloud.processes import StartError
-from localcloud.services import port_or_free, start_engine, start_simulator, temporary_folder
+from localcloud.services import port_or_free, simulations_of, start_engine, start_simulator, temporary_folder
 from localcloud.settings import CloudSettings
-from localcloud.state import FOLDER, CloudState, load, save, state_file
+from localcloud.state import FOLDER, CloudState, in_words, load, save, state_file
 
 Report = Callable[[str], None]
 
@@ -31,11 +31,11 @@ def local_cloud(settings: CloudSettings, report: Report = _silent) -> Iterator[C
 
 
 @contextmanager
-def engine(settings: CloudSettings, *, mgn_url: str | None = None) -> Iterator[str]:
-    """The AWS engine alone, for the duration of a block; yields its endpoint."""
+def engine(settings: CloudSettings, *, mgn_urls: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The AWS engine alone, for the duration of a block; yields its endpoint. MGN's URLs are by account and Region."""
     port = port_or_free(settings.port)
     try:
-        process = start_engine(settings, port, mgn_url)
+        process = start_engine(settings, port, mgn_urls or {})
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -52,7 +52,7 @@ def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
     settings.folder.mkdir(parents=True, exist_ok=True)
     try:
         state = _start(settings, report)
-        create_network(state)
+        create_networks(state)
         if settings.assembly is not None:
             report("deploying")
             state = state.model_copy(update={"outputs": deploy(state, settings.assembly)})
@@ -66,23 +66,20 @@ def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
 
 def _start(settings: CloudSettings, report: Report) -> CloudState:
     port = port_or_free(settings.port)
-    mgn_port = None if settings.scenario is None else port_or_free(settings.simulator_port)
-    mgn_url = None if mgn_port is None else f"http://127.0.0.1:{mgn_port}"
+    simulations = simulations_of(settings)
+    mgn_urls = {simulation.scope: simulation.url for simulation in simulations}
     report("starting the AWS engine")
-    endpoint = f"http://127.0.0.1:{port}"
     state = CloudState(
-        endpoint=endpoint,
-        # Under AUTH the gateway authorises MGN calls before the simulator sees them.
-        mgn_endpoint=endpoint if settings.auth and mgn_url else mgn_url,
-        simulator_url=mgn_url,
+        endpoint=f"http://127.0.0.1:{port}",
+        simulators=mgn_urls,
         auth=settings.auth,
         folder=settings.folder,
-        processes=(start_engine(settings, port, mgn_url),),
+        processes=(start_engine(settings, port, mgn_urls),),
     )
     save(state)
-    if mgn_port is not None:
-        report("starting the MGN simulator")
-        simulator = start_simulator(settings, mgn_port, endpoint)
+    for simulation in simulations:
+        report(f"starting the MGN simulator of {in_words(simulation.scope)}")
+        simulator = start_simulator(settings, simulation, state)
         state = state.model_copy(update={"processes": (*state.processes, simulator)})
         save(state)
     return state

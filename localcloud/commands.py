@@ -11,11 +11,11 @@ from rich.table import Table
 
 from localcloud import cloud, processes
 from localcloud.bench import run_bench
-from localcloud.demo import ASSEMBLY, SCENARIO, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
+from localcloud.demo import ASSEMBLY, SCENARIOS, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
 from localcloud.deployment import DeploymentError
 from localcloud.processes import StartError
 from localcloud.settings import CloudSettings, Interpreter
-from localcloud.state import FOLDER, CloudState, load
+from localcloud.state import FOLDER, CloudState, in_words, load
 
 app = typer.Typer(help="An AWS account on this machine, with the stacks deployed to it.", no_args_is_help=True)
 console = Console()
@@ -27,8 +27,10 @@ Folder = Annotated[Path, typer.Option(help="Where logs, state and temporary file
 def up(
     folder: Folder = FOLDER,
     port: Annotated[int, typer.Option(help="Port of the AWS engine; 0 for any free one.")] = 4566,
-    simulator_port: Annotated[int, typer.Option(help="Port of the MGN simulator; 0 for any free one.")] = 4567,
-    scenario: Annotated[Path, typer.Option(help="Scenario of the MGN simulator.", exists=True)] = SCENARIO,
+    simulator_port: Annotated[int, typer.Option(help="Port of the first MGN simulator; 0 for free ones.")] = 4567,
+    scenario: Annotated[
+        list[Path] | None, typer.Option(help="Scenario of an MGN simulator; ours for home and target.", exists=True)
+    ] = None,
     assembly: Annotated[Path | None, typer.Option(help="Stacks to deploy; ours, synthesized, by default.")] = None,
     deploy: Annotated[bool, typer.Option(help="Deploy stacks.")] = True,
     auth: Annotated[bool, typer.Option(help="Enforce IAM policies.")] = False,
@@ -52,7 +54,7 @@ def up(
             folder=folder,
             port=port or None,
             simulator_port=simulator_port or None,
-            scenario=scenario,
+            scenarios=scenario or SCENARIOS,
             assembly=(assembly or ASSEMBLY) if deploy else None,
             auth=auth,
             state_machines=state_machines,
@@ -116,8 +118,8 @@ def bench(
 def _print_state(state: CloudState) -> None:
     table = Table(show_header=False, box=None)
     table.add_row("AWS", state.endpoint + (" (IAM enforced)" if state.auth else ""))
-    if state.mgn_endpoint:
-        table.add_row("MGN", state.mgn_endpoint)
+    for scope, url in state.simulators.items():
+        table.add_row(f"MGN of {in_words(scope)}", url)
     for stack, outputs in state.outputs.items():
         for name, value in outputs.items():
             table.add_row(f"{stack}.{name}", value)

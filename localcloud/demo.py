@@ -7,9 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import boto3
 from rich.console import Console
 from rich.live import Live
 
@@ -33,7 +31,10 @@ from runtime.models.status import MigrationStatus
 
 FOLDER = Path("out/demo")
 ASSEMBLY = Path("cdk.out/local")
-SCENARIO = Path(__file__).parent / "sample" / "scenario.yaml"
+SAMPLE = Path(__file__).parent / "sample"
+SCENARIOS = (SAMPLE / "scenario.yaml", SAMPLE / "target.yaml")
+"""What MGN has at home and in the target."""
+
 TIME_SCALE = 60
 """A simulated minute takes a second: one MGN launch lasts about eight."""
 
@@ -75,7 +76,7 @@ def run_demo(console: Console, *, auth: bool) -> int:
         synthesize()
     settings = CloudSettings(
         folder=FOLDER / "cloud",
-        scenario=SCENARIO,
+        scenarios=SCENARIOS,
         assembly=ASSEMBLY,
         auth=auth,
         time_scale=TIME_SCALE,
@@ -107,8 +108,8 @@ class DemoRun:
         self.sent = sent
         self._state = state
         self.deployment = deployment_of(state)
-        self._sqs, self._events = self._client("sqs"), self._client("events")
-        self.store = DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
+        self._sqs, self._events = state.client("sqs"), state.client("events")
+        self.store = DynamoDbMigrationStore(state.client("dynamodb"), self.deployment.state_table_name)
         self._decided: set[tuple[str, str]] = set()
 
     def send(self) -> None:
@@ -182,15 +183,6 @@ class DemoRun:
     def _put_event(self, detail_type: str, detail: str) -> None:
         entry = {"Source": "demo.producer", "DetailType": detail_type, "Detail": detail}
         self._events.put_events(Entries=[{**entry, "EventBusName": self.deployment.event_bus_name}])
-
-    def _client(self, name: str) -> Any:
-        return boto3.client(
-            name,  # type: ignore[call-overload]
-            endpoint_url=self._state.endpoint,
-            region_name=self._state.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
 
 
 def _wait_for(condition: Callable[[], bool], *, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from localcloud.services import temporary_folder
 from localcloud.state import CloudState
 
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 _CLI = Path(__file__).parents[1] / "node_modules/.bin/cdk"
 
 
@@ -17,14 +19,20 @@ class DeploymentError(RuntimeError):
 
 
 def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
-    """Bootstrap the account, deploy every stack of the assembly, and return the outputs by stack."""
+    """Bootstrap each account and Region, deploy every stack of the assembly, and return the outputs by stack."""
     if not (assembly / "manifest.json").exists():
         raise DeploymentError(f"there is no assembly in {assembly}: run `make synth`")
     outputs = state.folder.absolute() / "outputs.json"
     app = ["--app", str(assembly.absolute()), "--no-notices"]
-    _run_cli(state, ["bootstrap", *app, f"aws://{state.account}/{state.region}"])
+    _run_cli("bootstrap", state, state.home, ["bootstrap", *app, _environment(state.home)])
+    for scope in _elsewhere(assembly):
+        # Lets the home account deploy there, so that one command deploys all.
+        trust = ["--trust", state.account, "--cloudformation-execution-policies", ADMINISTRATOR]
+        _run_cli(f"bootstrap-{scope.replace('#', '-')}", state, scope, ["bootstrap", *app, *trust, _environment(scope)])
     _run_cli(
+        "deploy",
         state,
+        state.home,
         [
             *("deploy", "--all", *app, "--require-approval", "never", "--progress", "events"),
             *("--method", "direct", "--concurrency", "4", "--outputs-file", str(outputs)),
@@ -34,12 +42,23 @@ def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def _run_cli(state: CloudState, arguments: list[str]) -> None:
-    log = state.folder / f"cdk-{arguments[0]}.log"
+def _elsewhere(assembly: Path) -> set[str]:
+    """The accounts and Regions that stacks of the assembly name; the stage's own are deployed at home."""
+    manifest = json.loads((assembly / "manifest.json").read_text())
+    named = {artifact.get("environment", "") for artifact in manifest["artifacts"].values()}
+    return {"#".join(found.groups()) for name in named if (found := re.fullmatch(r"aws://(\d{12})/([a-z0-9-]+)", name))}
+
+
+def _environment(scope: str) -> str:
+    return f"aws://{scope.replace('#', '/')}"
+
+
+def _run_cli(name: str, state: CloudState, scope: str, arguments: list[str]) -> None:
+    log = state.folder / f"cdk-{name}.log"
     with log.open("w") as output:
         result = subprocess.run(
             [str(_CLI), *arguments],
-            env=_cli_environment(state),
+            env=_cli_environment(state, scope),
             cwd=state.folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -47,11 +66,11 @@ def _run_cli(state: CloudState, arguments: list[str]) -> None:
             check=False,
         )
     if result.returncode:
-        raise DeploymentError(f"cdk {arguments[0]} failed, see {log}:\n{log.read_text()[-3000:]}")
+        raise DeploymentError(f"cdk {name} failed, see {log}:\n{log.read_text()[-3000:]}")
 
 
-def _cli_environment(state: CloudState) -> dict[str, str]:
-    return state.client_variables() | {
+def _cli_environment(state: CloudState, scope: str) -> dict[str, str]:
+    return state.client_variables(scope) | {
         # The project's environment brings the Node that the CLI runs on.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         # The CLI keeps a cache and reads AWS profiles under HOME.

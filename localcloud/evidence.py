@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-
 from localcloud.callback_receiver import CallbackReceiver
 from localcloud.sample import Message
 from localcloud.state import CloudState
@@ -20,18 +18,25 @@ LogEntry = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Place:
+    """What MGN did and what EC2 runs in one account and Region."""
+
+    mgn_log: tuple[LogEntry, ...]
+    servers: dict[str, dict[str, Any]]
+    jobs: tuple[dict[str, Any], ...]
+    running_instances: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Evidence:
-    """What the front door took, the table kept, MGN did, EC2 runs, receivers heard and functions logged."""
+    """What the front door took, the table kept, MGN and EC2 did, receivers heard and functions logged."""
 
     sent: tuple[Message, ...]
     records: tuple[MigrationRecord, ...]
     journals: dict[str, tuple[JournalEntry, ...]]
     rejections: tuple[Rejection, ...]
     locks: tuple[Lock, ...]
-    mgn_log: tuple[LogEntry, ...]
-    servers: dict[str, dict[str, Any]]
-    jobs: tuple[dict[str, Any], ...]
-    running_instances: frozenset[str]
+    places: dict[str, Place]
     callbacks: dict[str, MigrationStatusChanged]
     deliveries: int
     logs: str
@@ -42,12 +47,9 @@ def gather(
     state: CloudState, deployment: Deployment, sent: tuple[Message, ...], receiver: CallbackReceiver
 ) -> Evidence:
     """Read it all."""
-    dynamodb, mgn, ec2, logs = (_client(state, name) for name in ("dynamodb", "mgn", "ec2", "logs"))
-    secrets = _client(state, "secretsmanager")
-    store = DynamoDbMigrationStore(dynamodb, deployment.state_table_name)
+    secrets = state.client("secretsmanager")
+    store = DynamoDbMigrationStore(state.client("dynamodb"), deployment.state_table_name)
     records = tuple(store.migrations())
-    servers = [s for page in mgn.get_paginator("describe_source_servers").paginate(filters={}) for s in page["items"]]
-    reservations = ec2.describe_instances()["Reservations"]
     return Evidence(
         sent=sent,
         records=records,
@@ -59,21 +61,29 @@ def gather(
             if record.scope and record.source_server_id
             if (lock := store.lock_of(record.scope, record.source_server_id))
         ),
-        mgn_log=tuple(simulator_log(state.simulator_url or "")),
+        places={scope: _place(state, scope) for scope in state.simulators},
+        callbacks=dict(receiver.callbacks),
+        deliveries=receiver.deliveries,
+        logs="\n".join(_log_lines(state.client("logs"))),
+        secrets=tuple(
+            secrets.get_secret_value(SecretId=listed["ARN"])["SecretString"]
+            for listed in secrets.list_secrets()["SecretList"]
+        ),
+    )
+
+
+def _place(state: CloudState, scope: str) -> Place:
+    mgn, ec2 = state.client("mgn", scope), state.client("ec2", scope)
+    servers = [s for page in mgn.get_paginator("describe_source_servers").paginate(filters={}) for s in page["items"]]
+    return Place(
+        mgn_log=tuple(simulator_log(state.simulators[scope])),
         servers={server["sourceServerID"]: server for server in servers},
         jobs=tuple(job for page in mgn.get_paginator("describe_jobs").paginate(filters={}) for job in page["items"]),
         running_instances=frozenset(
             instance["InstanceId"]
-            for reservation in reservations
+            for reservation in ec2.describe_instances()["Reservations"]
             for instance in reservation["Instances"]
             if instance["State"]["Name"] == "running"
-        ),
-        callbacks=dict(receiver.callbacks),
-        deliveries=receiver.deliveries,
-        logs="\n".join(_log_lines(logs)),
-        secrets=tuple(
-            secrets.get_secret_value(SecretId=listed["ARN"])["SecretString"]
-            for listed in secrets.list_secrets()["SecretList"]
         ),
     )
 
@@ -90,15 +100,3 @@ def _log_lines(logs: Any) -> Iterator[str]:
         for group in page["logGroups"]:
             for events in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
                 yield from (event["message"] for event in events["events"])
-
-
-def _client(state: CloudState, name: str) -> Any:
-    # The demo looks from outside, so it asks the simulator itself and not through a role.
-    endpoint = state.simulator_url if name == "mgn" else state.endpoint
-    return boto3.client(
-        name,  # type: ignore[call-overload]
-        endpoint_url=endpoint,
-        region_name=state.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )

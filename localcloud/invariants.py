@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from localcloud.evidence import Evidence, LogEntry
 from localcloud.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
+from localcloud.state import in_words
 from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.logic.journal import rebuild
 from runtime.models.record import MigrationRecord
@@ -46,28 +48,30 @@ def nothing_lost(e: Evidence) -> tuple[str, list[str]]:
 
 def one_migration_a_server(e: Evidence) -> tuple[str, list[str]]:
     """I2"""
-    spans: dict[str, list[tuple[object, object, str]]] = {}
+    migrations: dict[tuple[str, str], list[str]] = {}
     for record in e.records:
-        if record.source_server_id:
-            spans.setdefault(record.source_server_id, []).append(
-                (record.created_at, record.updated_at, record.migration_id)
-            )
-    shared = [f"{server}: {[span[2] for span in found]}" for server, found in spans.items() if len(found) > 1]
+        if record.scope and record.source_server_id:
+            migrations.setdefault((record.scope, record.source_server_id), []).append(record.migration_id)
+    shared = [f"{in_words(scope)} {server}: {found}" for (scope, server), found in migrations.items() if len(found) > 1]
     held = [
         f"{lock.source_server_id} is still locked by {lock.owner}" for lock in e.locks if not _is_frozen(e, lock.owner)
     ]
-    return f"{len(spans)} servers had one migration each and no lock is left", shared + held
+    ids = Counter(server for _, server in migrations)
+    how = f"{len(migrations)} servers had one migration each and no lock is left"
+    return f"{how}; {sum(count > 1 for count in ids.values())} id stands for two servers of two accounts", shared + held
 
 
 def launched_once(e: Evidence) -> tuple[str, list[str]]:
     """I3"""
     launches = Counter(
-        (operation, server)
-        for operation, call in _accepted(e, "StartTest", "StartCutover")
+        (operation, scope, server)
+        for scope, operation, call in _accepted(e, "StartTest", "StartCutover")
         for server in call["parameters"]["sourceServerIDs"]
     )
     twice = [
-        f"{server} had {count} accepted {operation}" for (operation, server), count in launches.items() if count > 1
+        f"{in_words(scope)} {server} had {count} accepted {operation}"
+        for (operation, scope, server), count in launches.items()
+        if count > 1
     ]
     known = {
         launch.launch_id
@@ -75,49 +79,53 @@ def launched_once(e: Evidence) -> tuple[str, list[str]]:
         for launch in (record.test_launch, record.cutover_launch, record.undo_launch)
         if launch
     }
-    untagged = [job["jobID"] for job in e.jobs if job["tags"].get(LAUNCH_TAG) not in known]
-    how = f"{sum(launches.values())} launches, one per server and phase; {len(e.jobs)} jobs with a journaled id"
+    jobs = _jobs(e)
+    untagged = [job["jobID"] for job in jobs if job["tags"].get(LAUNCH_TAG) not in known]
+    how = f"{sum(launches.values())} launches, one per server and phase; {len(jobs)} jobs with a journaled id"
     return how, twice + [f"job {job} carries no launch id of ours" for job in untagged]
 
 
 def quotas_kept(e: Evidence) -> tuple[str, list[str]]:
     """I4"""
-    counts = [(entry["activeJobs"], entry["activeServers"]) for entry in e.mgn_log if "activeJobs" in entry]
-    peak_jobs, peak_servers = (max(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-    broken = (
-        []
-        if peak_jobs <= JOBS_QUOTA and peak_servers <= SERVERS_QUOTA
-        else [f"{peak_jobs} jobs, {peak_servers} servers"]
-    )
-    return f"at most {peak_jobs} active jobs and {peak_servers} servers in them", broken
+    how, broken = [], []
+    for scope, seen in e.places.items():
+        jobs = max((entry["activeJobs"] for entry in seen.mgn_log if "activeJobs" in entry), default=0)
+        servers = max((entry["activeServers"] for entry in seen.mgn_log if "activeServers" in entry), default=0)
+        peak = f"at most {jobs} active jobs and {servers} servers in them in {in_words(scope)}"
+        how.append(peak)
+        broken += [peak] if jobs > JOBS_QUOTA or servers > SERVERS_QUOTA else []
+    return "; ".join(how), broken
 
 
 def finalized_after_verification(e: Evidence) -> tuple[str, list[str]]:
     """I5"""
-    final = [call["parameters"]["sourceServerID"] for _, call in _accepted(e, "FinalizeCutover")]
-    by_server = {record.source_server_id: record for record in e.records}
+    final = [(scope, call["parameters"]["sourceServerID"]) for scope, _, call in _accepted(e, "FinalizeCutover")]
+    by_server = {(record.scope, record.source_server_id): record for record in e.records}
     broken = []
-    for server in final:
-        record = by_server.get(server)
+    for scope, server in final:
+        record = by_server.get((scope, server))
         launch = record.launch(Phase.CUTOVER) if record else None
         if record is None or record.status is not MigrationStatus.COMPLETED or launch is None or not launch.verified:
-            broken.append(f"{server} was finalized without a verified cutover")
-    return f"{len(final)} FinalizeCutover calls, each after its journaled verification", broken
+            broken.append(f"{in_words(scope)} {server} was finalized without a verified cutover")
+        elif launch.instance_id not in e.places[scope].running_instances:
+            broken.append(f"{record.migration_id}: {launch.instance_id} does not run in {in_words(scope)}")
+    return f"{len(final)} FinalizeCutover calls, each after its journaled verification; its instance runs", broken
 
 
 def undone_fully(e: Evidence) -> tuple[str, list[str]]:
     """I6"""
     broken = []
     undone = [record for record in e.records if record.status in UNDONE and record.source_server_id]
+    running = frozenset[str]().union(*(seen.running_instances for seen in e.places.values()))
     for record in undone:
-        server = e.servers[record.source_server_id or ""]
+        server = e.places[record.scope or ""].servers[record.source_server_id or ""]
         if server["lifeCycle"]["state"] != record.lifecycle_before:
             broken.append(
                 f"{record.migration_id}: lifecycle {server['lifeCycle']['state']}, was {record.lifecycle_before}"
             )
         if server["dataReplicationInfo"].get("dataReplicationState") != "CONTINUOUS":
             broken.append(f"{record.migration_id}: the source no longer replicates")
-        alive = {i for i in _instances(record) if i in e.running_instances}
+        alive = {i for i in _instances(record) if i in running}
         broken += [f"{record.migration_id}: {instance} is still running" for instance in alive]
     return f"{len(undone)} undone migrations: lifecycle restored, no instance left, source replicating", broken
 
@@ -144,7 +152,7 @@ def journal_is_the_record(e: Evidence) -> tuple[str, list[str]]:
 def one_correlation_id(e: Evidence) -> tuple[str, list[str]]:
     """I9"""
     broken = []
-    named = {job["tags"].get(LAUNCH_TAG): _correlation_ids(job["tags"]) for job in e.jobs}
+    named = {job["tags"].get(LAUNCH_TAG): _correlation_ids(job["tags"]) for job in _jobs(e)}
     for record in e.records:
         seen = {entry.correlation_id for entry in e.journals[record.migration_id]}
         seen |= {c.correlation_id for c in e.callbacks.values() if c.migration_id == record.migration_id}
@@ -161,10 +169,11 @@ def one_correlation_id(e: Evidence) -> tuple[str, list[str]]:
 
 def events_only_wake(e: Evidence) -> tuple[str, list[str]]:
     """I10"""
+    log = [entry for seen in e.places.values() for entry in seen.mgn_log]
     faults = Counter(
-        entry.get("outcome") for entry in e.mgn_log if entry["kind"] == "fault" and entry.get("fault") == "event"
+        entry.get("outcome") for entry in log if entry["kind"] == "fault" and entry.get("fault") == "event"
     )
-    sent = sum(entry["kind"] == "event" for entry in e.mgn_log)
+    sent = sum(entry["kind"] == "event" for entry in log)
     how = f"MGN sent {sent} events, {faults['drop']} were lost and {faults['duplicate']} came twice; all ended right"
     return how, [] if faults["drop"] and faults["duplicate"] else ["the run had no lost or doubled event to prove it"]
 
@@ -194,10 +203,15 @@ CHECKS: dict[str, Callable[[Evidence], tuple[str, list[str]]]] = {
 }
 
 
-def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, LogEntry]]:
+def _jobs(e: Evidence) -> list[dict[str, Any]]:
+    return [job for seen in e.places.values() for job in seen.jobs]
+
+
+def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, str, LogEntry]]:
     return (
-        (entry["operation"], entry)
-        for entry in e.mgn_log
+        (scope, entry["operation"], entry)
+        for scope, seen in e.places.items()
+        for entry in seen.mgn_log
         if entry["kind"] == "call" and entry["operation"] in operations and entry["outcome"] in ("ok", "timeout_after")
     )
 

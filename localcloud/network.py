@@ -1,40 +1,60 @@
-"""The network of the sample account, with ids that scenarios and requests can name."""
+"""The networks of the sample accounts, with ids that scenarios and requests can name."""
 
-from typing import Any
-
-import boto3
+from typing import Any, NamedTuple
 
 from localcloud.state import CloudState
 
-VPC_ID = "vpc-0a1b2c3d4e5f60001"
-SUBNETS = {
-    "subnet-0a1b2c3d4e5f60001": ("app-a", "10.20.0.0/22", "us-east-1a"),
-    "subnet-0a1b2c3d4e5f60002": ("app-b", "10.20.4.0/22", "us-east-1b"),
-    "subnet-0a1b2c3d4e5f60003": ("test", "10.20.8.0/22", "us-east-1a"),
-}
-SECURITY_GROUPS = {
-    "sg-0a1b2c3d4e5f60001": "web",
-    "sg-0a1b2c3d4e5f60002": "database",
-}
+
+class Network(NamedTuple):
+    """A VPC, its subnets with name, range and zone, and its security groups with their names."""
+
+    vpc_id: str
+    cidr: str
+    subnets: dict[str, tuple[str, str, str]]
+    security_groups: dict[str, str]
 
 
-def create_network(state: CloudState) -> None:
-    """Create the VPC, its subnets and its security groups."""
-    ec2 = boto3.client(
-        "ec2",
-        endpoint_url=state.endpoint,
-        region_name=state.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    ec2.create_vpc(CidrBlock="10.20.0.0/16", TagSpecifications=[_named("vpc", VPC_ID, "migration")])
-    for subnet_id, (name, cidr, zone) in SUBNETS.items():
+HOME = Network(
+    vpc_id="vpc-0a1b2c3d4e5f60001",
+    cidr="10.20.0.0/16",
+    subnets={
+        "subnet-0a1b2c3d4e5f60001": ("app-a", "10.20.0.0/22", "us-east-1a"),
+        "subnet-0a1b2c3d4e5f60002": ("app-b", "10.20.4.0/22", "us-east-1b"),
+        "subnet-0a1b2c3d4e5f60003": ("test", "10.20.8.0/22", "us-east-1a"),
+    },
+    security_groups={"sg-0a1b2c3d4e5f60001": "web", "sg-0a1b2c3d4e5f60002": "database"},
+)
+TARGET_ACCOUNT, TARGET_REGION = "222222222222", "eu-west-1"
+TARGET_SCOPE = f"{TARGET_ACCOUNT}#{TARGET_REGION}"
+TARGET = Network(
+    vpc_id="vpc-0a1b2c3d4e5f61001",
+    cidr="10.30.0.0/16",
+    subnets={"subnet-0a1b2c3d4e5f61001": ("app-a", "10.30.0.0/22", "eu-west-1a")},
+    security_groups={"sg-0a1b2c3d4e5f61001": "web"},
+)
+
+
+def create_networks(state: CloudState) -> None:
+    """Create the networks at home and in the target."""
+    _create(HOME, state.client("ec2"))
+    _create(TARGET, state.client("ec2", TARGET_SCOPE))
+
+
+def _create(network: Network, ec2: Any) -> None:
+    ec2.create_vpc(CidrBlock=network.cidr, TagSpecifications=[_named("vpc", network.vpc_id, "migration")])
+    for subnet_id, (name, cidr, zone) in network.subnets.items():
         ec2.create_subnet(
-            VpcId=VPC_ID, CidrBlock=cidr, AvailabilityZone=zone, TagSpecifications=[_named("subnet", subnet_id, name)]
+            VpcId=network.vpc_id,
+            CidrBlock=cidr,
+            AvailabilityZone=zone,
+            TagSpecifications=[_named("subnet", subnet_id, name)],
         )
-    for group_id, name in SECURITY_GROUPS.items():
+    for group_id, name in network.security_groups.items():
         ec2.create_security_group(
-            GroupName=name, Description=name, VpcId=VPC_ID, TagSpecifications=[_named("security-group", group_id, name)]
+            GroupName=name,
+            Description=name,
+            VpcId=network.vpc_id,
+            TagSpecifications=[_named("security-group", group_id, name)],
         )
 
 

@@ -35,6 +35,7 @@ class MigrationReport(_Part):
     correlation_id: str
     app_name: str
     wave: str
+    scope: str | None
     source_server_id: str | None
     phases: tuple[PhaseReport, ...]
 
@@ -85,6 +86,7 @@ def migration_report(record: MigrationRecord, journal: Sequence[JournalEntry], e
         correlation_id=record.correlation_id,
         app_name=record.request.app_name,
         wave=record.request.wave,
+        scope=record.scope,
         source_server_id=record.source_server_id,
         phases=_phases(journal),
     )

@@ -15,8 +15,12 @@ class CloudSettings(BaseModel, frozen=True, extra="forbid"):
 
     folder: Path = Field(default=FOLDER, description="Logs, state and temporary files go here.")
     port: int | None = Field(default=None, description="Port of the AWS engine; a free one by default.")
-    simulator_port: int | None = Field(default=None, description="Port of the MGN simulator; a free one by default.")
-    scenario: Path | None = Field(default=None, description="Scenario of the MGN simulator; none starts no simulator.")
+    simulator_port: int | None = Field(
+        default=None, description="Port of the first MGN simulator, others follow; free ones by default."
+    )
+    scenarios: tuple[Path, ...] = Field(
+        default=(), description="One MGN simulator for each, in the account and Region it names."
+    )
     assembly: Path | None = Field(default=None, description="Synthesized stacks to deploy, for example cdk.out.")
     auth: bool = Field(default=False, description="Enforce IAM policies.")
     state_machines: Interpreter = Field(default="engine", description="Which interpreter runs them.")

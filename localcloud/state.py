@@ -1,20 +1,24 @@
 """What is known of a running local cloud, kept in a file so that other commands find it."""
 
 from pathlib import Path
+from typing import Any
 
+import boto3
 from pydantic import BaseModel
 
 from localcloud.processes import Process
 
 FOLDER = Path("out/local")
+SECRET = "test"
+"""The engine takes an account's id as an access key of its root user, with this secret."""
 
 
 class CloudState(BaseModel, frozen=True):
     """A running local cloud."""
 
     endpoint: str
-    mgn_endpoint: str | None = None
-    simulator_url: str | None = None
+    # MGN simulators by account and Region: a page to look at, and what stands behind the gateway.
+    simulators: dict[str, str] = {}
     auth: bool = False
     region: str = "us-east-1"
     account: str = "000000000000"
@@ -23,17 +27,40 @@ class CloudState(BaseModel, frozen=True):
     # CloudFormation outputs by stack name.
     outputs: dict[str, dict[str, str]] = {}
 
-    def client_variables(self) -> dict[str, str]:
-        """Environment variables with which AWS clients and the CLI reach this cloud."""
-        variables = {
+    @property
+    def home(self) -> str:
+        """Account and Region of the stage, as records name them."""
+        return f"{self.account}#{self.region}"
+
+    def client_variables(self, scope: str | None = None) -> dict[str, str]:
+        """Environment variables with which the CDK CLI reaches an account and Region of this cloud, home by default."""
+        account, _, region = (scope or self.home).partition("#")
+        return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        return variables | ({"AWS_ENDPOINT_URL_MGN": self.mgn_endpoint} if self.mgn_endpoint else {})
+
+    def client(self, service: str, scope: str | None = None, **options: Any) -> Any:
+        """A boto3 client that may do anything in an account and Region of this cloud, home by default."""
+        account, _, region = (scope or self.home).partition("#")
+        make: Any = boto3.client
+        return make(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key=SECRET,
+            **options,
+        )
+
+
+def in_words(scope: str) -> str:
+    """Account and Region as people read them."""
+    return scope.replace("#", " ")
 
 
 def state_file(folder: Path) -> Path:

@@ -22,6 +22,7 @@ class InMemoryStore:
         self.rejected: dict[str, Rejection] = {}
         self.dispatchers: dict[str, Dispatch] = {}
         self.looks: dict[str, datetime] = {}
+        self.sweeps = 0
         self._one_at_a_time = RLock()
 
     def record(self, migration_id: str) -> MigrationRecord | None:
@@ -131,6 +132,11 @@ class InMemoryStore:
 
     def last_look(self, scope: str) -> datetime | None:
         return self.looks.get(scope)
+
+    def count_sweep(self) -> int:
+        with self._one_at_a_time:
+            self.sweeps += 1
+            return self.sweeps
 
     def signal(self, signal: Signal) -> bool:
         with self._one_at_a_time:

@@ -207,8 +207,10 @@ class FakeResumer:
     resumed: dict[str, Outcome] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     ended_executions: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
 
     def is_running(self, execution: str) -> bool:
+        self.asked.append(execution)
         return execution not in self.ended_executions
 
     def resume(self, token: str, outcome: Outcome) -> bool:

@@ -206,7 +206,7 @@ class _Definition:
             "rollback_handler",
             Rollback,
             # A terminate waits for room in MGN and then for its job.
-            at_most=Duration.seconds(2 * self.budgets.undo),
+            at_most=Duration.seconds(self.budgets.launch_queue + self.budgets.undo),
             result=picked("$", Outcome, "progress"),
             result_path="$.undo",
             goal=goal,

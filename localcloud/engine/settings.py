@@ -1,7 +1,8 @@
 """What the launcher can be told, by environment variables."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,9 @@ class EngineSettings:
     lambda_workers: int = 8
     schedule_scale: float = 1.0
     wait_scale: float = 1.0
-    mgn_url: str = ""
+    mgn_urls: Mapping[str, str] = field(default_factory=dict)
+    """MGN simulators by account and Region, as `account#region`."""
+
     state_machines: str = "engine"
     temporary_folder: str = ""
 
@@ -26,7 +29,7 @@ class EngineSettings:
             lambda_workers=int(environment.get("LOCAL_LAMBDA_WORKERS", "8")),
             schedule_scale=float(environment.get("LOCAL_SCHEDULE_SCALE", "1")),
             wait_scale=float(environment.get("LOCAL_WAIT_SCALE", "1")),
-            mgn_url=environment.get("LOCAL_MGN_URL", ""),
+            mgn_urls=json.loads(environment.get("LOCAL_MGN_URLS", "{}")),
             state_machines=environment.get("LOCAL_STATE_MACHINES", "engine"),
             temporary_folder=environment.get("LOCAL_TEMPORARY_FOLDER", ""),
         )
@@ -38,7 +41,7 @@ class EngineSettings:
 
     def engine_variables(self) -> dict[str, str]:
         """The engine's own variables for these settings; Lambda handlers inherit them."""
-        variables = {
+        return {
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
@@ -51,7 +54,3 @@ class EngineSettings:
             "AWS_EC2_METADATA_DISABLED": "true",
             "MOTO_ACCOUNT_ID": "000000000000",
         }
-        if self.mgn_url:
-            # Under AUTH, MGN is called through the gateway: that is where IAM policies are enforced.
-            variables["AWS_ENDPOINT_URL_MGN"] = self.endpoint if self.auth else self.mgn_url
-        return variables

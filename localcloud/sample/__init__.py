@@ -1,17 +1,25 @@
-"""The demo's messages: three applications and every way a request can go."""
+"""The demo's messages: four applications, one of them in another account, and every way a request can go."""
 
 import json
 from typing import Literal, NamedTuple
 
-from localcloud.network import SECURITY_GROUPS, SUBNETS
+from localcloud.network import HOME, TARGET, TARGET_ACCOUNT, TARGET_REGION
 
-WEB_GROUP, DATABASE_GROUP = SECURITY_GROUPS
-APP_SUBNET, SECOND_SUBNET, TEST_SUBNET = SUBNETS
+WEB_GROUP, DATABASE_GROUP = HOME.security_groups
+APP_SUBNET, SECOND_SUBNET, TEST_SUBNET = HOME.subnets
 
 SECRET_TAG_VALUE = "cost-centre-4711-confidential"
 """A tag value that must appear in no log (I11)."""
 
 HEALTH = {"type": "http", "port": 8080, "path": "/health"}
+
+IN_TARGET: dict[str, object] = {
+    "targetAccount": TARGET_ACCOUNT,
+    "targetRegion": TARGET_REGION,
+    "subnetId": next(iter(TARGET.subnets)),
+    "securityGroupIds": list(TARGET.security_groups),
+    "launch": {},
+}
 
 
 class Message(NamedTuple):
@@ -57,6 +65,8 @@ def messages(callback_url: str) -> tuple[Message, ...]:
         _message(_request("hr-app-2", "hr", "wave-2", callback_url, approval={"cutover": True}), "CANCELLED"),
         _message(_request("hr-db-1", "hr", "wave-2", callback_url), "COMPLETED"),
         _message(_request("hr-mainframe", "hr", "wave-2", callback_url), "REJECTED"),
+        _message(_request("emea-web-1", "emea", "wave-1", callback_url, **IN_TARGET), "COMPLETED"),
+        _message(_request("emea-app-1", "emea", "wave-1", callback_url, **IN_TARGET), "ROLLED_BACK"),
         Message(json.dumps(web_1)),
         Message(json.dumps({**_request("hr-web-9", "hr", "wave-2", callback_url), "instanceType": "huge", "cpu": 4})),
         Message("migrate everything, please"),

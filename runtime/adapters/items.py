@@ -10,6 +10,7 @@
 | last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
 | requests  | REQUESTS#<scope>        | <second>      | used; no `document`                                   |
+| sweeps    | SWEEPS                  | COUNT         | count, and no `document`                              |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
 `expiresAt` is on rejections, signals and requests from the start, and on everything a migration left once it has ended.
@@ -34,6 +35,9 @@ WAIT_PREFIX = "WAIT#"
 SIGNAL_PREFIX = "SIGNAL#"
 DISPATCH = "DISPATCH"
 LAST_LOOK = "LAST_LOOK"
+SWEEPS = "SWEEPS"
+COUNT = "COUNT"
+NUMBER = "count"
 SEQUENCE = "sequence"
 VERSION = "version"
 OWNER = "owner"

@@ -55,7 +55,7 @@ class DynamoDbRequestBudget:
 
     def _books(self, second: int) -> bool:
         try:
-            return self._table.count(
+            return self._table.book(
                 items.requests_key(self._scope, second), below=self._per_second, expires_at=second + KEPT
             )
         except Exception as error:

@@ -103,9 +103,9 @@ class DynamoDbMigrationStore:
 
     def park(self, wait: Wait) -> Wait:
         for _ in range(ROUNDS):
-            stored = self._stored(wait)
+            stored, text = self._stored(wait)
             parked = wait.after(stored) if stored else wait
-            if self._table.put(items.wait_item(parked), _is(stored) if stored else ABSENT):
+            if self._table.put(items.wait_item(parked), equals(DOCUMENT, text) if stored else ABSENT):
                 return parked
         raise _contended(wait)
 
@@ -125,11 +125,13 @@ class DynamoDbMigrationStore:
         return self._change(wait, {"outcome": outcome}) or wait.model_copy(update={"outcome": outcome})
 
     def close(self, wait: Wait) -> None:
-        stored: Wait | None = wait
+        stored, text = _as_read(wait)
         for _ in range(ROUNDS):
-            if stored is None or stored.token != wait.token or self._table.delete(_wait_key(wait), _is(stored)):
+            if stored is None or stored.token != wait.token:
                 return
-            stored = self._stored(wait)
+            if self._table.delete(_wait_key(wait), equals(DOCUMENT, text)):
+                return
+            stored, text = self._stored(wait)
         raise _contended(wait)
 
     def dispatch(self, scope: str) -> Dispatch:
@@ -149,6 +151,9 @@ class DynamoDbMigrationStore:
     def last_look(self, scope: str) -> datetime | None:
         item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
         return datetime.fromisoformat(items.document(item)) if item else None
+
+    def count_sweep(self) -> int:
+        return self._table.count(items.key(items.SWEEPS, items.COUNT), items.NUMBER)
 
     def signal(self, signal: Signal) -> bool:
         return self._table.put(items.signal_item(signal), ABSENT)
@@ -201,26 +206,27 @@ class DynamoDbMigrationStore:
 
     def _change(self, wait: Wait, changes: Mapping[str, object]) -> Wait | None:
         """The undecided wait with these changes, or the decided one that stands; None when its step went on."""
-        stored: Wait | None = wait
+        stored, text = _as_read(wait)
         for _ in range(ROUNDS):
             if stored is None or stored.token != wait.token:
                 return None
             if stored.outcome is not None:
                 return stored
             changed = stored.model_copy(update=changes)
-            # Usually the caller's wait is the stored one, so the first write needs no read before it.
-            if self._table.put(items.wait_item(changed), _is(stored)):
+            if self._table.put(items.wait_item(changed), equals(DOCUMENT, text)):
                 return changed
-            stored = self._stored(wait)
+            stored, text = self._stored(wait)
         raise _contended(wait)
 
-    def _stored(self, wait: Wait) -> Wait | None:
+    def _stored(self, wait: Wait) -> tuple[Wait | None, str]:
+        """The wait as it is stored, and its text: one that an older release wrote may lack what this one would add."""
         item = self._table.get(_wait_key(wait))
-        return Wait.from_json(items.document(item)) if item else None
+        return (Wait.from_json(items.document(item)), items.document(item)) if item else (None, "")
 
 
-def _is(wait: Wait) -> Condition:
-    return equals(DOCUMENT, wait.to_json())
+def _as_read(wait: Wait) -> tuple[Wait | None, str]:
+    # Usually the caller's wait is the stored one, word for word, so a first write needs no read before it.
+    return wait, wait.to_json()
 
 
 def _wait_key(wait: Wait) -> "items.Item":

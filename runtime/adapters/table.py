@@ -121,7 +121,7 @@ class StateTable:
         """False when the stored item does not meet the condition."""
         return self._holds(lambda: self._client.delete_item(TableName=self.name, Key=key, **condition))
 
-    def count(self, key: "Item", *, below: int, expires_at: int) -> bool:
+    def book(self, key: "Item", *, below: int, expires_at: int) -> bool:
         """Raise the number `used` of an item by one; False when it is not below the limit. The item need not exist."""
         return self._holds(
             lambda: self._client.update_item(
@@ -137,6 +137,19 @@ class StateTable:
                 },
             )
         )
+
+    def count(self, key: "Item", attribute: str) -> int:
+        """Add one to a number that begins at none; the number after."""
+        with aws_faults():
+            answer = self._client.update_item(
+                TableName=self.name,
+                Key=key,
+                UpdateExpression="ADD #a :one",
+                ExpressionAttributeNames={"#a": attribute},
+                ExpressionAttributeValues={":one": {"N": "1"}},
+                ReturnValues="UPDATED_NEW",
+            )
+        return int(answer["Attributes"][attribute]["N"])
 
     def write(self, writes: "Sequence[TransactWriteItemTypeDef]") -> None:
         """Write all or nothing; beyond DynamoDB's hundred the rest follows in transactions of its own.

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from runtime.errors import MgnNotInitializedError, RecordChangedError, SourceServerGoneError, TargetAccountError
-from runtime.logic.journal import move, note
+from runtime.logic.journal import is_needed, move, note
 from runtime.logic.ports import Ports
 from runtime.logic.readiness import matching_servers
 from runtime.logic.validation import (
@@ -112,13 +112,29 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
         since=ports.now(),
         reason=f"wave {request.wave}",
     )
-    holder = ports.store.lock(lock)
+    holder, left_behind = _lock(ports, lock)
     broken += broken_ownership_rules(request, server, holder, jobs)
     if broken:
         return _reject(ports, record, broken, unlock=lock)
     facts = Facts(source_server_id=server.source_server_id, lifecycle_before=server.state)
-    note(ports, record, facts, actor=ACTOR, reason=f"resolved to {server.source_server_id}, {server.state}")
+    reason = f"resolved to {server.source_server_id}, {server.state}{left_behind}"
+    note(ports, record, facts, actor=ACTOR, reason=reason)
     return plan(request)
+
+
+def _lock(ports: Ports, lock: Lock) -> tuple[Lock, str]:
+    """Take the server's lock; the lock that holds now, and what to journal of one that was left behind."""
+    held = ports.store.lock(lock)
+    if held.owner == lock.owner:
+        return held, ""
+    owner = ports.store.record(held.owner)
+    if is_needed(held, owner):
+        return held, ""
+    # Only the old owner's lock is dropped, so of two that take it over one has it.
+    ports.store.unlock(held)
+    end = owner.status if owner else "expired"
+    left_behind = f"; took over the lock of {held.owner} ({end}), {held.reason}, since {held.since.isoformat()}"
+    return ports.store.lock(lock), left_behind
 
 
 def _scope_of(request: MigrationRequest, home: str) -> str:

@@ -71,9 +71,9 @@ def finish(ports: Ports, state: Dispatch) -> Dispatch:
     if batch.job_id is None:
         job = _tagged_job(ports, batch)
         if job is None:
-            in_doubt = ports.now() - batch.attempted_at < timedelta(seconds=ports.budgets.launch_doubt)
-            given_up = (*state.given_up, batch)
-            return state if in_doubt else save(ports, state, in_flight=None, given_up=given_up)
+            if ports.now() - batch.attempted_at < timedelta(seconds=ports.budgets.launch_doubt):
+                return state
+            return _adopt_late(ports, save(ports, state, in_flight=None, given_up=(*state.given_up, batch)))
         batch = batch.model_copy(update={"job_id": job.job_id})
         state = save(ports, state, in_flight=batch)
     return _announce(ports, state, batch)
@@ -113,6 +113,9 @@ def _still_owed(ports: Ports, group: Group) -> list[tuple[Wait, MigrationRecord]
     records = ports.store.records_of([wait.migration_id for wait in group])
     owed = []
     for known in group:
+        # An earlier call of this look may have taken until past the end of a window.
+        if known.deadline <= ports.now():
+            continue
         wait, record = waits.get((known.migration_id, known.name)), records.get(known.migration_id)
         if wait is None or record is None or not wait.asks_for_launch:
             continue

@@ -7,7 +7,8 @@ from runtime.logic.admission import load
 from runtime.logic.journal import move
 from runtime.logic.ports import Ports
 from runtime.logic.waiting import park
-from runtime.models.record import WaitKind
+from runtime.models.record import MigrationRecord, WaitKind
+from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
 
@@ -28,8 +29,17 @@ def await_signal(step: AwaitSignal, ports: Ports) -> None:
                 reason=f"waiting for approval of {step.gate}",
             )
             deadline = record.updated_at + timedelta(seconds=request.approval.timeout_seconds)
-            name = f"approval-{step.gate}"
-            park(ports, record, step.kind, token=step.task_token, deadline=deadline, name=name, gate=step.gate)
+            park(
+                ports,
+                record,
+                step.kind,
+                token=step.task_token,
+                deadline=deadline,
+                name=f"approval-{step.gate}",
+                gate=step.gate,
+                # A test instance may go as soon as its testers are done: the cutover does not need it.
+                instance_id=_cutover_instance(record) if step.gate is Gate.FINALIZE else None,
+            )
         case WaitKind.WINDOW:
             record = move(ports, record, MigrationStatus.AWAITING_WINDOW, actor=ACTOR, reason="waiting for the window")
             window = request.window
@@ -46,7 +56,11 @@ def await_signal(step: AwaitSignal, ports: Ports) -> None:
                 token=step.task_token,
                 deadline=end + timedelta(seconds=budgets.boot),
                 not_before=end,
-                instance_id=record.cutover_launch.instance_id if record.cutover_launch else None,
+                instance_id=_cutover_instance(record),
             )
         case _:
             raise NotVerifiedError(f"{step.kind} is not a wait of signal_handler")
+
+
+def _cutover_instance(record: MigrationRecord) -> str | None:
+    return record.cutover_launch.instance_id if record.cutover_launch else None

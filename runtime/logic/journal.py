@@ -111,6 +111,18 @@ def lock_held_by(record: MigrationRecord, *, at: datetime) -> Lock | None:
     )
 
 
+def is_needed(lock: Lock, owner: MigrationRecord | None) -> bool:
+    """Whether a lock still keeps its server for its owner, whose record is None once it has expired.
+
+    A lock is taken before the journal names its server: a migration that ends in between, even FROZEN, has touched
+    nothing and cannot drop it.
+    """
+    if owner is None:
+        return False
+    is_frozen_with_it = owner.status is MigrationStatus.FROZEN and owner.source_server_id == lock.source_server_id
+    return is_frozen_with_it or not owner.status.is_terminal
+
+
 def _is_news(record: MigrationRecord, facts: Facts) -> bool:
     found = ((name, getattr(facts, name)) for name in Facts.model_fields)
     return any(value is not None and value != getattr(record, name) for name, value in found)

@@ -66,7 +66,7 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
 def is_settled(wait: Wait, truth: Truth, now: datetime) -> bool:
     """Whether the instance a wait is about could end it: a boot goes on until its job is over (see `_boot`)."""
     if wait.kind is not WaitKind.BOOT:
-        return wait.kind is WaitKind.SOAK
+        return wait.kind in (WaitKind.SOAK, WaitKind.APPROVAL)
     return _job_is_over(wait, truth) or now >= wait.deadline
 
 
@@ -122,6 +122,14 @@ def _drift(server: SourceServer, expected: LifeCycleState) -> Outcome | None:
     )
 
 
+def _instance_drift(case: _Case) -> Outcome | None:
+    instance = case.instance
+    if instance is None or not (instance.is_gone or instance.state == "stopped"):
+        return None
+    state = instance.state or "unknown to EC2"
+    return _failed(DriftError, f"{instance.instance_id} is {state} where it was left running: someone changed it")
+
+
 def _replication(case: _Case) -> Outcome | None:
     if case.server.state in (LifeCycleState.TESTING, LifeCycleState.CUTTING_OVER, LifeCycleState.CUTOVER):
         return _drift(case.server, LifeCycleState.READY_FOR_TEST)
@@ -155,7 +163,8 @@ def _missed(wait: Wait) -> Outcome:
     not_after = asked(wait).not_after
     if not_after is not None and wait.deadline >= not_after:
         return _failed(WindowMissedError, f"the window closed at {not_after.isoformat()} before MGN had room")
-    return _failed(LaunchFailedError, f"MGN had no room for this launch until {wait.deadline.isoformat()}")
+    wanted = "for this launch" if wait.kind is WaitKind.LAUNCH else "to terminate the instance"
+    return _failed(LaunchFailedError, f"MGN had no room {wanted} until {wait.deadline.isoformat()}")
 
 
 def _boot(case: _Case) -> Outcome | None:
@@ -194,7 +203,7 @@ def _not_up(case: _Case) -> tuple[str, ...]:
 
 def _approval(case: _Case) -> Outcome | None:
     expected = LifeCycleState.CUTTING_OVER if case.wait.gate is Gate.FINALIZE else LifeCycleState.READY_FOR_CUTOVER
-    if drift := _drift(case.server, expected):
+    if drift := _drift(case.server, expected) or _instance_drift(case):
         return drift
     decided = next((s for s in case.wait.signals if s.gate is case.wait.gate and s.gate is not None), None)
     if decided is None:
@@ -237,7 +246,9 @@ def _soak(case: _Case) -> Outcome | None:
 def _undo(wait: Wait, truth: Truth, now: datetime) -> Outcome | None:
     again = Outcome(reason=f"{wait.job_id or 'no job'} holds the server no more", progress=Progress.AGAIN)
     if now >= wait.deadline:
-        return again
+        # It was first in the queue all the time: another round would only wait as long again.
+        is_hopeless = wait.asks_for_launch and wait.migration_id not in truth.launching
+        return _missed(wait) if is_hopeless else again
     if wait.job_id is not None:
         return again if _job_is_over(wait, truth) else None
     # Without a job it waits for one, or for the end of a doubt about a launch.

@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from statistics import median
 from typing import NamedTuple
 
-from runtime.models.dispatch import StartedJob
+from runtime.models.dispatch import Dispatch, StartedJob
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait, WaitKind
-from runtime.models.request import Phase
+from runtime.models.record import LaunchIntent, LaunchKind, Wait
 
 # https://docs.aws.amazon.com/general/latest/gr/mgn.html, per account and Region; none of them can be raised.
 ACTIVE_JOBS = 20
@@ -23,22 +21,17 @@ VISIBLE_AFTER = timedelta(minutes=5)
 URGENT = timedelta(minutes=10)
 """A launch whose window closes within this gathers no company."""
 
-ARRIVAL = timedelta(minutes=1)
-"""Who waits longer for its replication is not about to ask for a launch: a first sync takes days."""
-
 # An undo frees instances and people, a cutover has a window; a test can wait.
 _RANK = {LaunchKind.TERMINATE: 0, LaunchKind.CUTOVER: 1, LaunchKind.TEST: 2}
-# While these know a job, it goes on: a booted server waits for its end.
-_HOLDS_ROOM = (WaitKind.LAUNCH, WaitKind.BOOT, WaitKind.UNDO)
-_NEVER = datetime.max.replace(tzinfo=UTC)
+_EVER, _NEVER = (moment.replace(tzinfo=UTC) for moment in (datetime.min, datetime.max))
 
 
 class Room(NamedTuple):
-    """What MGN's quotas leave, and how many more launches are about to ask for it."""
+    """What MGN's quotas leave, and when the latest of the jobs that hold the rest began."""
 
     jobs: int
     servers: int
-    coming: int = 0
+    latest: datetime | None = None
 
     @property
     def is_full(self) -> bool:
@@ -58,7 +51,8 @@ def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -
     shown = {job.job_id for job in jobs}
     unseen = [job for job in started if job.job_id not in shown and now - job.started_at < VISIBLE_AFTER]
     servers = sum(len(job.participating_servers) for job in active) + sum(job.servers for job in unseen)
-    return Room(ACTIVE_JOBS - len(active) - len(unseen), SERVERS_IN_ACTIVE_JOBS - servers)
+    began = [*(job.created_at for job in active), *(job.started_at for job in unseen)]
+    return Room(ACTIVE_JOBS - len(active) - len(unseen), SERVERS_IN_ACTIVE_JOBS - servers, max(began, default=None))
 
 
 def in_order(waiting: Iterable[Wait]) -> list[Wait]:
@@ -73,49 +67,44 @@ def in_order(waiting: Iterable[Wait]) -> list[Wait]:
     return [wait for _, wait in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def places(waits: Iterable[Wait], job_seconds: float | None) -> dict[str, Place]:
+def places(waits: Iterable[Wait], state: Dispatch) -> dict[str, Place]:
     """The place of each migration that waits for a launch, from all open waits of an account and Region.
 
     MGN's servers come and go by whole jobs: whoever has n times its room ahead starts when n jobs have ended.
     """
-    open_waits = tuple(waits)
-    held = {w.source_server_id for w in open_waits if w.job_id and w.kind in _HOLDS_ROOM and w.outcome is None}
+    seconds = state.job_seconds
     found: dict[str, Place] = {}
-    for ahead, wait in enumerate(in_order(wait for wait in open_waits if wait.asks_for_launch)):
-        jobs = (len(held) + ahead) // SERVERS_IN_ACTIVE_JOBS
-        found.setdefault(wait.migration_id, Place(ahead + 1, None if job_seconds is None else jobs * job_seconds))
+    for ahead, wait in enumerate(in_order(wait for wait in waits if wait.asks_for_launch)):
+        jobs = max((state.active_servers + ahead) // SERVERS_IN_ACTIVE_JOBS, state.active_jobs // ACTIVE_JOBS)
+        found.setdefault(wait.migration_id, Place(ahead + 1, None if seconds is None else jobs * seconds))
     return found
-
-
-def coming(waits: Iterable[Wait], *, now: datetime) -> int:
-    """How many of these waits end in a launch before long: tests that boot, and servers just found launchable."""
-    return sum(
-        (wait.kind is WaitKind.BOOT and wait.phase is Phase.TEST)
-        or (wait.kind is WaitKind.REPLICATION and now - wait.parked_at < ARRIVAL)
-        for wait in waits
-    )
 
 
 def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:
     """The launches of one call, from those that wait in order; empty when there is no room or they gather company.
 
-    They leave once a job for as many would serve all who wait and come: a lone launch at once, a wave in as few jobs
-    as MGN has left. The most urgent kind leaves first: a test never takes the place of an undo.
+    Jobs are as scarce as servers: twenty small ones keep most of the servers idle until they end. So those who wait
+    leave at once when they are as many as each job left has servers to hold, and else when the next job is due. The
+    most urgent kind leaves first: a test never takes the place of an undo.
     """
     if left.is_full or not waiting:
         return ()
-    share = ceil((len(waiting) + left.coming) / left.jobs)
-    if len(waiting) < min(share, left.servers) and min(due(wait, gather=gather) for wait in waiting) > now:
+    if len(waiting) < left.servers / left.jobs and due(waiting, left, gather=gather) > now:
         return ()
     alike = [wait for wait in waiting if asked(wait).kind is asked(waiting[0]).kind]
     return tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
 
 
-def due(wait: Wait, *, gather: float) -> datetime:
-    """When a launch has waited for company long enough."""
-    intent = asked(wait)
-    gathered = wait.parked_at + timedelta(seconds=gather)
-    return min(gathered, intent.not_after - URGENT) if intent.not_after else gathered
+def due(waiting: Iterable[Wait], left: Room, *, gather: float) -> datetime:
+    """When the next job may begin for however few: the fewer jobs are left, the longer after the one before.
+
+    With half of them left at once, with a quarter `gather` seconds after, with one nine times that. The ten together
+    take nineteen times that, about as long as a job: so there is one left for whoever comes.
+    """
+    pace = timedelta(seconds=gather * max(0, ACTIVE_JOBS // 2 - left.jobs) / left.jobs)
+    paced = left.latest + pace if left.latest else _EVER
+    ends = [intent.not_after - URGENT for intent in map(asked, waiting) if intent.not_after]
+    return min([paced, *ends])
 
 
 def asked(wait: Wait) -> LaunchIntent:

@@ -93,6 +93,9 @@ class MigrationStore(Protocol):
     def last_look(self, scope: str) -> datetime | None:
         """Up to when everything has been seen; None for a scope never looked at."""
 
+    def count_sweep(self) -> int:
+        """The number of this sweep: one more than that of the one before."""
+
     def signal(self, signal: Signal) -> bool:
         """Keep a signal; False when one of that name came before."""
 

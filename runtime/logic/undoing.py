@@ -135,7 +135,9 @@ def _await(
     # Only rounds that wait for MGN count; a round repeated because AWS throttled it is the same round.
     rounds = (record.undo_rounds or 0) + 1
     record = note(ports, record, Facts(undo_rounds=rounds), actor=ACTOR, reason=f"undo round {rounds} waits for {what}")
-    deadline = ports.now() + timedelta(seconds=ports.budgets.undo)
+    # As long as a launch waits for room; a job that ends it has its own deadline.
+    limit = ports.budgets.undo if intent is None else ports.budgets.launch_queue
+    deadline = ports.now() + timedelta(seconds=limit)
     park(ports, record, WaitKind.UNDO, token=token, deadline=deadline, job_id=job_id, intent=intent)
 
 

@@ -1,5 +1,6 @@
 """What the dispatcher keeps for each account and Region."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -48,7 +49,23 @@ class Dispatch(Payload):
     active_since: Moment | None = Field(
         default=None, description="Jobs created before this have ended: they need not be listed again."
     )
+    active_jobs: int = Field(default=0, description="What MGN ran at the last look for room, whoever started it.")
+    active_servers: int = Field(default=0, description="In these jobs.")
     job_seconds: float | None = Field(default=None, description="How long launch jobs take, lately; for estimates.")
+
+    retry_at: Moment | None = Field(
+        default=None, description="Nothing is launched before, because MGN refused what waiting here does not mend."
+    )
+
+    def may_launch(self, now: datetime) -> bool:
+        """Whether no call is in doubt and none was refused for good a moment ago."""
+        return self.in_flight is None and (self.retry_at is None or self.retry_at <= now)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the latest calls that were made have no answer."""
+        answered = max((job.started_at for job in self.recent), default=None)
+        return bool(self.given_up) and (answered is None or answered < self.given_up[-1].attempted_at)
 
     def is_launching(self, migration_id: str) -> bool:
         """Whether a call for this migration may have been made whose job its record does not show yet."""

@@ -20,9 +20,9 @@ class Budgets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
-    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch.")
+    launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch, or to terminate.")
     launch_gather: Annotated[float, Field(ge=0)] = Field(
-        default=20.0, description="How long a launch waits for others on their way, where MGN has no job for each."
+        default=50.0, description="Between two MGN jobs when 15 of the 20 run; none up to 10, more beyond 15."
     )
     launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
     boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")

@@ -6,7 +6,7 @@ import pytest
 
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchIntent, LaunchKind
-from tests.builders import JOB_ID, NOON, SCOPE, a_rejection, a_request, a_wait
+from tests.builders import NOON, SCOPE, a_rejection, a_request, a_wait
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
 
 
@@ -103,15 +103,12 @@ def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> Non
 
 
 def waiting_for_room(stage: Stage, *migration_ids: str, job_seconds: float | None = None) -> None:
-    """Migrations that ask for their test launch, one a second, behind 200 servers under way."""
+    """Migrations that ask for their test launch, one a second, while 200 servers are in MGN's jobs."""
     for number, id_ in enumerate(migration_ids):
         stage.move(stage.accept(id_, scope=SCOPE), S.VALIDATING, S.PREPARING, S.TEST_LAUNCHING)
         intent = LaunchIntent(kind=LaunchKind.TEST, wave="1")
         stage.store.park(a_wait(migration_id=id_, intent=intent, parked_at=NOON + timedelta(seconds=number)))
-    for number in range(200):
-        id_ = f"ahead-{number}"
-        stage.store.park(a_wait(migration_id=id_, job_id=JOB_ID, source_server_id=f"s-{number:017}"))
-    stage.store.save_dispatch(Dispatch(scope=SCOPE, job_seconds=job_seconds))
+    stage.store.save_dispatch(Dispatch(scope=SCOPE, active_jobs=1, active_servers=200, job_seconds=job_seconds))
 
 
 def test_migrations_that_wait_for_room_show_their_place(stage: Stage) -> None:

@@ -79,6 +79,14 @@ class TestLooks:
         assert store.last_look(SCOPE) == NOON
 
 
+class TestSweeps:
+    def test_sweeps_are_counted_from_one(self, store: MigrationStore) -> None:
+        assert [store.count_sweep() for _ in range(3)] == [1, 2, 3]
+
+    def test_of_ten_sweeps_at_once_each_has_its_number(self, store: MigrationStore) -> None:
+        assert sorted(at_once([store.count_sweep] * 10)) == list(range(1, 11))  # type: ignore[type-var]
+
+
 class TestManyRecords:
     def test_known_ones_are_found_and_unknown_ones_left_out(self, store: MigrationStore) -> None:
         records = {name: a_record(name) for name in ("mig-1", "mig-2", "mig-3")}

@@ -73,7 +73,7 @@ def test_unavailable_table_heals_by_waiting(dynamodb: Stubber, store: DynamoDbMi
 
 
 def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
-    for call in ("transact_write_items", "put_item", "delete_item"):
+    for call in ("transact_write_items", "put_item", "delete_item", "update_item"):
         dynamodb.add_client_error(call, "AccessDeniedException")
     with pytest.raises(ClientError):
         store.append(RECORD, an_entry(RECORD))
@@ -81,6 +81,8 @@ def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbMigrationS
         store.lock(a_lock())
     with pytest.raises(ClientError):
         store.unlock(a_lock())
+    with pytest.raises(ClientError):
+        store.count_sweep()
 
 
 READS: dict[str, tuple[str, Callable[[DynamoDbMigrationStore], object]]] = {

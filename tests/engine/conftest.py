@@ -25,6 +25,8 @@ PATIENCE = 60.0
 
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
+OTHER_ACCOUNT, OTHER_REGION = "222222222222", "eu-west-1"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -46,11 +48,13 @@ class Aws:
         self.client = cache(self._client)
         self.everything_role = cache(lambda: self.role(ANYTHING))
 
-    def _client(self, service: str, key: str = "test", secret: str = "test", token: str | None = None) -> Any:
+    def _client(
+        self, service: str, key: str = "test", secret: str = "test", token: str | None = None, region: str = "us-east-1"
+    ) -> Any:
         return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.endpoint,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token,
@@ -189,24 +193,26 @@ class _Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def mgn_echo() -> Iterator[str]:
+def mgn_urls() -> Iterator[dict[str, str]]:
+    """Two simulators, told apart by the path they see."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    url = f"http://127.0.0.1:{server.server_port}"
+    yield {"000000000000#us-east-1": url, f"{OTHER_ACCOUNT}#{OTHER_REGION}": f"{url}/elsewhere"}
     server.shutdown()
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory, mgn_echo: str) -> Iterator[Aws]:
+def aws(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) -> Iterator[Aws]:
     """An engine on which waits last a tenth and a scheduled minute lasts one."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("engine"), wait_scale=0.1, schedule_scale=60)
-    with engine(settings, mgn_url=mgn_echo) as endpoint:
+    with engine(settings, mgn_urls=mgn_urls) as endpoint:
         yield Aws(endpoint)
 
 
 @pytest.fixture(scope="session")
-def secured(tmp_path_factory: pytest.TempPathFactory, mgn_echo: str) -> Iterator[Aws]:
+def secured(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) -> Iterator[Aws]:
     """An engine that enforces IAM policies."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("secured"), wait_scale=0.1, auth=True)
-    with engine(settings, mgn_url=mgn_echo) as endpoint:
+    with engine(settings, mgn_urls=mgn_urls) as endpoint:
         yield Aws(endpoint)

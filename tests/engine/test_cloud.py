@@ -7,12 +7,11 @@ import threading
 import zipfile
 from pathlib import Path
 
-import boto3
 import pytest
 
 from localcloud.cloud import down, local_cloud, up
 from localcloud.deployment import DeploymentError
-from localcloud.network import SECURITY_GROUPS, SUBNETS
+from localcloud.network import HOME, TARGET, TARGET_SCOPE
 from localcloud.processes import StartError, free_port, is_port_open
 from localcloud.services import temporary_folder
 from localcloud.settings import CloudSettings
@@ -27,14 +26,7 @@ def group_of(pid: int) -> list[str]:
 
 
 def start_a_handler_that_sleeps(state: CloudState) -> None:
-    variables = state.client_variables()
-    lambda_ = boto3.client(
-        "lambda",
-        endpoint_url=state.endpoint,
-        region_name=state.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
+    lambda_ = state.client("lambda")
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("index.py", "import time\ndef handler(event, context): time.sleep(60)")
@@ -65,20 +57,15 @@ def test_down_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not down(tmp_path)
 
 
-def test_cloud_knows_its_network_and_is_described_by_its_state_file(tmp_path: Path) -> None:
+def test_cloud_knows_its_networks_and_is_described_by_its_state_file(tmp_path: Path) -> None:
     with local_cloud(CloudSettings(folder=tmp_path)) as state:
         assert load(tmp_path) == state
-        ec2 = boto3.client(
-            "ec2",
-            endpoint_url=state.endpoint,
-            region_name=state.region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        assert len(ec2.describe_subnets(SubnetIds=list(SUBNETS))["Subnets"]) == len(SUBNETS)
-        assert len(ec2.describe_security_groups(GroupIds=list(SECURITY_GROUPS))["SecurityGroups"]) == len(
-            SECURITY_GROUPS
-        )
+        for network, scope in ((HOME, state.home), (TARGET, TARGET_SCOPE)):
+            ec2 = state.client("ec2", scope)
+            found = ec2.describe_subnets(SubnetIds=list(network.subnets))["Subnets"]
+            assert {subnet["OwnerId"] for subnet in found} == {scope.split("#")[0]}
+            groups = ec2.describe_security_groups(GroupIds=list(network.security_groups))["SecurityGroups"]
+            assert len(groups) == len(network.security_groups)
         with pytest.raises(StartError, match="is up at"):
             up(CloudSettings(folder=tmp_path))
     assert load(tmp_path) is None

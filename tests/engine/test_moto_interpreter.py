@@ -17,10 +17,10 @@ PASS = {"Type": "Pass", "End": True}
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory, mgn_echo: str) -> Iterator["Aws"]:
+def moto(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) -> Iterator["Aws"]:
     """An engine with IAM enforced on which moto runs the state machines and waits last a tenth."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("moto"), state_machines="moto", wait_scale=0.1, auth=True)
-    with engine(settings, mgn_url=mgn_echo) as endpoint:
+    with engine(settings, mgn_urls=mgn_urls) as endpoint:
         yield Account(endpoint)
 
 

@@ -2,16 +2,22 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 
+from runtime.errors import ThrottledError
+from runtime.logic import packing
 from runtime.logic.journal import rebuild
+from runtime.logic.packing import Room
+from runtime.models.dispatch import StartedJob
 from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision
+from runtime.models.mgn import Job
+from runtime.models.record import Decision, JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate, MigrationRequest
 from runtime.models.status import MigrationStatus
 from simulator.scenario import Scenario, ServerSpec
@@ -113,6 +119,34 @@ def test_every_failure_before_finalize_is_undone(fault: Json, error: str) -> Non
     assert_invariants(world)
 
 
+@pytest.mark.parametrize(("full_hours", "end"), [(13, S.ROLLED_BACK), (200, S.FROZEN)])
+def test_an_undo_waits_for_room_as_long_as_a_launch_does(
+    full_hours: int, end: MigrationStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I6, I7"""
+    # Given others' jobs that fill MGN from the moment an undo begins
+    world = a_world({"kind": "launch", "at": "boot", "phase": "test"}, sweep_seconds=900, look=900)
+    began: list[datetime] = []
+
+    def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -> Room:
+        began.extend([now] if not began and world.record("m-vm-001").status is S.ROLLING_BACK else [])
+        is_full = began and now < began[0] + timedelta(hours=full_hours)
+        left = packing.room(jobs, started, now=now)
+        return left._replace(servers=0) if is_full else left
+
+    monkeypatch.setattr("runtime.logic.dispatching.room", room)
+    world.submit(*requests(world))
+    # When they go on for hours, or never end
+    world.run(hours=100)
+    # Then it is undone late, or a person is called after the three days a launch would have waited
+    record = world.record("m-vm-001")
+    assert record.status is end, record.reason
+    waited = record.updated_at - began[0]
+    assert round(waited / timedelta(hours=1)) == min(full_hours, 72)
+    assert ("MGN had no room to terminate the instance" in record.reason) is (end is S.FROZEN)
+    assert_invariants(world)
+
+
 def test_a_failing_health_check_undoes_the_cutover() -> None:
     world = a_world()
     world.prober.seen[8080] = "connection refused"
@@ -165,6 +199,35 @@ def test_an_approval_sent_before_anyone_waits_for_it_counts() -> None:
     assert world.record("m-vm-001").status is S.COMPLETED
 
 
+def test_a_parked_execution_that_dies_unheard_freezes_within_hours() -> None:
+    """I7"""
+    world = a_world(sweep_seconds=300)
+    world.submit(*requests(world, approval={"cutover": True, "timeout_seconds": 30 * 86_400}))
+    world.later(6 * 3_600, lambda: next(iter(world.executions.values())).stop("ABORTED"))
+    world.run(hours=9)
+    assert world.record("m-vm-001").status is S.FROZEN
+    assert "ended unheard" in world.record("m-vm-001").reason
+    assert_invariants(world)
+
+
+def test_an_instance_terminated_while_the_last_approval_is_awaited_is_told_at_once() -> None:
+    world = a_world(sweep_seconds=300)
+    world.submit(*requests(world, approval={"finalize": True}))
+
+    def terminate() -> None:
+        launch = world.record("m-vm-001").cutover_launch
+        assert world.record("m-vm-001").status is S.AWAITING_APPROVAL
+        world.simulator.compute.instances[launch.instance_id].state = "terminated"  # type: ignore[attr-defined, union-attr]
+
+    world.later(6 * 3_600, terminate)
+    world.run(hours=7)
+    record = world.record("m-vm-001")
+    assert record.status is S.ROLLED_BACK
+    assert "DriftError" in record.reason
+    assert "is terminated where it was left running" in record.reason
+    assert_invariants(world)
+
+
 def test_nobody_deciding_ends_the_migration() -> None:
     """I7"""
     world = a_world()
@@ -215,6 +278,26 @@ def test_a_second_migration_of_the_same_server_is_rejected() -> None:
     world.submit(a_request("first", source_vm_id="vm-001"), a_request("second", source_vm_id="vm-001"))
     world.run()
     assert {world.record(name).status for name in ("first", "second")} == {S.COMPLETED, S.REJECTED}
+    assert_invariants(world)
+
+
+def test_a_lock_whose_entry_the_table_never_took_keeps_no_later_migration_out() -> None:
+    """I2"""
+    world = a_world()
+    append = world.store.append
+
+    def refused(record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        if record.migration_id == "first" and entry.facts.source_server_id:
+            raise ThrottledError("TransactWriteItems: ThrottlingError")
+        append(record, entry, unlock=unlock)
+
+    world.store.append = refused  # type: ignore[method-assign]
+    world.submit(a_request("first", source_vm_id="vm-001"))
+    world.run()
+    world.submit(a_request("second", source_vm_id="vm-001"))
+    world.run()
+    assert world.record("first").status is S.ROLLED_BACK
+    assert world.record("second").status is S.COMPLETED
     assert_invariants(world)
 
 

@@ -16,12 +16,14 @@ Created = tuple[str, dict[str, Any]]
 def apply(settings: EngineSettings) -> None:
     for name, digest in (("_create_archive", "e6dd5c7fb01e"), ("_update_archive", "4c1dec7d1a4c")):
         pinned(eventbridge, name, digest)
+    pinned(eventbridge, "_remove_permission", "be9104c52e23")
     pinned(cloudwatch, "_put_composite_alarm", "d1c8174c3d5b")
     update_secret = pinned(provisioners, "_sm_secret_update", "e87220a5ff35")
     delete_secret = pinned(provisioners, "_sm_secret_delete", "4ff615ac8289")
     create_secret = pinned(provisioners, "_sm_secret_create", "0bae0110fce2")
     handlers = provisioners._RESOURCE_HANDLERS
     _add(handlers, "AWS::Events::Archive", create_archive, update_archive, delete_archive)
+    _add(handlers, "AWS::Events::EventBusPolicy", create_bus_policy, update_bus_policy, delete_bus_policy)
     composite_alarm = (create_composite_alarm, update_composite_alarm, delete_composite_alarm)
     _add(handlers, "AWS::CloudWatch::CompositeAlarm", *composite_alarm)
 
@@ -84,6 +86,24 @@ def _archive_request(name: str, properties: dict[str, Any]) -> dict[str, Any]:
         "RetentionDays": int(properties.get("RetentionDays", 0)),
     }
     return request | ({"EventPattern": pattern if isinstance(pattern, str) else json.dumps(pattern)} if pattern else {})
+
+
+def create_bus_policy(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
+    bus, statement_id = properties.get("EventBusName", "default"), properties["StatementId"]
+    delete_bus_policy("", properties)
+    policy = eventbridge._event_bus_policies.setdefault(bus, {"Version": "2012-10-17", "Statement": []})
+    policy["Statement"].append({"Sid": statement_id, **properties["Statement"]})
+    return f"{bus}|{statement_id}", {}
+
+
+def update_bus_policy(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Created:
+    delete_bus_policy(physical_id, old)
+    return create_bus_policy("", new, stack_name)
+
+
+def delete_bus_policy(physical_id: str, properties: dict[str, Any]) -> None:
+    bus = properties.get("EventBusName", "default")
+    _checked(eventbridge._remove_permission({"EventBusName": bus, "StatementId": properties["StatementId"]}))
 
 
 def create_composite_alarm(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:

@@ -1,4 +1,7 @@
-"""MGN's place in the gateway: authorises a call as IAM would, then forwards it to the simulator as it came."""
+"""MGN's place in the gateway: a call goes to the simulator of its caller's account and Region, as it came.
+
+Under AUTH it is authorised as IAM would before.
+"""
 
 import json
 import urllib.error
@@ -8,6 +11,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from ministack import app as gateway
 from ministack.core import iam_actions, iam_evaluator, router
+from ministack.core.arn import parse_arn
 from ministack.core.concurrency import run_offloop
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import stepfunctions, tagging
@@ -34,12 +38,16 @@ def apply(settings: EngineSettings) -> None:
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
         refusal = _refusal(settings, method, path, headers, body, query)
-        return refusal or await run_offloop(_forward, settings.mgn_url, method, path, headers, body, query)
+        url = settings.mgn_urls.get(f"{get_account_id()}#{get_region()}", "")
+        return refusal or await run_offloop(_forward, url, method, path, headers, body, query)
 
     tags_of_others = tagging.resource_tags
 
     def tags_with_mgn(arn: str) -> Any:
-        return _tags(settings.mgn_url, arn) if arn.startswith("arn:aws:mgn:") else tags_of_others(arn)
+        if not arn.startswith("arn:aws:mgn:"):
+            return tags_of_others(arn)
+        place = parse_arn(arn)
+        return _tags(settings.mgn_urls.get(f"{place.account_id}#{place.region}", ""), arn)
 
     tagging.resource_tags = tags_with_mgn
     iam_actions.extract_iam_action = iam_action_with_mgn
@@ -88,7 +96,7 @@ def _forward(
     mgn_url: str, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
 ) -> Response:
     if not mgn_url:
-        return _unavailable("no MGN simulator is connected: LOCAL_MGN_URL is not set")
+        return _unavailable("LOCAL_MGN_URLS names no MGN simulator for this account and Region")
     target = mgn_url.rstrip("/") + _raw_path(path) + ("?" + urlencode(query, doseq=True) if query else "")
     request = urllib.request.Request(
         target,

@@ -9,6 +9,9 @@ from aws_cdk import App
 from pydantic import ValidationError
 
 from app import build
+from localcloud.demo import SCENARIOS
+from localcloud.network import TARGET_ACCOUNT, TARGET_REGION
+from simulator.scenario import load_scenario
 from stacks.settings import StageSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
 
@@ -64,6 +67,14 @@ def test_local_stage_builds_for_this_interpreter_and_machine() -> None:
     assert local.lambda_runtime.name == f"python{sys.version_info.major}.{sys.version_info.minor}"
     assert local.lambda_architecture.name == {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     assert local.bundle_target.platform is None
+
+
+def test_local_stages_target_is_where_the_sample_has_servers() -> None:
+    targets = settings("local").targets
+    places = {(scenario.account_id, scenario.region) for scenario in map(load_scenario, SCENARIOS)}
+    assert targets is not None
+    assert {(targets.home_account, targets.home_region), *targets.places} == places
+    assert targets.places == ((TARGET_ACCOUNT, TARGET_REGION),)
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

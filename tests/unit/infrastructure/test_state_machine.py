@@ -113,8 +113,8 @@ def test_every_task_has_a_timeout(name: str) -> None:
         ("LaunchCutover", ("launch_queue", "launch")),
         ("BootTest", ("boot", "launch")),
         ("BootCutover", ("boot", "launch")),
-        ("CleanUp", ("undo", "undo")),
-        ("Undo", ("undo", "undo")),
+        ("CleanUp", ("launch_queue", "undo")),
+        ("Undo", ("launch_queue", "undo")),
     ],
 )
 def test_i7_task_outlasts_all_its_wait_may_take(name: str, waits: tuple[str, str]) -> None:

@@ -12,8 +12,9 @@ from runtime.errors import (
 )
 from runtime.logic.admission import validate
 from runtime.logic.intake import accept
+from runtime.logic.signalling import execution_ended
 from runtime.models.mgn import NetworkFacts
-from runtime.models.record import MigrationRecord
+from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Plan, ValidateInput, Verdict
 from tests.builders import (
@@ -27,8 +28,10 @@ from tests.builders import (
     TARGET_SCOPE,
     a_job,
     a_lock,
+    a_record,
     a_request,
     a_server,
+    an_entry,
 )
 from tests.fakes import FakeMgn, FakePorts
 from tests.unit.runtime.stages import EXECUTION, a_step, a_world, accepted, the_record
@@ -138,12 +141,97 @@ def test_disconnected_server_named_by_id_is_rejected() -> None:
     assert "is disconnected" in the_record(ports).reason
 
 
-def test_i2_server_locked_by_another_migration_is_rejected_and_stays_theirs() -> None:
+def locked_by_another(status: MigrationStatus, source_server_id: str | None) -> FakePorts:
+    ports = a_world()
+    owner = a_record("mig-2", status=status, source_server_id=source_server_id)
+    ports.store.append(owner, an_entry(owner))
+    ports.store.lock(a_lock(owner="mig-2"))
+    accepted(ports)
+    return ports
+
+
+@pytest.mark.parametrize(
+    ("status", "named"),
+    [
+        (MigrationStatus.VALIDATING, None),
+        (MigrationStatus.PREPARING, SERVER_ID),
+        (MigrationStatus.ROLLING_BACK, None),
+        (MigrationStatus.FROZEN, SERVER_ID),
+    ],
+)
+def test_i2_server_locked_by_another_migration_is_rejected_and_stays_theirs(
+    status: MigrationStatus, named: str | None
+) -> None:
+    ports = locked_by_another(status, named)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert "belongs to migration mig-2" in the_record(ports).reason
+    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-2"
+
+
+@pytest.mark.parametrize(
+    ("status", "named"),
+    [
+        (MigrationStatus.ROLLED_BACK, None),
+        (MigrationStatus.CANCELLED, None),
+        (MigrationStatus.REJECTED, None),
+        (MigrationStatus.COMPLETED, SERVER_ID),
+        (MigrationStatus.FROZEN, None),
+    ],
+)
+def test_i2_lock_its_owner_left_behind_is_taken_over_and_the_journal_says_so(
+    status: MigrationStatus, named: str | None
+) -> None:
+    ports = locked_by_another(status, named)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-1"
+    took_over = f"took over the lock of mig-2 ({status}), claimed, since 2026-01-05T12:00:00+00:00"
+    assert took_over in the_record(ports).reason
+
+
+def test_i2_lock_whose_owner_has_expired_is_taken_over() -> None:
     ports = a_world()
     ports.store.lock(a_lock(owner="mig-2"))
     accepted(ports)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert "took over the lock of mig-2 (expired)" in the_record(ports).reason
+
+
+def test_i2_of_two_that_take_a_lock_over_the_slower_one_is_rejected() -> None:
+    ports = locked_by_another(MigrationStatus.ROLLED_BACK, None)
+    rival = a_record("mig-3", status=MigrationStatus.VALIDATING)
+    ports.store.append(rival, an_entry(rival))
+    drop = ports.store.unlock
+
+    def taken_over_meanwhile(lock: Lock) -> None:
+        drop(lock)
+        ports.store.lock(a_lock(owner="mig-3"))
+
+    ports.store.unlock = taken_over_meanwhile  # type: ignore[method-assign]
     assert run(ports).verdict is Verdict.REJECTED
-    assert "belongs to migration mig-2" in the_record(ports).reason
+    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-3"
+
+
+def test_i2_server_of_an_execution_that_died_before_it_journaled_its_lock_can_be_migrated_again() -> None:
+    # Given an execution that is stopped between taking the lock and noting it
+    ports = a_world()
+    accepted(ports)
+    keep = ports.store.append
+
+    def stopped(record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
+        if entry.facts.source_server_id:
+            raise ServiceUnavailableError("stopped")
+        keep(record, entry, unlock=unlock)
+
+    ports.store.append = stopped  # type: ignore[method-assign]
+    with pytest.raises(ServiceUnavailableError):
+        run(ports)
+    ports.store.append = keep  # type: ignore[method-assign]
+    execution_ended(ports, "mig-1", EXECUTION, "ABORTED")
+    # When the server is sent again
+    accept(a_request("mig-2"), correlation_id="cor-mig-2", at=NOON, store=ports.store, bus=ports.bus)
+    plan = validate(a_step(ValidateInput, migration_id="mig-2", execution="second"), ports)
+    # Then nobody has to release what no migration holds
+    assert plan.verdict is Verdict.ACCEPTED
     assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-2"
 
 

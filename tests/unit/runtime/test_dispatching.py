@@ -21,7 +21,7 @@ from runtime.errors import (
     ThrottledError,
 )
 from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
-from runtime.logic.dispatching import Look, look
+from runtime.logic.dispatching import CALLS, SOON, Look, look
 from runtime.logic.journal import note
 from runtime.logic.packing import VISIBLE_AFTER
 from runtime.logic.waiting import hand_out_signals
@@ -103,6 +103,13 @@ def in_flight(ports: FakePorts) -> Batch | None:
     return ports.store.dispatch(SCOPE).in_flight
 
 
+def raising(error: Exception) -> Callable[..., Any]:
+    def call(*_: Any) -> Any:
+        raise error
+
+    return call
+
+
 def once_before(owner: Any, method: str, act: Callable[[], object]) -> None:
     """Let `act` happen right before the next call of a method."""
     real = getattr(owner, method)
@@ -158,14 +165,23 @@ class TestLaunching:
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
-        for number in range(100, 120):
-            ports.mgn.add(a_server(server_id(number), state="NOT_READY"))
-            wait = a_wait("replication", f"mig-{number}", kind=WaitKind.REPLICATION, source_server_id=server_id(number))
-            ports.store.park(wait.model_copy(update={"parked_at": NOON}))
+        foreign = [a_job(f"mgnjob-{n}", f"s-foreign{n:010d}", creation_date_time=str(NOON)) for n in range(15)]
+        ports.mgn.started += foreign
         ports.advance(2)
-        assert look(ports) == Look(waiting=21, resumed=0, launched=0, again=3)
+        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=3)
+        ask(ports, 2)
         ports.advance(3)
-        assert look(ports).launched == 1
+        assert look(ports).launched == 2
+
+    @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.SOAK])
+    @pytest.mark.parametrize(("left", "again"), [(90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
+    def test_what_begins_soon_is_looked_at_when_it_begins(self, kind: WaitKind, left: int, again: int | None) -> None:
+        ports = FakePorts()
+        state = "CUTTING_OVER" if kind is WaitKind.SOAK else "READY_FOR_CUTOVER"
+        ports.mgn.add(a_server(server_id(9), state=state, lag="PT1H"))
+        begins = NOON + timedelta(seconds=left)
+        ports.store.park(a_wait(kind, "mig-9", kind=kind, source_server_id=server_id(9), not_before=begins))
+        assert look(ports).again == again
 
     def test_nothing_waits_and_nobody_is_called(self) -> None:
         ports = FakePorts()
@@ -187,6 +203,20 @@ class TestLaunching:
         assert look(ports).again == 2
         ports.store.close(boot)
         assert look(ports).again is None
+
+    def test_what_mgn_runs_is_kept_for_estimates_be_it_others_or_ours(self) -> None:
+        ports = a_world(1, 2)
+        ports.mgn.started.append(a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(30))))
+        look(ports)
+        state = ports.store.dispatch(SCOPE)
+        assert (state.active_jobs, state.active_servers) == (2, 32)
+
+    def test_full_account_is_kept_for_estimates(self) -> None:
+        ports = a_world()
+        ports.mgn.started.append(a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(200))))
+        assert look(ports).launched == 0
+        state = ports.store.dispatch(SCOPE)
+        assert (state.active_jobs, state.active_servers) == (1, 200)
 
     def test_time_that_launches_take_is_kept_for_estimates(self) -> None:
         ports = a_world()
@@ -358,6 +388,36 @@ class TestDoubt:
         ports.advance(3_600)
         look(ports)
         assert errors(ports) == {"token-1": "DriftError"}
+
+    def test_while_mgn_answers_no_launch_call_single_servers_are_tried(self) -> None:
+        ports = a_world(*range(1, 201), launch_doubt=60)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER] * 60
+        for _ in range(60):
+            look(ports)
+            ports.advance(60)
+        given_up = ports.store.dispatch(SCOPE).given_up
+        assert {len(batch.members) for batch in given_up} <= {1, 200}
+        assert len(given_up) < 60
+        assert len(ports.store.dispatch(SCOPE).to_json()) < 100_000
+        look(ports)
+        ports.advance(60)
+        look(ports)
+        assert sorted(map(len, servers_of(ports.mgn.started))) == [1, 199]
+
+    def test_i3_job_of_a_call_that_was_given_up_is_adopted_while_later_calls_fail(self) -> None:
+        ports = a_world(1, 2, launch_doubt=60)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        (job,) = ports.mgn.started
+        ports.mgn.unseen.add(job.job_id)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER] * 9
+        for _ in range(3):
+            ports.advance(60)
+            look(ports)
+        ports.mgn.unseen.clear()
+        ports.advance(60)
+        look(ports)
+        assert [the_wait(ports, number).job_id for number in (1, 2)] == [job.job_id] * 2
 
     def test_job_of_a_foreign_tag_is_not_adopted(self) -> None:
         ports = a_world()
@@ -537,6 +597,53 @@ class TestBadServers:
         assert ports.mgn.calls.count("start_launch") <= 4 * 8
         assert set(errors(ports)) == {"token-17", "token-180"}
 
+    def test_full_account_that_says_so_in_unknown_words_ends_nobodys_wait(self) -> None:
+        ports = a_world(*range(1, 201))
+        ports.mgn.started.append(a_job("mgnjob-theirs", "s-foreign", creation_date_time=str(NOON)))
+        real = ports.mgn.start_launch
+        ports.mgn.start_launch = raising(SourceServerStateError("ConflictException: no more, please"))  # type: ignore[method-assign]
+        for _ in range(10):
+            look(ports)
+            ports.advance(30)
+        ports.mgn.start_launch = real  # type: ignore[method-assign]
+        assert errors(ports) == {}
+        ports.advance(60)
+        assert look(ports).launched == 199
+
+    def test_calls_of_a_look_that_mgn_refuses_are_bounded_and_the_next_ones_wait_a_minute(self) -> None:
+        ports = a_world(*range(1, 201))
+        ports.mgn.started.append(a_job("mgnjob-theirs", "s-foreign", creation_date_time=str(NOON)))
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, 201)}
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == CALLS
+        ports.advance(59)
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == CALLS
+
+    def test_full_account_that_fills_during_the_call_is_seen_by_counting_again(self) -> None:
+        ports = a_world(*range(1, 101))
+        foreign = a_job("mgnjob-theirs", *(f"s-foreign{n:010d}" for n in range(200)), creation_date_time=str(NOON))
+
+        def fill() -> None:
+            ports.mgn.started.append(foreign)
+            ports.mgn.failures["start_launch"] = [SourceServerStateError("ConflictException: no more, please")]
+
+        once_before(ports.mgn, "start_launch", fill)
+        assert look(ports) == Look(waiting=100, resumed=0, launched=0, again=2)
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_server_whose_launch_is_denied_waits_and_keeps_no_other(self) -> None:
+        ports = a_world(1, 2, 3)
+        ask(ports, 4, TERMINATE)
+        denied = TargetAccountError("StartTest: AccessDeniedException: explicit deny")
+        ports.mgn.refusing = {server_id(2): denied, server_id(4): denied}
+        report = look(ports)
+        assert (report.launched, report.failures) == (2, (denied, denied))
+        assert errors(ports) == {}
+        ports.mgn.refusing = {}
+        ports.advance(60)
+        assert look(ports).launched == 2
+
     def test_refusal_with_the_longest_reason_still_ends_its_wait(self) -> None:
         ports = a_world()
         ports.mgn.refusing[server_id(1)] = SourceServerStateError("x" * 5_000)
@@ -551,6 +658,14 @@ class TestBadServers:
 
 
 class TestMovedOn:
+    def test_i5_cutover_whose_window_closed_during_an_earlier_call_is_not_launched(self) -> None:
+        ports = a_world(1, kind=TERMINATE)
+        end = NOON + timedelta(seconds=10)
+        ask(ports, 2, CUTOVER, intent=LaunchIntent(kind=CUTOVER, wave="1", not_after=end), deadline=end)
+        once_before(ports.mgn, "terminate", lambda: ports.advance(25))
+        assert look(ports).launched == 1
+        assert [job.initiated_by for job in ports.mgn.started] == ["TERMINATE"]
+
     def test_wait_decided_before_the_call_is_not_launched(self) -> None:
         ports = a_world(1, 2)
         once_before(ports.store, "save_dispatch", lambda: ports.store.decide(the_wait(ports), Outcome(error="Expired")))

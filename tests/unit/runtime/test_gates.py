@@ -12,7 +12,7 @@ from runtime.models.record import Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
-from tests.builders import NOON, SCOPE
+from tests.builders import NOON, SCOPE, some_health
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 
@@ -65,6 +65,28 @@ def test_soak_watches_the_cutover_instance_and_has_an_end() -> None:
     assert wait.deadline == NOON + timedelta(seconds=900 + 3_600)
     ports.advance(900)
     assert look(ports).resumed == 1
+
+
+def test_last_approval_watches_the_cutover_instance() -> None:
+    ports = bring_to("cutover-verified", test=False, approval={"finalize": True})
+    wait = parked(ports, WaitKind.APPROVAL, Gate.FINALIZE)
+    launch = the_record(ports).cutover_launch
+    assert launch is not None
+    assert launch.instance_id is not None
+    assert wait.instance_id == launch.instance_id
+    assert look(ports).resumed == 0
+    ports.instances.put(some_health(launch.instance_id, state="terminated"))
+    look(ports)
+    assert ports.resumer.resumed["token"].error == "DriftError"
+
+
+def test_approval_of_the_cutover_does_not_need_the_test_instance() -> None:
+    ports = bring_to("cutover-prepared", approval={"cutover": True})
+    wait = parked(ports, WaitKind.APPROVAL, Gate.CUTOVER)
+    assert wait.instance_id is None
+    for instance in list(ports.instances.known):
+        ports.instances.put(some_health(instance, state="terminated"))
+    assert look(ports).resumed == 0
 
 
 @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.APPROVAL])

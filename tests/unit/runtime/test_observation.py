@@ -271,7 +271,16 @@ def test_undo_that_asks_for_a_terminate_waits_for_it_until_its_deadline() -> Non
     assert error(seen(asking(LaunchKind.TERMINATE))) == "goes on"
     outcome = seen(asking(LaunchKind.TERMINATE), now=END)
     assert outcome is not None
-    assert outcome.progress is Progress.AGAIN
+    # Not another round: each would wait as long again.
+    assert (outcome.error, outcome.progress) == ("LaunchFailedError", None)
+    assert outcome.reason == "MGN had no room to terminate the instance until 2026-01-05T14:00:00+00:00"
+
+
+def test_terminate_whose_answer_is_still_in_doubt_at_its_deadline_is_looked_for_in_another_round() -> None:
+    wait = asking(LaunchKind.TERMINATE)
+    outcome = observe(wait, Truth(launching=frozenset({wait.migration_id})), now=END, budgets=Budgets())
+    assert outcome is not None
+    assert (outcome.error, outcome.progress) == (None, Progress.AGAIN)
 
 
 def test_outcome_kept_before_is_the_outcome_whatever_the_truth_says() -> None:

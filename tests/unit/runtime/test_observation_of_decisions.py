@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.logic.observation import observe
 from runtime.models.environment import Budgets
-from runtime.models.mgn import SourceServer, Truth
+from runtime.models.mgn import InstanceHealth, SourceServer, Truth
 from runtime.models.record import Decision, LaunchIntent, LaunchKind, Outcome, Signal, Wait, WaitKind
 from runtime.models.request import Gate, Phase
 from tests.builders import INSTANCE_ID, JOB_ID, NOON, SERVER_ID, a_job, a_server, a_signal, a_wait, some_health
@@ -63,6 +63,38 @@ def test_approval_given_in_time_counts_even_when_it_is_seen_late() -> None:
 )
 def test_lifecycle_changed_while_waiting_for_a_person_or_the_window_is_drift(wait: Wait, server: SourceServer) -> None:
     assert error(seen(wait, server, a_signal(gate=Gate.CUTOVER))) == "DriftError"
+
+
+def with_instance(health: InstanceHealth, *signals: Signal) -> Outcome | None:
+    wait = FINALIZE_GATE.model_copy(update={"instance_id": INSTANCE_ID, "signals": signals})
+    truth = Truth(servers={SERVER_ID: CUTTING}, instances={INSTANCE_ID: health})
+    return observe(wait, truth, now=NOON, budgets=Budgets())
+
+
+@pytest.mark.parametrize("signals", [(), (a_signal(gate=Gate.FINALIZE),)])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("terminated", "is terminated"),
+        ("shutting-down", "is shutting-down"),
+        ("stopped", "is stopped"),
+        (None, "is unknown to EC2"),
+    ],
+)
+def test_instance_ended_by_hand_while_the_last_approval_is_awaited_is_drift(
+    signals: tuple[Signal, ...], state: str | None, words: str
+) -> None:
+    outcome = with_instance(some_health(state=state), *signals)
+    assert outcome is not None
+    assert outcome.error == "DriftError"
+    assert f"{INSTANCE_ID} {words} where it was left running" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "health", [some_health(), some_health(instance_status="impaired"), some_health(ssm_ping="ConnectionLost")]
+)
+def test_instance_that_runs_badly_is_left_to_who_approves(health: InstanceHealth) -> None:
+    assert error(with_instance(health)) == "goes on"
 
 
 def test_window_opens_at_not_before() -> None:

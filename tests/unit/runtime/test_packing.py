@@ -16,7 +16,6 @@ from runtime.logic.packing import (
     VISIBLE_AFTER,
     Room,
     asked,
-    coming,
     due,
     in_order,
     next_batch,
@@ -24,13 +23,12 @@ from runtime.logic.packing import (
     typical_seconds,
 )
 from runtime.models.dispatch import StartedJob
+from runtime.models.environment import Budgets
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait, WaitKind
-from runtime.models.request import Phase
+from runtime.models.record import LaunchIntent, LaunchKind, Wait
 from tests.builders import NOON, a_job, a_wait, server_id
 
 EMPTY = Room(ACTIVE_JOBS, SERVERS_IN_ACTIVE_JOBS)
-CROWDED = Room(1, 200, coming=100)
 GATHER = 1.0
 TEST, CUTOVER, TERMINATE = LaunchKind.TEST, LaunchKind.CUTOVER, LaunchKind.TERMINATE
 
@@ -44,6 +42,11 @@ def asking(name: str, kind: LaunchKind = TEST, wave: str = "1", parked: float = 
     not_after = None if end is None else after(end)
     intent = LaunchIntent(kind=kind, wave=wave, not_after=not_after)
     return a_wait(migration_id=name, intent=intent, parked_at=after(parked))
+
+
+LAST_JOB = Room(1, 200, NOON)
+"""One job is left for all servers, and the one before began at noon."""
+PACE = 9 * GATHER
 
 
 def batch(*waiting: Wait, left: Room = EMPTY, now: float = 60, gather: float = GATHER) -> list[str]:
@@ -65,20 +68,20 @@ class TestRoom:
 
     def test_jobs_that_others_started_count(self) -> None:
         foreign = some_jobs(3, 10, tags={}, initiated_by="DIAGNOSTIC")
-        assert room(foreign, (), now=NOON) == Room(17, 170)
+        assert room(foreign, (), now=NOON) == Room(17, 170, NOON)
 
     @pytest.mark.parametrize("status", ["PENDING", "STARTED", "SOMETHING_NEW"])
     def test_only_completed_jobs_hold_nothing(self, status: str) -> None:
-        assert room(some_jobs(1, 10, status=status), (), now=NOON) == Room(19, 190)
+        assert room(some_jobs(1, 10, status=status), (), now=NOON) == Room(19, 190, NOON)
         assert room(some_jobs(1, 10, status="COMPLETED"), (), now=NOON) == EMPTY
 
     def test_job_of_ours_that_mgn_does_not_show_yet_counts_for_a_while(self) -> None:
         unseen = StartedJob(job_id="mgnjob-unseen", servers=30, started_at=NOON)
-        assert room(some_jobs(1, 10), [unseen], now=NOON) == Room(18, 160)
-        assert room((), [unseen], now=NOON + VISIBLE_AFTER - timedelta(seconds=1)) == Room(19, 170)
+        assert room(some_jobs(1, 10), [unseen], now=NOON) == Room(18, 160, NOON)
+        assert room((), [unseen], now=NOON + VISIBLE_AFTER - timedelta(seconds=1)) == Room(19, 170, NOON)
         assert room((), [unseen], now=NOON + VISIBLE_AFTER) == EMPTY
 
-    @pytest.mark.parametrize(("status", "left"), [("STARTED", Room(19, 190)), ("COMPLETED", EMPTY)])
+    @pytest.mark.parametrize(("status", "left"), [("STARTED", Room(19, 190, NOON)), ("COMPLETED", EMPTY)])
     def test_job_of_ours_that_mgn_shows_counts_as_mgn_has_it(self, status: str, left: Room) -> None:
         (shown,) = some_jobs(1, 10, status=status)
         ours = StartedJob(job_id=shown.job_id, servers=10, started_at=NOON)
@@ -121,48 +124,49 @@ class TestOrder:
             asked(a_wait())
 
 
-class TestGathering:
-    def test_lone_launch_leaves_at_once(self) -> None:
-        assert batch(asking("mig-1"), left=Room(1, 100), now=0) == ["mig-1"]
+class TestPace:
+    @pytest.mark.parametrize("left", [EMPTY, Room(19, 199, NOON), Room(10, 190, NOON)])
+    def test_while_half_of_the_jobs_are_left_a_launch_leaves_at_once(self, left: Room) -> None:
+        assert batch(asking("mig-1"), left=left, now=0) == ["mig-1"]
 
-    def test_where_mgn_has_a_job_for_each_nobody_waits_for_company(self) -> None:
-        assert batch(asking("mig-1"), left=Room(20, 100, coming=19), now=0) == ["mig-1"]
-        assert batch(asking("mig-1"), left=Room(20, 100, coming=20), now=0) == []
+    def test_launch_leaves_at_once_when_the_last_job_began_long_ago(self) -> None:
+        assert batch(asking("mig-1", parked=PACE), left=LAST_JOB, now=PACE) == ["mig-1"]
 
-    def test_launches_leave_once_a_job_for_as_many_would_serve_all_who_wait_and_come(self) -> None:
-        waits = [asking(f"mig-{number}") for number in range(10)]
-        left = Room(20, 200, coming=190)
-        assert batch(*waits[:9], left=left, now=0) == []
-        assert len(batch(*waits, left=left, now=0)) == 10
+    @pytest.mark.parametrize(("jobs", "seconds"), [(9, 1 / 9), (5, 1), (2, 4), (1, 9)])
+    def test_the_fewer_jobs_are_left_the_longer_the_next_one_gathers(self, jobs: int, seconds: float) -> None:
+        left = Room(jobs, 200, NOON)
+        assert batch(asking("mig-1"), left=left, now=seconds - 0.01) == []
+        assert batch(asking("mig-1"), left=left, now=seconds + 0.01) == ["mig-1"]
 
-    def test_company_is_waited_for_no_longer_than_the_gathering_time(self) -> None:
-        left = Room(1, 100, coming=50)
-        assert due(asking("mig-1"), gather=GATHER) == after(GATHER)
-        assert batch(asking("mig-1"), left=left, now=GATHER - 0.1) == []
-        assert batch(asking("mig-1"), left=left, now=GATHER) == ["mig-1"]
+    def test_ten_jobs_in_a_row_take_about_as_long_as_one_job_of_twenty_minutes(self) -> None:
+        gather = Budgets().launch_gather
+        paces = [due([], Room(jobs, 200, NOON), gather=gather) - NOON for jobs in range(1, ACTIVE_JOBS + 1)]
+        assert 15 * 60 < sum(pace.total_seconds() for pace in paces) < 20 * 60
 
-    def test_the_first_to_be_due_takes_along_who_came_since(self) -> None:
-        assert batch(asking("first"), asking("last", parked=0.9), left=CROWDED, now=1) == ["first", "last"]
+    def test_launches_leave_at_once_when_each_job_left_could_be_as_large(self) -> None:
+        waits = [asking(f"mig-{number}") for number in range(30)]
+        assert batch(*waits[:29], left=Room(5, 150, NOON), now=0) == []
+        assert len(batch(*waits, left=Room(5, 150, NOON), now=0)) == 30
 
     def test_those_who_fill_the_room_leave_at_once(self) -> None:
         waits = [asking(f"mig-{number}") for number in range(5)]
-        assert batch(*waits, left=Room(1, 6, coming=9), now=0) == []
-        assert len(batch(*waits, left=Room(1, 5, coming=9), now=0)) == 5
-        assert len(batch(*waits, left=Room(1, 3, coming=9), now=0)) == 3
+        assert batch(*waits, left=Room(1, 6, NOON), now=0) == []
+        assert len(batch(*waits, left=Room(1, 5, NOON), now=0)) == 5
+        assert len(batch(*waits, left=Room(1, 3, NOON), now=0)) == 3
 
     def test_launch_whose_window_closes_soon_gathers_no_company(self) -> None:
         seconds = URGENT.total_seconds()
-        assert batch(asking("soon", CUTOVER, end=seconds), left=CROWDED, now=0) == ["soon"]
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=CROWDED, now=0) == []
-        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=CROWDED, now=0.5) == ["later"]
+        assert batch(asking("soon", CUTOVER, end=seconds), left=LAST_JOB, now=0) == ["soon"]
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=LAST_JOB, now=0) == []
+        assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=LAST_JOB, now=0.5) == ["later"]
 
     def test_nothing_gathers_where_gathering_is_off(self) -> None:
-        assert batch(asking("mig-1"), left=CROWDED, now=0, gather=0) == ["mig-1"]
+        assert batch(asking("mig-1"), left=LAST_JOB, now=0, gather=0) == ["mig-1"]
 
     def test_test_that_may_leave_does_not_take_the_place_an_undo_gathers_company_for(self) -> None:
         waits = [asking("test"), asking("undo", TERMINATE, parked=59.9)]
-        assert batch(*waits, left=Room(1, 2, coming=9)) == ["undo"]
-        assert batch(*waits, left=Room(5, 1, coming=9), now=0) == ["undo"]
+        assert batch(*waits, left=Room(1, 2, NOON)) == ["undo"]
+        assert batch(*waits, left=Room(5, 1, NOON), now=0) == ["undo"]
 
     def test_nobody_waits_and_nobody_leaves(self) -> None:
         assert batch() == []
@@ -176,7 +180,10 @@ intents = st.builds(
 )
 arrivals = st.lists(st.tuples(intents, st.floats(0, 120)), max_size=60)
 rooms = st.builds(
-    Room, st.integers(-1, ACTIVE_JOBS), st.integers(-5, SERVERS_IN_ACTIVE_JOBS), st.integers(0, 2 * ACTIVE_JOBS)
+    Room,
+    st.integers(-1, ACTIVE_JOBS),
+    st.integers(-5, SERVERS_IN_ACTIVE_JOBS),
+    st.none() | st.floats(0, 240).map(after),
 )
 moments = st.floats(0, 240)
 
@@ -213,27 +220,17 @@ class TestEveryBatch:
             assert taken[wave] >= max(taken.values()) - 1
 
     @given(arrivals, rooms, moments)
-    def test_leaves_when_any_is_due_or_enough_have_gathered(self, drawn: Any, left: Room, now: float) -> None:
+    def test_leaves_when_the_next_job_is_due_or_enough_have_gathered(self, drawn: Any, left: Room, now: float) -> None:
         waiting = waits_of(drawn)
-        is_due = any(due(wait, gather=GATHER) <= after(now) for wait in waiting)
-        serves_all = len(waiting) * left.jobs >= len(waiting) + left.coming
-        leaves = bool(waiting) and not left.is_full and (is_due or serves_all or len(waiting) >= left.servers)
+        assume(waiting)
+        assume(not left.is_full)
+        enough = len(waiting) * left.jobs >= left.servers
+        leaves = enough or due(waiting, left, gather=GATHER) <= after(now)
         assert bool(next_batch(waiting, left, now=after(now), gather=GATHER)) is leaves
 
 
-class TestComing:
-    def test_tests_that_boot_and_servers_just_found_launchable_are_about_to_ask(self) -> None:
-        waits = [
-            a_wait(kind=WaitKind.BOOT, phase=Phase.TEST),
-            a_wait(kind=WaitKind.BOOT, phase=Phase.CUTOVER),
-            a_wait(kind=WaitKind.REPLICATION, parked_at=after(-1)),
-            a_wait(kind=WaitKind.REPLICATION, parked_at=after(-60)),
-            a_wait(kind=WaitKind.APPROVAL),
-        ]
-        assert coming(waits, now=NOON) == 2
-
-
 class Running(NamedTuple):
+    began: float
     ends: float
     servers: int
 
@@ -247,19 +244,20 @@ class Running(NamedTuple):
 def test_i7_every_launch_leaves_while_jobs_end_and_quotas_are_kept(
     drawn: Any, foreign: list[tuple[float, int]], lasts: float, gather: float
 ) -> None:
-    running = [Running(*each) for each in foreign]
+    running = [Running(0, *each) for each in foreign]
     waiting = {wait.migration_id: wait for wait in waits_of(drawn)}
     left_at: dict[str, float] = {}
     now = 0.0
     while waiting and now < 100_000:
         running = [job for job in running if job.ends > now]
         here = in_order(wait for wait in waiting.values() if wait.parked_at <= after(now))
-        left = Room(ACTIVE_JOBS - len(running), SERVERS_IN_ACTIVE_JOBS - sum(job.servers for job in running))
+        latest = max((after(job.began) for job in running), default=None)
+        left = Room(ACTIVE_JOBS - len(running), SERVERS_IN_ACTIVE_JOBS - sum(job.servers for job in running), latest)
         found = next_batch(here, left, now=after(now), gather=gather)
         for wait in found:
             left_at[waiting.pop(wait.migration_id).migration_id] = now
         if found:
-            running.append(Running(now + lasts, len(found)))
+            running.append(Running(now, now + lasts, len(found)))
             assert left.jobs > 0
             assert len(found) <= left.servers
             continue

@@ -1,14 +1,17 @@
 """sweep: with every event lost, what waits is looked at and what was forgotten is found (I10)."""
 
+from datetime import timedelta
+
 import pytest
 
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatching import look
-from runtime.logic.sweeping import SweepReport, sweep
+from runtime.logic.sweeping import ASKED, UNDER_WAY, SweepReport, sweep
 from runtime.models.status import MigrationStatus
-from tests.builders import SCOPE, TARGET_SCOPE
+from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record
+from tests.unit.runtime.crashes import Crashes
+from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record, waits_of
 
 QUIET = SweepReport(scopes=1, restarted=0, frozen=0)
 
@@ -79,13 +82,73 @@ def test_i7_migration_whose_execution_died_unheard_freezes_once() -> None:
     assert sweep_for_a_quarter_of_an_hour(ports) == 0
 
 
-@pytest.mark.parametrize("stage", ["test-launched", "test-launching"])
-def test_migration_whose_execution_runs_or_that_waits_is_no_orphan(stage: str) -> None:
-    ports = bring_to(stage)
-    if stage == "test-launching":
-        ports.resumer.ended_executions.add(EXECUTION)
+def test_migration_whose_execution_runs_is_no_orphan() -> None:
+    ports = bring_to("test-launched")
     ports.advance(3_600)
     assert sweep_for_a_quarter_of_an_hour(ports) == 0
+
+
+def test_i7_parked_migration_whose_execution_died_unheard_freezes_as_well() -> None:
+    # A window may be 300 days off; its wait alone would not end before.
+    ports = bring_to("test-launching")
+    assert len(waits_of(ports)) == 1
+    ports.resumer.ended_executions.add(EXECUTION)
+    ports.advance(3_600)
+    assert sweep_for_a_quarter_of_an_hour(ports) == 1
+    assert the_record(ports).reason == "its execution ended unheard without an end for the migration"
+
+
+def a_crowd(count: int) -> FakePorts:
+    """As many migrations whose approval is awaited, each with an execution of its own."""
+    ports = FakePorts()
+    for number in range(count):
+        name = f"mig-{number}"
+        at = NOON + timedelta(seconds=number)
+        record = a_record(name, status=MigrationStatus.AWAITING_APPROVAL, execution=f"execution-of-{name}")
+        record = record.model_copy(update={"updated_at": at})
+        ports.store.append(record, an_entry(record))
+    ports.advance(7_200)
+    return ports
+
+
+def asked_in(ports: FakePorts, sweeps: int, seconds: float = 60) -> list[list[str]]:
+    """Whose executions each of these sweeps asks about, those that ask about any."""
+    found = []
+    for _ in range(sweeps):
+        ports.advance(seconds)
+        ports.resumer.asked.clear()
+        sweep(ports)
+        found.append(list(ports.resumer.asked))
+    return [asked for asked in found if asked]
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(1, 1), (50, 1), (51, 2), (230, 5)])
+def test_sweep_asks_about_a_bounded_number_and_about_everyone_in_turn(count: int, rounds: int) -> None:
+    turns = asked_in(a_crowd(count), rounds * len(UNDER_WAY))
+    assert len(turns) == rounds
+    assert max(map(len, turns)) <= ASKED
+    assert sorted(name for asked in turns for name in asked) == sorted(f"execution-of-mig-{n}" for n in range(count))
+
+
+@pytest.mark.parametrize("seconds", [3, 60, 600, 660, 11 * 3_600])
+def test_every_status_has_its_turn_whatever_the_period(seconds: float) -> None:
+    ports = FakePorts()
+    for status in UNDER_WAY:
+        record = a_record(f"mig-{status}", status=status, execution=status)
+        ports.store.append(record, an_entry(record))
+    ports.advance(7_200)
+    asked = asked_in(ports, len(UNDER_WAY), seconds)
+    assert sorted(name for names in asked for name in names) == sorted(UNDER_WAY)
+
+
+def test_sweep_reads_the_table_no_oftener_for_many_that_wait_than_for_one() -> None:
+    def calls(ports: FakePorts) -> int:
+        counted = Crashes(0, after_effect=False)
+        ports.store = counted.around(ports.store, ("migrations", "waits", "record", "count_sweep"))
+        asked_in(ports, len(UNDER_WAY))
+        return counted.calls
+
+    assert calls(a_crowd(1)) == calls(a_crowd(200))
 
 
 def test_i7_orphan_that_never_got_an_account_is_found() -> None:

@@ -1,5 +1,7 @@
 """rollback_handler: what happens when an undo is hindered or cannot be finished (I6, I7)."""
 
+from datetime import timedelta
+
 import pytest
 
 from runtime.errors import (
@@ -13,7 +15,7 @@ from runtime.models.environment import Budgets
 from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback
-from tests.builders import SCOPE, SERVER_ID, a_job
+from tests.builders import NOON, SCOPE, SERVER_ID, a_job
 from tests.unit.runtime.stages import (
     a_step,
     a_world,
@@ -77,6 +79,16 @@ def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
     progress = [ports.resumer.resumed[f"undo-{number}"].progress for number in range(4)]
     assert progress == [Progress.AGAIN, Progress.AGAIN, Progress.AGAIN, Progress.FROZEN]
     assert "not undone in 3 rounds" in the_record(ports).reason
+
+
+def test_undo_waits_for_room_as_long_as_a_launch_and_then_for_its_job() -> None:
+    ports = bring_to("cutover-verified")
+    undo(a_step(Rollback), "undo", ports)
+    (wait,) = waits_of(ports)
+    assert wait.deadline == NOON + timedelta(days=3)
+    look(ports)
+    (wait,) = waits_of(ports)
+    assert wait.deadline == NOON + timedelta(hours=2)
 
 
 def test_round_repeated_because_aws_throttled_it_is_not_counted() -> None:
