@@ -9,7 +9,7 @@ MigrationError
 │   ├── CheckPendingError           an application check has not passed yet
 │   └── RecordChangedError          another writer moved the record first
 ├── MgnNotInitializedError          InitializeService was never run in this Region
-├── TargetAccountError              an account denies the pipeline its role or a call
+├── TargetAccountError              an account denies the pipeline its role, its credentials or a call
 ├── SourceServerBusyError           the server is in a job already
 ├── SourceServerStateError          MGN refuses the call in the server's state
 ├── SourceServerGoneError           archived, disconnected or deleted while we worked
@@ -67,7 +67,7 @@ class MgnNotInitializedError(MigrationError):
 
 
 class TargetAccountError(MigrationError):
-    """The role of a target account may not be assumed, or the deployment knows no such target."""
+    """An account denies the pipeline its role, its credentials or a call, or the deployment knows no such target."""
 
 
 class SourceServerBusyError(MigrationError):

@@ -29,11 +29,11 @@ from runtime.models.environment import (
     SweepEnvironment,
 )
 from runtime.models.table import Index
-from stacks.messaging import CALLBACK_TIMEOUT, DISPATCH_TIMEOUT
-from stacks.settings import NetworkSettings, StageSettings, TargetSettings
+from stacks.messaging import CALLBACK_TIMEOUT
+from stacks.settings import DISPATCH_TIMEOUT, NetworkSettings, StageSettings, TargetSettings
 
 STEP_TIMEOUTS = {
-    "validate_input": Duration.seconds(30),
+    "validate_input": Duration.seconds(60),
     "prepare_source": Duration.seconds(60),
     "trigger_migration": Duration.seconds(60),
     "verify_migration": Duration.seconds(60),
@@ -88,6 +88,7 @@ class PipelineFunctions(Construct):
             budgets=settings.budgets,
             targets=targets,
             wake_queue=wakes.queue.queue_url,
+            mgn_requests=settings.mgn_requests_of_steps,
         )
         self.steps = {
             module: self._function(
@@ -110,7 +111,11 @@ class PipelineFunctions(Construct):
             on_failure=undelivered,
             retry_attempts=0,
         )
-        self.dispatch = self._function("dispatch_launches", step_environment, DISPATCH_TIMEOUT)
+        self.dispatch = self._function(
+            "dispatch_launches",
+            step_environment.model_copy(update={"mgn_requests": settings.mgn_requests}),
+            DISPATCH_TIMEOUT,
+        )
         self.publish = self._function(
             "publish_events", PublishEnvironment(stage=stage, state_table=table, event_bus=event_bus), PUBLISH_TIMEOUT
         )

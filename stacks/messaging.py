@@ -8,11 +8,9 @@ from constructs import Construct
 from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus
 from runtime.models.deployment import stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
-from stacks.settings import StageSettings, TargetSettings
+from stacks.settings import DISPATCH_TIMEOUT, StageSettings, TargetSettings
 
 CALLBACK_TIMEOUT = Duration.seconds(120)
-# Shorter than `launch_doubt`: a dispatcher whose batch is given up must be dead by then.
-DISPATCH_TIMEOUT = Duration.seconds(60)
 
 
 class MessagingStack(Stack):

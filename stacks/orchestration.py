@@ -26,7 +26,8 @@ UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 # A request or a decision must arrive; EventBridge's own longest.
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
 CALLBACK_BATCH = 5
-# Two looks at one account and Region do no harm, they only read twice; SQS's own least is two.
+# Two looks at one account and Region do no harm, they only read twice; SQS's own least is two. An account that does not
+# answer holds one dispatcher, so each target adds one, and a wake shares its invocation with no other.
 DISPATCHERS = 2
 JOURNAL_BATCH = 25
 JOURNAL_ATTEMPTS = 10
@@ -96,7 +97,10 @@ class OrchestrationStack(Stack):
 
         self.functions.dispatch.function.add_event_source(
             sources.SqsEventSource(
-                self.messaging.wakes.queue, max_concurrency=DISPATCHERS, report_batch_item_failures=True
+                self.messaging.wakes.queue,
+                batch_size=1,
+                max_concurrency=DISPATCHERS + (len(settings.targets.places) if settings.targets else 0),
+                report_batch_item_failures=True,
             )
         )
 

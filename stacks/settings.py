@@ -4,7 +4,7 @@ import platform
 import sys
 from typing import Annotated, Literal, Self
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
@@ -16,6 +16,7 @@ from runtime.models.environment import Budgets, Targets
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
+DISPATCH_TIMEOUT = Duration.seconds(60)
 
 
 class Settings(BaseModel):
@@ -105,6 +106,9 @@ class StageSettings(Settings):
     log_retention_days: Literal[1, 7, 14, 30, 90, 180, 365, 731] = Field(description="Of all log groups.")
     sweep_minutes: Annotated[int, Field(ge=1)] = Field(default=1, description="Between two sweeps.")
     budgets: Budgets = Field(default=Budgets(), description="How long each wait may last.")
+    mgn_requests: Annotated[int, Field(ge=2)] = Field(
+        default=20, description="Requests a second to MGN, of all functions together, in each account and Region."
+    )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
     webhook_urls: tuple[str, ...] = Field(default=(), description="Receivers of every change of status.")
@@ -114,6 +118,17 @@ class StageSettings(Settings):
     network: NetworkSettings | None = Field(default=None, description="Run the functions in this network.")
     targets: TargetSettings | None = Field(default=None, description="Other accounts and Regions to migrate into.")
 
+    @model_validator(mode="after")
+    def _doubt_outlives_the_dispatcher(self) -> Self:
+        # What is given up is launched anew: nobody may be left who could still send the first call (I3).
+        lifetime = int(DISPATCH_TIMEOUT.to_seconds())
+        if self.budgets.launch_doubt <= lifetime:
+            raise ValueError(
+                f"budgets.launch_doubt: {self.budgets.launch_doubt} s is not above the dispatcher's timeout of "
+                f"{lifetime} s, so a batch could be given up with its call under way; set {lifetime + 1} or more"
+            )
+        return self
+
     @classmethod
     def from_context(cls, node: Node) -> Self:
         """The settings of the stage named by `-c stage=…`."""
@@ -122,6 +137,11 @@ class StageSettings(Settings):
         if stage not in stages:
             raise ValueError(f"no stage {stage!r} in context.stages, only {sorted(stages)}")
         return cls(stage=stage, **stages[stage])
+
+    @property
+    def mgn_requests_of_steps(self) -> int:
+        """What the steps may use up: a fifth is left to the dispatcher, however many migrations begin at once."""
+        return max(1, self.mgn_requests * 4 // 5)
 
     @property
     def removal(self) -> RemovalPolicy:

@@ -1,11 +1,12 @@
 """In-memory versions of every port, each with what it was told open to look at."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, SourceServerGoneError
+from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
@@ -26,6 +27,7 @@ __all__ = [
     "FakePorts",
     "FakeProber",
     "FakeReceiver",
+    "FakeRequestBudget",
     "FakeResumer",
     "FakeWakes",
     "InMemoryStore",
@@ -216,6 +218,27 @@ class FakeResumer:
             return False
         self.resumed[token] = outcome
         return True
+
+
+@dataclass
+class FakeRequestBudget:
+    """RequestBudget: environments that share `used` share a budget. Who waits has the clock moved by `sleep`."""
+
+    per_second: int
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    longest_wait: int = 5
+    used: Counter[int] = field(default_factory=Counter)
+
+    def take(self) -> None:
+        present = int(self.clock())
+        for second in range(present, present + self.longest_wait):
+            if self.used[second] < self.per_second:
+                self.used[second] += 1
+                if second > present:
+                    self.sleep(second - self.clock())
+                return
+        raise ThrottledError("every second ahead is booked")
 
 
 @dataclass

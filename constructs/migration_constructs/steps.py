@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 from pydantic import BaseModel
 
-from runtime.errors import TRANSIENT, CheckPendingError
+from runtime.errors import TRANSIENT, CheckPendingError, ThrottledError
 from runtime.models.steps import Step
 
 SERVICE_FAULTS = [
@@ -25,6 +25,7 @@ SERVICE_FAULTS = [
     "Sandbox.Timedout",
 ]
 CHECK_PENDING = CheckPendingError.__name__
+THROTTLED = ThrottledError.__name__
 FAILURE = "$.failure"
 # Above the function's own timeout, so that the function's error is seen and not the task's.
 CALL_MARGIN = Duration.seconds(60)
@@ -119,8 +120,10 @@ class StepTasks:
 
     def _guard(self, task: tasks.LambdaInvoke, *, checks: bool) -> tasks.LambdaInvoke:
         _retry(task, SERVICE_FAULTS, Duration.seconds(2), rate=2, attempts=5, at_most=Duration.seconds(30))
-        transient = [name for name in TRANSIENT if name != CHECK_PENDING]
+        transient = [name for name in TRANSIENT if name not in (CHECK_PENDING, THROTTLED)]
         _retry(task, transient, self.pace.transient, rate=2, attempts=8, at_most=Duration.seconds(60))
+        # A thousand migrations that begin at once take minutes to get their requests to MGN through its budget.
+        _retry(task, [THROTTLED], self.pace.transient, rate=2, attempts=30, at_most=Duration.seconds(60))
         if checks:
             attempts = self.pace.check_attempts
             _retry(task, [CHECK_PENDING], self.pace.check, rate=1.5, attempts=attempts, at_most=Duration.seconds(120))

@@ -28,6 +28,9 @@ ATTEMPTS = 5
 
 SHARED = frozenset({"ec2", "mgn", "ssm"})
 """Their rates are the account's, shared with everyone in it: once throttled, these clients also send more slowly."""
+SHARED_READ_TIMEOUT = 8
+SHARED_ATTEMPTS = 3
+"""A service that stays silent costs one look of the dispatcher half a minute at most; the next look asks again."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def client(name: Literal["sts"]) -> "STSClient": ...
 
 def client(name: Any, target: Target | None = None) -> Any:
     """The client of one service; repeats throttled and failed calls with backoff."""
+    if name in SHARED:
+        return _client(name, SHARED_ATTEMPTS, SHARED_READ_TIMEOUT, target)
     return _client(name, ATTEMPTS, READ_TIMEOUT, target)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from runtime.adapters.faults import aws_faults, code_of
+from runtime.adapters.faults import account_faults, code_of
 from runtime.errors import CheckFailedError, CheckPendingError
 from runtime.models.mgn import CommandStatus
 
@@ -27,7 +27,7 @@ class SsmCommands:
 
     def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
         try:
-            with aws_faults():
+            with account_faults():
                 response = self._client.send_command(
                     InstanceIds=[instance_id],
                     DocumentName=document,
@@ -45,7 +45,7 @@ class SsmCommands:
 
     def status(self, command_id: str, instance_id: str) -> CommandStatus:
         try:
-            with aws_faults():
+            with account_faults():
                 found = self._client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
         except ClientError as error:
             # SSM makes the invocation a moment after it took the command.

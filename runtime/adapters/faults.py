@@ -52,8 +52,18 @@ BUSY = "currently being processed by a job"
 FULL = ("maximum of", "quota", "too many")
 """MGN's launch calls model no quota error (mgn.md §2.2), so a full account refuses under another code."""
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-"""No fault of the server: once a person mends the permission, the waits go on."""
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthFailure", "OptInRequired", "UnauthorizedOperation"}
+    | {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired", "UnrecognizedClientException"}
+    | {"IncompleteSignature", "InvalidSignatureException", "MissingAuthenticationTokenException"}
+    | {"SignatureDoesNotMatch"}
+)
+"""The account denies the call or takes the credentials for none of its own, as it does in a Region that is not enabled.
+
+No fault of the server: once a person mends it, the waits go on. SSM says so under 400, MGN and EC2 under 401 and 403.
+"""
+
+DENIAL_STATUSES = frozenset({401, 403})
 
 MESSAGE_LIMIT = 500
 
@@ -72,10 +82,23 @@ def aws_faults() -> Iterator[None]:
 
 
 @contextmanager
-def mgn_faults() -> Iterator[None]:
-    """Raises the errors of `aws_faults` and says every other refusal in MGN's terms; no boto error passes."""
+def account_faults() -> Iterator[None]:
+    """Raises the errors of `aws_faults`, and TargetAccountError for whatever the account denies; the rest passes."""
     try:
         with aws_faults():
+            yield
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code_of(error) not in DENIED and status not in DENIAL_STATUSES:
+            raise
+        raise TargetAccountError(describe(error)) from error
+
+
+@contextmanager
+def mgn_faults() -> Iterator[None]:
+    """Raises the errors of `account_faults` and says every other refusal in MGN's terms; no boto error passes."""
+    try:
+        with account_faults():
             yield
     except ClientError as error:
         raise _mgn_refusal(error) from error
@@ -106,8 +129,6 @@ def _transient(error: ClientError) -> MigrationError | None:
 def _mgn_refusal(error: ClientError) -> MigrationError:
     text = describe(error)
     code = code_of(error)
-    if code in DENIED:
-        return TargetAccountError(text)
     if code == "UninitializedAccountException":
         return MgnNotInitializedError(text)
     if code == "ResourceNotFoundException":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runtime.adapters.batches import batches
-from runtime.adapters.faults import aws_faults, code_of
+from runtime.adapters.faults import account_faults, code_of
 from runtime.models.mgn import InstanceHealth
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Ec2Instances:
         self._ssm = ssm
 
     def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
-        with aws_faults():
+        with account_faults():
             known = self._described(ids)
             running = [name for name, instance in known.items() if instance["State"]["Name"] == "running"]
             statuses = {

@@ -9,10 +9,11 @@
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
 | last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
+| requests  | REQUESTS#<scope>        | <second>      | used; no `document`                                   |
 | sweeps    | SWEEPS                  | COUNT         | count, and no `document`                              |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
-`expiresAt` is on rejections and signals from the start, and on everything a migration left once it has ended.
+`expiresAt` is on rejections, signals and requests from the start, and on everything a migration left once it has ended.
 """
 
 from datetime import datetime, timedelta
@@ -62,6 +63,10 @@ def lock_key(scope: str, source_server_id: str) -> str:
 
 def scope_key(scope: str) -> str:
     return f"SCOPE#{scope}"
+
+
+def requests_key(scope: str, second: int) -> "Item":
+    return key(f"REQUESTS#{scope}", str(second))
 
 
 def wait_prefix(migration_id: str) -> str:

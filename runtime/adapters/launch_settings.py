@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from runtime.adapters.faults import aws_faults, code_of, mgn_faults
+from runtime.adapters.faults import account_faults, code_of, mgn_faults
 from runtime.adapters.launch_template import Data, edited, has_test_network, with_network_of
 from runtime.errors import DriftError, SourceServerGoneError
 from runtime.models.mgn import LaunchTemplateRef
@@ -81,7 +81,7 @@ class Ec2LaunchSettings:
 
     def _versions(self, template_id: str) -> "dict[int, LaunchTemplateVersionTypeDef]":
         try:
-            with aws_faults():
+            with account_faults():
                 pages = self._ec2.get_paginator("describe_launch_template_versions").paginate(
                     LaunchTemplateId=template_id
                 )
@@ -94,7 +94,7 @@ class Ec2LaunchSettings:
 
     def _new_version(self, template_id: str, source: int, data: Data, marker: str) -> int:
         accepted = _known_to(self._ec2.meta.service_model.shape_for("RequestLaunchTemplateData"), data)
-        with aws_faults():
+        with account_faults():
             # EC2 fills members left out from the source version; not every engine does, so all of them are sent.
             response = self._ec2.create_launch_template_version(
                 LaunchTemplateId=template_id,
@@ -105,7 +105,7 @@ class Ec2LaunchSettings:
         return response["LaunchTemplateVersion"]["VersionNumber"]
 
     def _make_default(self, template_id: str, version: int) -> None:
-        with aws_faults():
+        with account_faults():
             self._ec2.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion=str(version))
 
 

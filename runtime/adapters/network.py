@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from runtime.adapters.batches import batches
-from runtime.adapters.faults import aws_faults
+from runtime.adapters.faults import account_faults
 from runtime.models.mgn import NetworkFacts
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Ec2Network:
     def facts(
         self, subnets: Sequence[str], security_groups: Sequence[str], instance_types: Sequence[str]
     ) -> NetworkFacts:
-        with aws_faults():
+        with account_faults():
             return NetworkFacts(
                 vpc_by_subnet=self._subnets(subnets),
                 vpc_by_security_group=self._security_groups(security_groups),

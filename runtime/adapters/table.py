@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from runtime.adapters.batches import batches
 from runtime.adapters.faults import aws_faults, code_of
 from runtime.errors import ThrottledError
-from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, Index
+from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, USED, Index
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -120,6 +120,23 @@ class StateTable:
     def delete(self, key: "Item", condition: Condition) -> bool:
         """False when the stored item does not meet the condition."""
         return self._holds(lambda: self._client.delete_item(TableName=self.name, Key=key, **condition))
+
+    def book(self, key: "Item", *, below: int, expires_at: int) -> bool:
+        """Raise the number `used` of an item by one; False when it is not below the limit. The item need not exist."""
+        return self._holds(
+            lambda: self._client.update_item(
+                TableName=self.name,
+                Key=key,
+                UpdateExpression="SET #t = :t ADD #u :one",
+                ConditionExpression="attribute_not_exists(#u) OR #u < :below",
+                ExpressionAttributeNames={"#u": USED, "#t": TTL_ATTRIBUTE},
+                ExpressionAttributeValues={
+                    ":one": {"N": "1"},
+                    ":below": {"N": str(below)},
+                    ":t": {"N": str(expires_at)},
+                },
+            )
+        )
 
     def count(self, key: "Item", attribute: str) -> int:
         """Add one to a number that begins at none; the number after."""

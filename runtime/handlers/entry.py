@@ -42,6 +42,8 @@ def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
         wake_queue=getattr(settings, "wake_queue", ""),
         budgets=getattr(settings, "budgets", None),
         targets=getattr(settings, "targets", None),
+        # Of no account to the functions without it: they never call MGN.
+        mgn_requests=getattr(settings, "mgn_requests", 1),
     )
 
 

@@ -1,4 +1,4 @@
-"""sweep: the one schedule that reads the truth for everything that waits."""
+"""sweep: the one schedule, which has every account and Region looked at and finds what was forgotten."""
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 

@@ -1,4 +1,4 @@
-"""trigger_migration: starts a test or cutover launch exactly once and parks until MGN tells its result."""
+"""trigger_migration: asks the dispatcher for a test or cutover launch and parks until MGN tells its result."""
 
 from runtime.handlers.entry import step_handler
 from runtime.logic.launching import trigger

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from runtime.adapters.clients import Target, client, once_client
@@ -21,6 +22,9 @@ from runtime.logic.ports import (
 )
 from runtime.models.environment import Budgets, Targets
 
+if TYPE_CHECKING:
+    from mypy_boto3_mgn import MgnClient
+
 # Adapters are imported inside the properties: a function pays at cold start only for the ones it uses.
 
 
@@ -36,6 +40,7 @@ class AwsPorts:
         wake_queue: str = "",
         budgets: Budgets | None = None,
         targets: Targets | None = None,
+        mgn_requests: int = 20,
         home: "AwsPorts | None" = None,
     ) -> None:
         """`home` are the ports of the account and Region the function runs in, when these are others."""
@@ -43,6 +48,7 @@ class AwsPorts:
         self._event_bus = event_bus
         self._wake_queue = wake_queue
         self._targets = targets
+        self._mgn_requests = mgn_requests
         self._home = home or self
         self._elsewhere: dict[str, AwsPorts] = {}
         self.scope = scope
@@ -61,6 +67,7 @@ class AwsPorts:
                 wake_queue=self._wake_queue,
                 budgets=self.budgets,
                 targets=self._targets,
+                mgn_requests=self._mgn_requests,
                 home=home,
             )
         return home._elsewhere[scope]
@@ -87,16 +94,26 @@ class AwsPorts:
         return DynamoDbMigrationStore(client("dynamodb"), self._state_table)
 
     @cached_property
+    def _mgn_clients(self) -> "tuple[MgnClient, MgnClient]":
+        from runtime.adapters.request_budget import DynamoDbRequestBudget, limit_requests
+
+        budget = DynamoDbRequestBudget(client("dynamodb"), self._state_table, self.scope, per_second=self._mgn_requests)
+        clients = (client("mgn", self._target), once_client("mgn", self._target))
+        for made in clients:
+            limit_requests(made, budget.take)
+        return clients
+
+    @cached_property
     def mgn(self) -> MigrationService:
         from runtime.adapters.mgn import MgnMigrationService
 
-        return MgnMigrationService(client("mgn", self._target), once_client("mgn", self._target))
+        return MgnMigrationService(*self._mgn_clients)
 
     @cached_property
     def launch_settings(self) -> LaunchSettings:
         from runtime.adapters.launch_settings import Ec2LaunchSettings
 
-        return Ec2LaunchSettings(client("mgn", self._target), client("ec2", self._target))
+        return Ec2LaunchSettings(self._mgn_clients[0], client("ec2", self._target))
 
     @cached_property
     def network(self) -> Network:

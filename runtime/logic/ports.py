@@ -114,6 +114,16 @@ class Wakes(Protocol):
         """Have the scope looked at, now or after so many seconds."""
 
 
+class RequestBudget(Protocol):
+    """The requests a second MGN gets from all functions together, for one account and Region."""
+
+    def take(self) -> None:
+        """Count a request and wait until it may be sent, a few seconds at most; raises ThrottledError beyond that.
+
+        A request that cannot be counted may be sent.
+        """
+
+
 class MigrationService(Protocol):
     """MGN. Every method raises the errors of runtime.errors, never a boto error."""
 

@@ -32,7 +32,9 @@ class Budgets(BaseModel):
     look: Annotated[float, Field(gt=0)] = Field(
         default=2.0, description="Between two looks at what no event tells: boots, and jobs that keep others waiting."
     )
-    launch_doubt: Seconds = Field(default=120, description="How long a lost launch answer is looked for.")
+    launch_doubt: Seconds = Field(
+        default=120, description="How long a lost launch answer is looked for; longer than the dispatcher may run."
+    )
     max_lag: Seconds = Field(default=600, description="Replication lag above which no launch starts.")
     min_window: Annotated[int, Field(ge=0)] = Field(default=1_800, description="Shorter cutover windows are refused.")
     requires_ssm: bool = Field(default=True, description="The launched instance must be online in SSM.")
@@ -85,6 +87,9 @@ class StepEnvironment(HandlerEnvironment):
     budgets: Budgets = Budgets()
     wake_queue: Name
     targets: Targets | None = None
+    mgn_requests: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="Requests a second up to which this function adds to those MGN gets from all of them."
+    )
 
 
 class SweepEnvironment(StepEnvironment):

@@ -9,6 +9,9 @@ TTL_ATTRIBUTE = "expiresAt"
 DOCUMENT = "document"
 """The whole model as JSON; the other attributes are keys and conditions."""
 
+USED = "used"
+"""How many requests to MGN were counted in a second."""
+
 JOURNAL_PREFIX = "JOURNAL#"
 """Sort keys of journal entries; the table's stream publishes these."""
 

@@ -22,8 +22,8 @@ def config_of(client: Any) -> Any:
 
 
 def test_clients_try_five_times_with_short_timeouts() -> None:
-    config = config_of(clients.client("mgn"))
-    assert config.retries == {"mode": "adaptive", "total_max_attempts": 5}
+    config = config_of(clients.client("dynamodb"))
+    assert config.retries == {"mode": "standard", "total_max_attempts": 5}
     assert (config.connect_timeout, config.read_timeout) == (3, 10)
     assert "mgn-migration-orchestrator" in config.user_agent
 
@@ -31,6 +31,12 @@ def test_clients_try_five_times_with_short_timeouts() -> None:
 @pytest.mark.parametrize(("name", "mode"), [("mgn", "adaptive"), ("ec2", "adaptive"), ("dynamodb", "standard")])
 def test_clients_of_rates_shared_with_the_account_slow_down_once_throttled(name: Any, mode: str) -> None:
     assert config_of(clients.client(name)).retries["mode"] == mode
+
+
+@pytest.mark.parametrize("name", ["mgn", "ec2", "ssm"])
+def test_clients_of_an_account_that_may_not_answer_give_up_sooner(name: Any) -> None:
+    config = config_of(clients.client(name))
+    assert (config.retries["total_max_attempts"], config.read_timeout) == (3, 8)
 
 
 def test_once_client_tries_once() -> None:

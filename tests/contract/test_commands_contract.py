@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from runtime.adapters.commands import SsmCommands
-from runtime.errors import CheckFailedError, CheckPendingError
+from runtime.errors import CheckFailedError, CheckPendingError, TargetAccountError
 from runtime.logic.ports import Commands
 from tests.builders import INSTANCE_ID
 from tests.contract.aws import aws
@@ -52,7 +52,7 @@ def stubbed() -> Iterator[Stubber]:
         ("InvalidInstanceId", CheckPendingError),
         ("InvalidDocument", CheckFailedError),
         ("InvalidParameters", CheckFailedError),
-        ("AccessDeniedException", ClientError),
+        ("DuplicateInstanceId", ClientError),
     ],
 )
 def test_refused_command_says_what_it_means(stubbed: Stubber, code: str, expected: type[Exception]) -> None:
@@ -60,6 +60,14 @@ def test_refused_command_says_what_it_means(stubbed: Stubber, code: str, expecte
     with pytest.raises(expected) as caught:
         SsmCommands(aws("ssm")).send(INSTANCE_ID, "Check", {"commands": ("s3cr3t",)})
     assert expected is ClientError or "s3cr3t" not in str(caught.value)
+
+
+def test_denied_command_says_who_lacks_what(stubbed: Stubber) -> None:
+    # SSM refuses before it reads any parameter, so these words quote none.
+    told = "role migration is not authorized to perform ssm:SendCommand"
+    stubbed.add_client_error("send_command", "AccessDeniedException", told)
+    with pytest.raises(TargetAccountError, match=told):
+        SsmCommands(aws("ssm")).send(INSTANCE_ID, "Check", {"commands": ("s3cr3t",)})
 
 
 def test_status_tells_the_exit_code_and_not_the_output(stubbed: Stubber) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from runtime.adapters.faults import aws_faults, mgn_faults
+from runtime.adapters.faults import account_faults, aws_faults, mgn_faults
 from runtime.errors import (
     MgnNotInitializedError,
     MigrationError,
@@ -42,7 +42,7 @@ def raised(faults: Callable[[], Any], error: Exception) -> MigrationError:
     return caught.value
 
 
-@pytest.mark.parametrize("faults", [aws_faults, mgn_faults])
+@pytest.mark.parametrize("faults", [aws_faults, account_faults, mgn_faults])
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -74,12 +74,34 @@ def test_what_heals_by_waiting(faults: Callable[[], Any], error: Exception, expe
         (refusal("ConflictException", BUSY, 409), SourceServerBusyError),
         (refusal("ConflictException", "server is TESTING", 409), SourceServerStateError),
         (refusal("ValidationException", "not launchable"), SourceServerStateError),
-        (refusal("AccessDeniedException", "no", 403), TargetAccountError),
         (refusal("ConflictException", "Maximum of 20 concurrent jobs in progress reached", 409), ThrottledError),
     ],
 )
 def test_what_mgn_refuses(error: Exception, expected: type[Exception]) -> None:
     assert type(raised(mgn_faults, error)) is expected
+
+
+@pytest.mark.parametrize("faults", [account_faults, mgn_faults])
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("AccessDeniedException", status=403),
+        refusal("UnauthorizedOperation", "explicit deny in a service control policy", 403),
+        refusal("AccessDeniedException", "SSM says so with status 400"),
+        refusal("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
+        refusal("UnrecognizedClientException"),
+        refusal("ExpiredTokenException"),
+        refusal("InvalidClientTokenId"),
+        refusal("AuthFailure", "AWS was not able to validate the provided access credentials", 401),
+        refusal("OptInRequired", status=401),
+        refusal("SomethingNew", "you are not authorized", 403),
+    ],
+    ids=str,
+)
+def test_denial_and_credentials_that_count_for_nothing_are_the_accounts(
+    faults: Callable[[], Any], error: Exception
+) -> None:
+    assert type(raised(faults, error)) is TargetAccountError
 
 
 @pytest.mark.parametrize("error", [refusal("AccessDenied", status=403), ParamValidationError(report="missing")])

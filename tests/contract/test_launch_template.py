@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from runtime.adapters.launch_settings import Ec2LaunchSettings, _known_to
 from runtime.adapters.launch_template import edited, with_network_of
-from runtime.errors import DriftError, SourceServerGoneError
+from runtime.errors import DriftError, SourceServerGoneError, TargetAccountError
 from runtime.models.mgn import LaunchTemplateRef
 from runtime.models.request import LaunchOverrides, Phase
 from simulator.engine import Simulator
@@ -198,14 +198,17 @@ class TestVersions:
             with pytest.raises(DriftError):
                 settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1))
 
-    def test_other_refusals_of_ec2_are_not_hidden(self, settings: Ec2LaunchSettings) -> None:
+    def test_what_ec2_denies_is_the_accounts_fault_and_other_refusals_are_not_hidden(
+        self, settings: Ec2LaunchSettings
+    ) -> None:
         with Stubber(aws("ec2")) as stubber:
-            stubber.add_client_error("modify_launch_template", "UnauthorizedOperation")
-            with pytest.raises(ClientError):
-                settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1))
-            stubber.add_client_error("describe_launch_template_versions", "UnauthorizedOperation")
-            with pytest.raises(ClientError):
-                settings.current(SERVER_ID)
+            for code, error in {"UnauthorizedOperation": TargetAccountError, "InvalidParameter": ClientError}.items():
+                stubber.add_client_error("modify_launch_template", code)
+                with pytest.raises(error):
+                    settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1))
+                stubber.add_client_error("describe_launch_template_versions", code)
+                with pytest.raises(error):
+                    settings.current(SERVER_ID)
 
     def test_template_mgn_names_but_ec2_lacks_is_a_server_gone(
         self, settings: Ec2LaunchSettings, ec2: "EC2Client"

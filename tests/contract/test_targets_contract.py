@@ -1,6 +1,6 @@
 """Ports of another account and Region: fakes and AWS alike; and how a target's role is assumed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from runtime.errors import MigrationError, ServiceUnavailableError, TargetAccoun
 from runtime.handlers.wiring import AwsPorts
 from runtime.logic.ports import Ports
 from runtime.models.environment import Targets
+from runtime.models.mgn import LaunchTemplateRef
 from tests.builders import SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE
 from tests.fakes import FakePorts
 
@@ -153,3 +154,33 @@ def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
         frozen = clients._session(TARGET).get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
         assert frozen.access_key == "A" * 16
     stubber.assert_no_pending_responses()
+
+
+DENIED_CALLS: dict[str, tuple[Any, str, Callable[[Ports], object]]] = {
+    "reading instances": ("ec2", "describe_instances", lambda ports: ports.instances.health(["i-1"])),
+    "reading the network": ("ec2", "describe_subnets", lambda ports: ports.network.facts(["subnet-1"], [], [])),
+    "sending a command": ("ssm", "send_command", lambda ports: ports.commands.send("i-1", "AWS-RunShellScript", {})),
+    "reading a command": ("ssm", "get_command_invocation", lambda ports: ports.commands.status("c" * 36, "i-1")),
+    "reading servers": ("mgn", "describe_source_servers", lambda ports: ports.mgn.servers(["s-0123456789abcdef0"])),
+    "reading launch settings": (
+        "mgn",
+        "get_launch_configuration",
+        lambda ports: ports.launch_settings.current("s-0123456789abcdef0"),
+    ),
+    "changing a template": (
+        "ec2",
+        "modify_launch_template",
+        lambda ports: ports.launch_settings.restore(LaunchTemplateRef(launch_template_id="lt-1", default_version=1)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("service", "operation", "call"), DENIED_CALLS.values(), ids=DENIED_CALLS.keys())
+@pytest.mark.parametrize(("code", "status"), [("UnauthorizedOperation", 403), ("AccessDeniedException", 400)])
+def test_denied_call_is_the_accounts_fault_whichever_service_denies_it(
+    service: Any, operation: str, call: Callable[[Ports], object], code: str, status: int
+) -> None:
+    stubber = Stubber(clients.client(service))
+    stubber.add_client_error(operation, code, "no", status)
+    with stubber, pytest.raises(TargetAccountError, match=code):
+        call(AwsPorts(state_table="table", scope=SCOPE))

@@ -34,7 +34,7 @@ WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
 _COMMON = {"stage": "dev", "state_table": TABLE_NAME}
 _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
-    **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES).to_variables(),
+    **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES, mgn_requests=1_000).to_variables(),
     **CallbackEnvironment(
         **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=30
     ).to_variables(),

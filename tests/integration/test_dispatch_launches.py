@@ -46,8 +46,12 @@ def ask_together(cloud: Cloud) -> None:
 
 def a_wake(message_id: str, *, scope: str = SCOPE, sent: int = 9_999_999_999_999) -> dict[str, Any]:
     """A record of the wake queue, sent in milliseconds of the epoch and received at once."""
-    times = {"SentTimestamp": f"{sent}", "ApproximateFirstReceiveTimestamp": f"{sent}"}
-    return {"messageId": message_id, "body": scope, "eventSource": "aws:sqs", "attributes": times}
+    attributes = {
+        "SentTimestamp": f"{sent}",
+        "ApproximateFirstReceiveTimestamp": f"{sent}",
+        "ApproximateReceiveCount": "1",
+    }
+    return {"messageId": message_id, "body": scope, "eventSource": "aws:sqs", "attributes": attributes}
 
 
 def test_step_that_asks_for_a_launch_starts_no_job(cloud: Cloud) -> None:

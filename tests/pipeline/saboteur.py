@@ -1,22 +1,32 @@
 """Breaks one port call of a world, at any point, in any of the ways AWS breaks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.pipeline.asl import Json
 from tests.pipeline.world import World
 
-PORTS = ("store", "mgn", "launch_settings", "resumer", "wakes")
+OF_THE_ACCOUNT = ("mgn", "launch_settings", "instances", "network", "commands")
+"""What speaks to the account of the server, which may deny it."""
+PORTS = ("store", "resumer", "wakes", "bus", "prober", *OF_THE_ACCOUNT)
 
 
 class Saboteur:
     """Does its worst at the n-th port call of the handlers it watches, and then lets everything work."""
 
-    def __init__(self, world: World, nth: int, attack: Callable[[Callable[[], Any]], Any], *, only: str = "") -> None:
+    def __init__(
+        self,
+        world: World,
+        nth: int,
+        attack: Callable[[Callable[[], Any]], Any],
+        *,
+        only: str = "",
+        ports: Sequence[str] = PORTS,
+    ) -> None:
         """`attack` gets the call and stands in its place; `only` names the one handler that is watched."""
         self.attacked: str | None = None
         self._left, self._attack, self._only, self._running = nth, attack, only, ""
-        for name in PORTS:
+        for name in ports:
             setattr(world, name, _Port(getattr(world, name), name, self))
         world.before_invoke = self._enter
 

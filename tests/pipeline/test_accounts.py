@@ -1,5 +1,6 @@
 """Migrations of several accounts and Regions: each in its own MGN, behind one pipeline."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from runtime.adapters.mgn import MgnMigrationService
 from runtime.errors import TargetAccountError
 from runtime.logic.ports import Ports
 from runtime.models.mgn import InstanceHealth
+from runtime.models.record import WaitKind
 from runtime.models.request import MigrationRequest
 from runtime.models.status import MigrationStatus
 from simulator.engine import Simulator
@@ -168,3 +170,24 @@ def test_i6_target_account_that_lets_nobody_in_any_more_freezes_its_migration() 
     assert "TargetAccountError" in record.reason
     assert world.store.locks[TARGET_SCOPE, SERVER].owner == "m-target"
     assert world.record("m-home").status is S.COMPLETED, world.record("m-home").reason
+
+
+def test_role_revoked_while_a_server_boots_makes_the_looks_no_more() -> None:
+    world = TwoAccounts()
+    looks: Counter[int] = Counter()
+    revoked_at: list[float] = []
+
+    def revoke(function: str, payload: Json) -> None:
+        now = world.simulator.clock.now()
+        if function == "dispatch_launches" and any(wait.kind is WaitKind.BOOT for wait in world.store.parked.values()):
+            world.target.mgn = cast(MgnMigrationService, Refusing())
+            revoked_at.append(now)
+        if revoked_at:
+            looks[int((now - revoked_at[0]) // 60)] += function == "dispatch_launches"
+
+    world.before_invoke = revoke
+    world.submit(in_target())
+    world.run(hours=0.75)
+    # One chain of looks, the sweep's wakes, and each of these up to three times.
+    assert max(looks.values()) <= 60 / world.budgets.look + 6, looks
+    assert len(looks) > 15

@@ -1,19 +1,27 @@
 """Many launches at once inside MGN's quotas, judged from the simulator's own log (I3, I4, I10)."""
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 
+import boto3
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 
+from runtime.adapters.mgn import MgnMigrationService
+from runtime.adapters.request_budget import limit_requests
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
+from simulator.inprocess import attach
 from simulator.model.errors import MgnError
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import a_request
+from tests.fakes import FakeRequestBudget
 from tests.pipeline.test_pipeline import launches
-from tests.pipeline.world import World
+from tests.pipeline.world import REGION, World
 
 S = MigrationStatus
 ACTIVE_JOBS = 20
@@ -113,3 +121,37 @@ def test_requests_that_arrive_one_by_one_fill_the_quota_too(requests: int, secon
     assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: requests}
     assert world.use_while_more_wait() >= 0.95
     assert world.refused_launches() == []
+
+
+class BudgetedAccount(BusyAccount):
+    """A busy account whose MGN gets only so many requests a second; who waits for one lets time pass."""
+
+    def __init__(self, servers: int, *, per_second: int) -> None:
+        super().__init__(servers)
+        client = boto3.client(
+            "mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
+        )
+        attach(client, self.simulator)
+        limit_requests(client, FakeRequestBudget(per_second, self.simulator.clock.now, self.simulator.advance).take)
+        self.mgn = MgnMigrationService(client, client)
+
+
+def most_calls_in_a_second(world: World) -> int:
+    times = (datetime.fromisoformat(entry["time"]) for entry in world.simulator.log(kind="call"))
+    return max(Counter(int(time.timestamp()) for time in times).values())
+
+
+@pytest.mark.parametrize(
+    ("account", "most"),
+    [(lambda: BudgetedAccount(100, per_second=20), 20), (lambda: BusyAccount(100), None)],
+    ids=["with the shared budget", "without"],
+)
+def test_hundred_that_begin_at_once_stampede_only_without_a_shared_budget(
+    account: Callable[[], BusyAccount], most: int | None
+) -> None:
+    world = account()
+    world.submit(*(a_request(f"m-{name}", source_vm_id=name, test=False) for name in world.ours))
+    world.run()
+    assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: 100}
+    found = most_calls_in_a_second(world)
+    assert found <= most if most else found > 250, found

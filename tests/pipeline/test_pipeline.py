@@ -217,7 +217,8 @@ def test_an_instance_terminated_while_the_last_approval_is_awaited_is_told_at_on
     def terminate() -> None:
         launch = world.record("m-vm-001").cutover_launch
         assert world.record("m-vm-001").status is S.AWAITING_APPROVAL
-        world.simulator.compute.instances[launch.instance_id].state = "terminated"  # type: ignore[attr-defined, union-attr]
+        assert launch is not None
+        world.simulator.compute.instances[launch.instance_id or ""].state = "terminated"
 
     world.later(6 * 3_600, terminate)
     world.run(hours=7)

@@ -25,7 +25,7 @@ from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal,
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
 from runtime.models.request import MigrationRequest
-from runtime.observability import logger
+from runtime.observability import logger, metrics
 from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
@@ -41,6 +41,8 @@ EVENT_LATENCY = 0.5
 WAKE_LATENCY = 0.1
 RECEIVE_AGAIN = 360
 """The visibility timeout of the wake queue."""
+MAX_RECEIVES = 3
+"""After them a message is a dead letter."""
 HANDLERS = (
     "validate_input",
     "prepare_source",
@@ -126,8 +128,12 @@ class World:
         self._call("dispatch_launches", self._wake_message(self.scope, self._milliseconds()))
 
     def _wake_message(self, scope: str, sent: str) -> Json:
-        times = {"SentTimestamp": sent, "ApproximateFirstReceiveTimestamp": self._milliseconds()}
-        return {"Records": [{"messageId": "wake", "body": scope, "attributes": times}]}
+        attributes = {
+            "SentTimestamp": sent,
+            "ApproximateFirstReceiveTimestamp": self._milliseconds(),
+            "ApproximateReceiveCount": "1",
+        }
+        return {"Records": [{"messageId": "wake", "body": scope, "attributes": attributes}]}
 
     def _milliseconds(self) -> str:
         return str(int(self.simulator.clock.now() * 1_000))
@@ -160,7 +166,7 @@ class World:
     def signal(self, signal: MigrationSignal) -> None:
         """Put a decision on the bus."""
         event = {"source": "people", "detail-type": signal.detail_type, "detail": json.loads(signal.to_json())}
-        self.later(EVENT_LATENCY, lambda: self._call("signal_handler", event))
+        self.later(EVENT_LATENCY, lambda: self._tolerant("signal_handler", event))
 
     def run(self, *, hours: float = 48) -> None:
         """Let virtual time pass until every migration has ended, at most so many hours."""
@@ -234,13 +240,15 @@ class World:
         except (CrashError, Exception) as error:
             self.invoked[f"sweep failed: {type(error).__name__}"] = 1
 
-    def _receive(self, name: str, event: Json, receives: int = 3) -> None:
+    def _receive(self, name: str, event: Json, receive: int = 1) -> None:
+        for record in event["Records"]:
+            record["attributes"]["ApproximateReceiveCount"] = str(receive)
         try:
             failed = self._call(name, event)["batchItemFailures"]
         except TaskFailedError:
             failed = event["Records"]
-        if failed and receives > 1:
-            self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receives - 1))
+        if failed and receive < MAX_RECEIVES:
+            self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receive + 1))
 
     def _tolerant(self, name: str, event: Json) -> None:
         # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.
@@ -254,7 +262,8 @@ class World:
     @contextmanager
     def _wired(self) -> Iterator[None]:
         modules = ("entry", "signal_handler", "sweep", "dispatch_launches")
-        patches = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        patches: list[Any] = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        patches.append(mock.patch.object(metrics.provider, "namespace", "Migrations"))
         for patch in patches:
             patch.start()
         # A thousand migrations write a hundred thousand lines.

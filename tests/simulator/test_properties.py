@@ -98,12 +98,13 @@ class AnyCalls(RuleBasedStateMachine):
     def start(self, operation: str, which: list[int]) -> None:
         self.call(operation, sourceServerIDs=[self.ids[index] for index in which])
 
-    @rule(count=st.integers(1, 3))
-    def start_tests(self, count: int) -> None:
+    @rule(groups=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), min_size=2, max_size=3))
+    def crowd_in(self, groups: list[tuple[int, int]]) -> None:
         servers = self.simulator.account.servers.values()
-        ready = [server.server_id for server in servers if server.state == "READY_FOR_TEST" and not server.job_id]
-        if ready:
-            self.call("StartTest", sourceServerIDs=ready[:count])
+        ready = [server.server_id for server in servers if server.state == "READY_FOR_TEST"]
+        for first, count in groups:
+            if chosen := ready[first : first + count]:
+                self.call("StartTest", sourceServerIDs=chosen)
 
     @rule()
     def replicate_all(self) -> None:
@@ -146,6 +147,11 @@ class AnyCalls(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 30, 120, 600, 5000]))
     def wait(self, seconds: int) -> None:
         self.simulator.advance(seconds)
+
+    @rule(count=st.integers(1, 15))
+    def step(self, count: int) -> None:
+        for _ in range(count):
+            self.simulator.advance_to_next()
 
     @precondition(lambda self: self.simulator.account.jobs)
     @rule(which=st.integers(0, 100))

@@ -48,14 +48,15 @@ def test_faults_of_the_service_are_tried_again(interpreter: Interpreter) -> None
 @pytest.mark.parametrize(
     ("state", "act", "calls"),
     [
-        ("LaunchTest", THROTTLED, 9),
+        ("LaunchTest", THROTTLED, 31),
+        ("LaunchTest", raises("ServiceUnavailableError"), 9),
         ("LaunchTest", fails_token("ServiceUnavailableError"), 9),
         ("BootTest", raises("Lambda.Unknown"), 6),
         ("CheckTest", PENDING, 13),
         ("PrepareTest", PENDING, 13),
         ("BootTest", PENDING, 1),
     ],
-    ids=["transient", "token", "service", "check", "preparation", "no check"],
+    ids=["throttled", "transient", "token", "service", "check", "preparation", "no check"],
 )
 def test_what_fails_too_often_is_undone(interpreter: Interpreter, state: str, act: Act, calls: int) -> None:
     script = Script(TESTED, {state: [act] * (calls + 1)})

@@ -7,8 +7,8 @@ import pytest
 from aws_cdk.assertions import Match
 
 import runtime.handlers
+from runtime.adapters import clients
 from runtime.models.environment import (
-    Budgets,
     CallbackEnvironment,
     HandlerEnvironment,
     IngressEnvironment,
@@ -17,7 +17,7 @@ from runtime.models.environment import (
     SweepEnvironment,
 )
 from stacks.functions import STEP_TIMEOUTS
-from tests.unit.infrastructure.synthesis import Json, functions, plain, resources, template
+from tests.unit.infrastructure.synthesis import Json, context, functions, plain, resources, template
 
 FUNCTION = "AWS::Lambda::Function"
 ENVIRONMENTS: dict[str, type[HandlerEnvironment]] = {
@@ -121,8 +121,25 @@ def test_whoever_may_wake_knows_the_queue(module: str) -> None:
     assert variables(module)["WAKE_QUEUE"].startswith("${RefWakes")
 
 
-def test_i3_dispatcher_is_dead_before_its_batch_is_given_up() -> None:
-    assert functions()["dispatch_launches"]["Timeout"] < Budgets().launch_doubt
+@pytest.mark.parametrize("stage", sorted(context("dev")["stages"]))
+def test_i3_dispatcher_is_dead_before_its_batch_is_given_up(stage: str) -> None:
+    budgets = StepEnvironment.from_variables(variables("dispatch_launches", stage)).budgets
+    assert functions(stage)["dispatch_launches"]["Timeout"] < budgets.launch_doubt
+
+
+def test_service_that_stays_silent_leaves_the_dispatcher_half_of_its_time() -> None:
+    # botocore pauses for at most 1, 2, 4, … seconds between attempts.
+    longest = clients.SHARED_ATTEMPTS * clients.SHARED_READ_TIMEOUT + 2 ** (clients.SHARED_ATTEMPTS - 1) - 1
+    assert longest <= functions()["dispatch_launches"]["Timeout"] / 2
+
+
+@pytest.mark.parametrize(("stage", "whole", "of_steps"), [("dev", 20, 16), ("local", 1_000, 800)])
+def test_steps_leave_a_fifth_of_the_requests_to_the_dispatcher(stage: str, whole: int, of_steps: int) -> None:
+    allowed = {
+        module: StepEnvironment.from_variables(variables(module, stage)).mgn_requests
+        for module in (*STEP_TIMEOUTS, "dispatch_launches")
+    }
+    assert allowed == dict.fromkeys(STEP_TIMEOUTS, of_steps) | {"dispatch_launches": whole}
 
 
 def test_failed_sweep_is_not_repeated() -> None:

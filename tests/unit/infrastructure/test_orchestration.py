@@ -56,11 +56,12 @@ def test_callbacks_are_read_in_batches_with_partial_failures() -> None:
     )
 
 
-def test_wakes_are_read_by_as_few_dispatchers_as_sqs_allows() -> None:
+def test_wakes_are_read_one_by_one_by_as_few_dispatchers_as_sqs_allows() -> None:
     sources(
         {
             "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Wakes.*")},
             "FunctionName": {"Ref": Match.string_like_regexp("FunctionsDispatchLaunches.*")},
+            "BatchSize": 1,
             "ScalingConfig": {"MaximumConcurrency": 2},
         }
     )

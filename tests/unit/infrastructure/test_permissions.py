@@ -136,6 +136,13 @@ def test_only_the_dispatcher_takes_wakes() -> None:
     assert takers == {"dispatch_launches"}
 
 
+def test_whoever_calls_mgn_may_count_its_requests_in_the_state_table_and_nowhere_else() -> None:
+    callers = {module for module in functions() if any(p.action.startswith("mgn:") for p in of(module))}
+    tables = {module: [p.resource for p in of(module) if p.action == "dynamodb:UpdateItem"] for module in callers}
+    assert len(callers) == 6
+    assert all(len(found) == 1 and "StateTable" in found[0] for found in tables.values()), tables
+
+
 @pytest.mark.parametrize("module", ["publish_events", "callback_handler"])
 def test_tellers_only_read_the_table(module: str) -> None:
     writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}

@@ -16,7 +16,7 @@ from stacks.settings import StageSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
 
 
-def settings(stage: str, **changes: Json) -> StageSettings:
+def settings(stage: str, **changes: Json | int) -> StageSettings:
     stages = context(stage)["stages"]
     found = {**stages.get(stage, {}), **changes}
     return StageSettings.from_context(App(context={"stage": stage, "stages": {**stages, stage: found}}).node)
@@ -39,6 +39,23 @@ def test_unknown_stage_is_refused_with_the_known_ones() -> None:
 def test_misspelt_setting_is_refused() -> None:
     with pytest.raises(ValidationError, match="log_levle"):
         settings("dev", log_levle={})
+
+
+@pytest.mark.parametrize("seconds", [5, 60])
+def test_i3_batch_given_up_while_its_dispatcher_may_live_is_refused_with_what_to_do(seconds: int) -> None:
+    told = f"budgets.launch_doubt: {seconds} .* timeout of 60 s.* 61 or more"
+    with pytest.raises(ValidationError, match=told):
+        settings("dev", budgets={"launch_doubt": seconds})
+
+
+def test_shortest_doubt_outlives_the_dispatcher_by_a_second() -> None:
+    assert settings("dev", budgets={"launch_doubt": 61}).budgets.launch_doubt == 61
+
+
+def test_smallest_budget_of_requests_leaves_one_to_everybody() -> None:
+    assert settings("dev", mgn_requests=2).mgn_requests_of_steps == 1
+    with pytest.raises(ValidationError, match="mgn_requests"):
+        settings("dev", mgn_requests=1)
 
 
 def test_every_setting_is_described() -> None:

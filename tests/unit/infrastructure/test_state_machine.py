@@ -155,6 +155,12 @@ def test_every_transient_error_is_retried_once_named(name: str) -> None:
     assert sorted(error for error in named if "." not in error) == sorted(set(TRANSIENT) - set(pending))
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_throttled_call_is_repeated_for_as_long_as_a_crowd_takes_to_get_through(name: str) -> None:
+    (retry,) = (r for r in state(name)["Retry"] if r["ErrorEquals"] == ["ThrottledError"])
+    assert (retry["MaxAttempts"], retry["MaxDelaySeconds"]) == (30, 60)
+
+
 @pytest.mark.parametrize(("stage", "interval"), [("local", 1), ("dev", 15)])
 def test_pending_check_is_repeated_at_the_stages_pace(stage: str, interval: int) -> None:
     (retry,) = (r for r in state("CheckTest", stage)["Retry"] if r["ErrorEquals"] == ["CheckPendingError"])

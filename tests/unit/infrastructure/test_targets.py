@@ -70,6 +70,12 @@ def test_role_lets_in_the_stages_account_under_the_external_id_only() -> None:
     }
 
 
+def test_account_that_does_not_answer_leaves_dispatchers_for_the_others() -> None:
+    mappings = found("Orchestration", "AWS::Lambda::EventSourceMapping").values()
+    (wakes,) = (m for m in mappings if "DispatchLaunches" in m["FunctionName"])
+    assert (wakes["BatchSize"], wakes["ScalingConfig"]["MaximumConcurrency"]) == (1, 2 + len(PLACES))
+
+
 def test_roles_of_one_account_are_told_apart_by_region() -> None:
     names = {
         r["RoleName"] for place in PLACES for r in found(target(*place), "AWS::IAM::Role").values() if "RoleName" in r

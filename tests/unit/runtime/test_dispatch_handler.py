@@ -1,6 +1,7 @@
 """dispatch_launches as a function: which wakes lead to a look, and when it wakes itself again."""
 
 from datetime import datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from runtime.handlers import dispatch_launches
 from runtime.models.environment import Budgets
 from runtime.models.record import Outcome, WaitKind
 from runtime.models.request import Phase
+from runtime.observability import logger, metrics
 from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, TARGET_SCOPE, a_job, a_server, a_wait
 from tests.fakes import FakeMgn, FakePorts, FakeResumer
 
@@ -29,12 +31,16 @@ def ports(monkeypatch: pytest.MonkeyPatch) -> FakePorts:
     ports = FakePorts(FakeMgn(a_server()), budgets=Budgets(look=2), targets=(TARGET_SCOPE,))
     ports.mgn.started.append(a_job(launch_status="LAUNCHED"))
     ports.store.park(a_wait(job_id=JOB_ID, token="launched"))
+    monkeypatch.setattr(metrics.provider, "namespace", "Migrations")
     monkeypatch.setattr(dispatch_launches, "aws_ports", lambda environment, scope: ports.at(scope))
     return ports
 
 
-def receive(*wakes: tuple[str, datetime], at: datetime = NOON) -> list[str]:
-    """Hand wakes sent at these moments over, first received at one; the numbers of those that failed."""
+def receive(*wakes: tuple[str, datetime], at: datetime = NOON, time: int = 1) -> list[str]:
+    """Hand wakes sent at these moments over, first received at one; the numbers of those that failed.
+
+    `time` says how many times they have been received, with this one.
+    """
     records = [
         {
             "messageId": str(number),
@@ -42,6 +48,7 @@ def receive(*wakes: tuple[str, datetime], at: datetime = NOON) -> list[str]:
             "attributes": {
                 "SentTimestamp": str(round(sent.timestamp() * 1_000)),
                 "ApproximateFirstReceiveTimestamp": str(round(at.timestamp() * 1_000)),
+                "ApproximateReceiveCount": str(time),
             },
         }
         for number, (scope, sent) in enumerate(wakes)
@@ -109,13 +116,18 @@ def test_open_boot_is_looked_at_again_by_itself(ports: FakePorts) -> None:
 
 
 @pytest.mark.parametrize("error", [ThrottledError("slow down"), ServiceUnavailableError("no answer")])
-def test_look_in_vain_is_repeated_soon_and_does_not_count(ports: FakePorts, error: Any) -> None:
+def test_look_in_vain_is_repeated_soon(ports: FakePorts, error: Any) -> None:
     ports.mgn.failures["jobs"] = [error]
     assert receive((SCOPE, NOON)) == []
     assert ports.wakes.sent == [(SCOPE, 2)]
-    assert ports.store.last_look(SCOPE) is None
-    receive((SCOPE, NOON))
+    receive((SCOPE, NOON + MOMENT), at=NOON + timedelta(seconds=2))
     assert list(ports.resumer.resumed) == ["launched"]
+
+
+def test_burst_of_wakes_while_mgn_throttles_is_one_look_and_one_wake(ports: FakePorts) -> None:
+    ports.mgn.failures["jobs"] = [ThrottledError("slow down")] * 10
+    receive(*[(SCOPE, NOON + number * MOMENT) for number in range(10)], at=NOON + timedelta(seconds=1))
+    assert (ports.mgn.calls.count("jobs"), ports.wakes.sent) == (1, [(SCOPE, 2)])
 
 
 def test_account_that_lets_nobody_in_hands_its_wake_back_and_keeps_no_other_waiting(ports: FakePorts) -> None:
@@ -124,17 +136,49 @@ def test_account_that_lets_nobody_in_hands_its_wake_back_and_keeps_no_other_wait
     ports.store.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID, source_server_id=SERVER_ID))
     assert receive((TARGET_SCOPE, NOON), (SCOPE, NOON)) == ["0"]
     assert list(ports.resumer.resumed) == ["launched"]
-    assert (ports.store.last_look(SCOPE), ports.store.last_look(TARGET_SCOPE)) == (NOON, None)
 
 
-def test_i1_wake_whose_wait_cannot_be_resumed_is_handed_back(ports: FakePorts) -> None:
-    class Poisoned(FakeResumer):
-        def resume(self, token: str, outcome: Outcome) -> bool:
-            raise ValueError("Step Functions cannot read this token")
+class Poisoned(FakeResumer):
+    """Cannot resume anybody."""
 
+    def resume(self, token: str, outcome: Outcome) -> bool:
+        raise ValueError(f"Step Functions cannot read {token}")
+
+
+def test_i1_wake_whose_wait_cannot_be_resumed_is_handed_back_and_looks_again(ports: FakePorts) -> None:
     ports.resumer = Poisoned()
-    assert receive((SCOPE, NOON)) == ["0"]
-    assert ports.store.last_look(SCOPE) is None
+    assert receive((SCOPE, NOON), at=NOON + MOMENT) == ["0"]
+    assert ports.wakes.sent == []
+    ports.resumer = FakeResumer()
+    assert receive((SCOPE, NOON), at=NOON + MOMENT, time=2) == []
+    assert list(ports.resumer.resumed) == ["launched"]
+
+
+def test_failed_look_that_wakes_itself_again_is_not_handed_back_as_well(ports: FakePorts) -> None:
+    boot(ports)
+    ports.resumer = Poisoned()
+    assert receive((SCOPE, NOON), at=NOON + MOMENT) == []
+    assert (ports.wakes.sent, ports.store.last_look(SCOPE)) == ([(SCOPE, 2)], NOON + MOMENT)
+
+
+def test_failures_are_counted_and_logged_without_a_token(
+    ports: FakePorts, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", lines)
+    boot(ports)
+    ports.resumer = Poisoned()
+    receive((SCOPE, NOON))
+    assert '"LookFailures":[1.0]' in capsys.readouterr().out.replace(" ", "")
+    assert '"error":"ValueError"' in lines.getvalue()
+    assert "launched" not in lines.getvalue().replace('"launched":0', "")
+
+
+@pytest.mark.parametrize("seen", [NOON, NOON + timedelta(hours=1)])
+def test_late_repetition_does_not_turn_back_what_has_been_seen(ports: FakePorts, seen: datetime) -> None:
+    ports.store.looked(SCOPE, seen)
+    receive((SCOPE, NOON - MOMENT), at=NOON - MOMENT, time=2)
+    assert ports.store.last_look(SCOPE) == seen
 
 
 def test_each_account_is_judged_by_its_own_mgn(ports: FakePorts) -> None:

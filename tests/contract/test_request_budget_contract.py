@@ -1,0 +1,207 @@
+"""What every RequestBudget does: the fake, and the count in the state table on moto's DynamoDB."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from runtime.adapters import clients
+from runtime.adapters.mgn import MgnMigrationService
+from runtime.adapters.request_budget import KEPT, LONGEST_WAIT, DynamoDbRequestBudget, limit_requests
+from runtime.errors import ServiceUnavailableError, ThrottledError
+from runtime.handlers.wiring import AwsPorts
+from runtime.logic.ports import RequestBudget
+from runtime.models.request import Phase
+from simulator.engine import Simulator
+from simulator.inprocess import intercept
+from simulator.model.faults import CallFault
+from simulator.scenario import Scenario, ServerSpec
+from tests.builders import SCOPE, TARGET_SCOPE, server_id
+from tests.contract.aws import aws
+from tests.contract.rivals import at_once
+from tests.contract.state_table import TABLE_NAME, make_state_table
+from tests.fakes import FakeRequestBudget
+
+START = 1_767_225_600.25
+PER_SECOND = 10
+
+
+class Clock:
+    """Moves only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+Environment = Callable[[Clock], RequestBudget]
+"""Makes the budget of one more Lambda environment, which has a clock of its own."""
+
+
+def on_dynamodb(clock: Clock, *, scope: str = SCOPE, per_second: int = PER_SECOND) -> DynamoDbRequestBudget:
+    return DynamoDbRequestBudget(
+        aws("dynamodb"), TABLE_NAME, scope, per_second=per_second, clock=clock, sleep=clock.sleep, share=lambda: 0.5
+    )
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def environment(request: pytest.FixtureRequest) -> Iterator[Environment]:
+    if request.param == "fake":
+        used: Counter[int] = Counter()
+        yield lambda clock: FakeRequestBudget(PER_SECOND, clock, clock.sleep, LONGEST_WAIT, used)
+        return
+    with mock_aws():
+        make_state_table()
+        yield on_dynamodb
+
+
+def sent_by(budget: RequestBudget, clock: Clock, requests: int) -> Counter[int]:
+    """How many of so many requests went out in each second."""
+    seconds: Counter[int] = Counter()
+    for _ in range(requests):
+        budget.take()
+        seconds[int(clock() - START + 0.25)] += 1
+    return seconds
+
+
+def test_requests_within_the_budget_go_out_at_once(environment: Environment) -> None:
+    clock = Clock()
+    assert sent_by(environment(clock), clock, PER_SECOND) == {0: PER_SECOND}
+    assert clock() == START
+
+
+def test_what_is_too_much_for_a_second_waits_for_the_next(environment: Environment) -> None:
+    clock = Clock()
+    assert sent_by(environment(clock), clock, 25) == {0: 10, 1: 10, 2: 5}
+
+
+def test_a_second_in_which_nothing_was_sent_saves_nothing_for_the_next(environment: Environment) -> None:
+    clock = Clock()
+    budget = environment(clock)
+    budget.take()
+    clock.sleep(100)
+    assert sent_by(budget, clock, 11) == {100: 10, 101: 1}
+
+
+def test_two_environments_share_one_budget(environment: Environment) -> None:
+    clocks = (Clock(), Clock())
+    budgets = [environment(clock) for clock in clocks]
+    seconds: Counter[int] = Counter()
+    for _ in range(15):
+        for budget, clock in zip(budgets, clocks, strict=True):
+            seconds += sent_by(budget, clock, 1)
+    assert seconds == {0: 10, 1: 10, 2: 10}
+
+
+def test_request_nobody_can_send_soon_is_refused_at_once(environment: Environment) -> None:
+    # A crowd of environments that all began in the same moment: none sees the others' time pass.
+    crowd = [Clock() for _ in range(PER_SECOND * LONGEST_WAIT + 1)]
+    for clock in crowd[:-1]:
+        environment(clock).take()
+    with pytest.raises(ThrottledError):
+        environment(crowd[-1]).take()
+    assert crowd[-1]() == START
+    assert max(clock() for clock in crowd) < START + LONGEST_WAIT
+
+
+def test_of_many_at_once_no_more_go_out_than_the_budget_has(environment: Environment) -> None:
+    clocks = [Clock() for _ in range(30)]
+    at_once([environment(clock).take for clock in clocks])
+    assert Counter(int(clock()) - int(START) for clock in clocks) == {0: 10, 1: 10, 2: 10}
+
+
+@pytest.fixture
+def table() -> Iterator[Any]:
+    with mock_aws():
+        yield make_state_table()
+
+
+def test_accounts_and_regions_have_budgets_of_their_own(table: Any) -> None:
+    clock = Clock()
+    for scope in (SCOPE, TARGET_SCOPE):
+        assert sent_by(on_dynamodb(clock, scope=scope), clock, PER_SECOND) == {0: PER_SECOND}
+
+
+def test_who_may_use_the_whole_budget_finds_what_the_others_had_to_leave(table: Any) -> None:
+    step, dispatcher = Clock(), Clock()
+    sent_by(on_dynamodb(step, per_second=8), step, 9)
+    assert sent_by(on_dynamodb(dispatcher, per_second=10), dispatcher, 2) == {0: 2}
+
+
+def test_waiting_requests_spread_over_their_second(table: Any) -> None:
+    clock = Clock()
+    sent_by(on_dynamodb(clock), clock, PER_SECOND + 1)
+    assert clock() == int(START) + 1.5
+
+
+def test_counts_go_away_by_themselves(table: Any) -> None:
+    on_dynamodb(Clock()).take()
+    (item,) = table.scan(TableName=TABLE_NAME)["Items"]
+    assert int(item["expiresAt"]["N"]) == int(START) + KEPT
+
+
+@pytest.mark.parametrize(("code", "status"), [("AccessDeniedException", 400), ("InternalServerError", 500)])
+def test_request_that_cannot_be_counted_is_sent(code: str, status: int) -> None:
+    clock = Clock()
+    with Stubber(aws("dynamodb")) as stubber:
+        stubber.add_client_error("update_item", code, http_status_code=status)
+        on_dynamodb(clock).take()
+        stubber.assert_no_pending_responses()
+    assert clock() == START
+
+
+class TestOnTheClientsOfMgn:
+    """The hook that has every request counted."""
+
+    @pytest.fixture
+    def simulator(self) -> Iterator[Simulator]:
+        clients._client.cache_clear()
+        with intercept(Simulator(Scenario(servers=(ServerSpec(name="ready", id=server_id(1)),)))) as simulator:
+            yield simulator
+        clients._client.cache_clear()
+
+    def test_every_attempt_of_a_request_counts(self, simulator: Simulator) -> None:
+        client, taken = clients.client("mgn"), []
+        limit_requests(client, lambda: taken.append(1))
+        simulator.inject(CallFault(operations=("DescribeSourceServers",), outcome="unavailable", calls=(1,)))
+        MgnMigrationService(client, clients.once_client("mgn")).servers([server_id(1)])
+        assert len(taken) == 2
+
+    def test_hook_set_twice_counts_once(self, simulator: Simulator) -> None:
+        client, taken = clients.client("mgn"), []
+        for _ in range(2):
+            limit_requests(client, lambda: taken.append(1))
+        MgnMigrationService(client, clients.once_client("mgn")).servers([server_id(1)])
+        assert len(taken) == 1
+
+    def test_i3_launch_the_budget_has_no_room_for_is_throttled_and_never_sent(self, simulator: Simulator) -> None:
+        once = clients.once_client("mgn")
+
+        def refuse() -> None:
+            raise ThrottledError("booked")
+
+        limit_requests(once, refuse)
+        with pytest.raises(ThrottledError):
+            MgnMigrationService(clients.client("mgn"), once).start_launch(Phase.TEST, [server_id(1)], {})
+        assert not list(simulator.log(kind="call"))
+
+    def test_ports_count_what_reads_launches_and_configures(self, simulator: Simulator) -> None:
+        with mock_aws():
+            table = make_state_table()
+            ports = AwsPorts(state_table=TABLE_NAME, scope=SCOPE)
+            ports.mgn.servers([server_id(1)])
+            ports.mgn.start_launch(Phase.TEST, [server_id(1)], {})
+            simulator.inject(CallFault(operations=("GetLaunchConfiguration",), outcome="unavailable"))
+            with pytest.raises(ServiceUnavailableError):
+                ports.launch_settings.current(server_id(1))
+            counted = sum(int(item["used"]["N"]) for item in table.scan(TableName=TABLE_NAME)["Items"])
+        assert counted == len(list(simulator.log(kind="call"))) == 2 + clients.SHARED_ATTEMPTS
