@@ -47,7 +47,7 @@ UNUSED = (
 # checked against the sources, which nobody changes there, and names the files by their place in Lambda.
 COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-p", "/var/task")
 # With theirs the asset would pass twelve megabytes: what the steps of the state machine never load, or seldom.
-UNCOMPILED = ("-x", "data_classes|aws_xray_sdk|wrapt|urllib3")
+UNCOMPILED = ("-x", "data_classes|aws_xray_sdk|wrapt")
 
 
 @dataclass(frozen=True)
