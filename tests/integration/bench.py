@@ -8,7 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -222,13 +222,13 @@ def _seconds_of(path: str, arguments: list[str], is_sampled: bool) -> float:
 
 def main() -> None:
     """Measure and print."""
-    console = Console()
+    console = Console(file=sys.stdout)
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     # Written for nothing, but written: it is work of the handlers.
     written = mock.patch.object(logger.registered_handler, "stream", StringIO())
     # Powertools has read it already, when it was imported.
     named = mock.patch.object(metrics.provider, "namespace", LAMBDA["POWERTOOLS_METRICS_NAMESPACE"])
-    with written, named, console.status("Handlers …") as status:
+    with written, named, console.status("Handlers …") as status, redirect_stdout(StringIO()):
         say = lambda text: status.update(f"[dim]{text}[/]")  # noqa: E731
         figures = [*cold_starts(say), *warm_work(say)]
     note = (
