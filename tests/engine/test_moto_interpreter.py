@@ -145,3 +145,4 @@ def test_rule_starts_an_execution_and_hears_of_its_end(moto: "Aws") -> None:
     events.put_events(Entries=[{"Source": "shop", "DetailType": "Sold", "Detail": "{}"}])
     (message,) = moto.receive(queue)
     assert json.loads(message["Body"])["detail"]["stateMachineArn"] == machine
+    assert not moto.receive(queue, seconds=0.5)

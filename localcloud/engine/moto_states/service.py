@@ -79,31 +79,43 @@ def tell_of_executions() -> None:
 
     def start_and_tell(execution: Any) -> None:
         start(execution)
-        _tell(execution)
+        # It may have ended already, of which its own thread tells.
+        _tell(execution, is_running=True)
 
     def reflect_and_tell(communication: Any) -> None:
         reflect(communication)
-        _tell(communication.execution)
+        _tell(communication.execution, is_running=False)
 
     install(moto_execution, "Execution.start", start_and_tell)
     install(moto_execution, "BaseExecutionWorkerCommunication._reflect_execution_status", reflect_and_tell)
 
 
-def _tell(execution: Any) -> None:
+def _tell(execution: Any, *, is_running: bool) -> None:
     responses.set_request_account_id(execution.account_id)
     responses.set_request_region(execution.region_name)
-    stop = execution.stop_date
+    end: dict[str, Any] = {} if is_running else _end(execution)
     stepfunctions._emit_execution_status_event(
         {
             "executionArn": execution.exec_arn,
             "stateMachineArn": execution.state_machine.arn,
             "name": execution.name,
-            "status": execution.exec_status.value,
+            "status": "RUNNING",
             "startDate": execution.start_date.isoformat(),
-            "stopDate": stop.isoformat() if stop else None,
+            "stopDate": None,
             "input": to_json_str(execution.input_data),
-            "output": None if execution.output is None else to_json_str(execution.output),
-            "error": execution.error,
-            "cause": execution.cause,
+            "output": None,
+            "error": None,
+            "cause": None,
+            **end,
         }
     )
+
+
+def _end(execution: Any) -> dict[str, Any]:
+    return {
+        "status": execution.exec_status.value,
+        "stopDate": execution.stop_date.isoformat() if execution.stop_date else None,
+        "output": None if execution.output is None else to_json_str(execution.output),
+        "error": execution.error,
+        "cause": execution.cause,
+    }
