@@ -44,10 +44,12 @@ UNUSED = (
     "urllib3/contrib/emscripten",
 )
 # Lambda cannot write bytecode beside the sources: without it every cold start compiles whatever it loads. It is not
-# checked against the sources, which nobody changes there, and names the files by their place in Lambda.
-COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-p", "/var/task")
-# With theirs the asset would pass twelve megabytes: what the steps of the state machine never load, or seldom.
-UNCOMPILED = ("-x", "data_classes|aws_xray_sdk|wrapt")
+# checked against the sources, which nobody changes there, and names the files by their place in Lambda. Without that of
+# what the steps of the state machine never load, or seldom: with it the asset would pass twelve megabytes.
+COMPILE = (
+    *("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-p", "/var/task"),
+    *("-x", "data_classes|aws_xray_sdk|wrapt"),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def runtime_code(target: Target) -> lambda_.Code:
     requirements = _requirements()
     return lambda_.Code.from_asset(
         str(ROOT / PACKAGE),
-        asset_hash=_fingerprint(target, requirements, _interpreter(target.python_version)),
+        asset_hash=_fingerprint(target, requirements),
         asset_hash_type=AssetHashType.CUSTOM,
         bundling=BundlingOptions(
             # Never pulled: local bundling either succeeds or raises.
@@ -109,7 +111,7 @@ def bundle(output: Path, target: Target) -> None:
     for unused in _matches(output, UNUSED):
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
     if interpreter := _interpreter(target.python_version):
-        subprocess.run([interpreter, *COMPILE, *UNCOMPILED, "-s", str(output), str(output)], check=True)
+        subprocess.run([interpreter, *COMPILE, "-s", str(output), str(output)], check=True)
 
 
 @cache
@@ -135,9 +137,11 @@ def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
     return [path for pattern in patterns for path in root.glob(pattern)]
 
 
-def _fingerprint(target: Target, requirements: str, interpreter: str | None) -> str:
+def _fingerprint(target: Target, requirements: str) -> str:
     # Of what goes in, not of what comes out: known without building, so an unchanged asset is not built again.
-    digest = hashlib.sha256(repr((target, requirements, UNUSED, UNCOMPILED, interpreter is not None)).encode())
+    digest = hashlib.sha256(
+        repr((target, requirements, UNUSED, COMPILE, _interpreter(target.python_version) is not None)).encode()
+    )
     for source in _sources():
         digest.update(str(source.relative_to(ROOT)).encode())
         digest.update(source.read_bytes())

@@ -88,8 +88,7 @@ def account_faults() -> Iterator[None]:
         with aws_faults():
             yield
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code_of(error) not in DENIED and status not in DENIAL_STATUSES:
+        if code_of(error) not in DENIED and _status_of(error) not in DENIAL_STATUSES:
             raise
         raise TargetAccountError(describe(error)) from error
 
@@ -109,6 +108,10 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def _status_of(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def describe(error: ClientError) -> str:
     """Operation, AWS code and AWS message, without the values AWS quotes back."""
     message = error.response.get("Error", {}).get("Message", "")
@@ -118,10 +121,9 @@ def describe(error: ClientError) -> str:
 
 
 def _transient(error: ClientError) -> MigrationError | None:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code_of(error) in THROTTLING_CODES or status == 429:
+    if code_of(error) in THROTTLING_CODES or _status_of(error) == 429:
         return ThrottledError(describe(error))
-    if code_of(error) in UNAVAILABLE_CODES or status >= 500:
+    if code_of(error) in UNAVAILABLE_CODES or _status_of(error) >= 500:
         return ServiceUnavailableError(describe(error))
     return None
 

@@ -69,7 +69,7 @@ def finish(ports: Ports, state: Dispatch) -> Dispatch:
     if batch is None:
         return _adopt_late(ports, state)
     if batch.job_id is None:
-        job = _tagged_job(ports, batch)
+        job = _tagged_jobs(ports, [batch]).get(batch.launch_id)
         if job is None:
             if ports.now() - batch.attempted_at < timedelta(seconds=ports.budgets.launch_doubt):
                 return state
@@ -81,9 +81,10 @@ def finish(ports: Ports, state: Dispatch) -> Dispatch:
 
 def _adopt_late(ports: Ports, state: Dispatch) -> Dispatch:
     """Adopt the job of a batch that was given up too early, before its servers look as if someone changed them."""
+    jobs = _tagged_jobs(ports, state.given_up)
     for batch in state.given_up:
         others = tuple(other for other in state.given_up if other != batch)
-        if job := _tagged_job(ports, batch):
+        if job := jobs.get(batch.launch_id):
             batch = batch.model_copy(update={"job_id": job.job_id})
             state = _announce(ports, save(ports, state, in_flight=batch, given_up=others), batch)
         elif ports.now() - batch.attempted_at > _HOPE:
@@ -91,9 +92,14 @@ def _adopt_late(ports: Ports, state: Dispatch) -> Dispatch:
     return state
 
 
-def _tagged_job(ports: Ports, batch: Batch) -> Job | None:
-    since = batch.attempted_at - CLOCK_SKEW
-    return next((job for job in ports.mgn.jobs_since(since) if job.tags.get(LAUNCH_TAG) == batch.launch_id), None)
+def _tagged_jobs(ports: Ports, batches: Sequence[Batch]) -> dict[str, Job]:
+    """The jobs MGN shows of these batches by launch id, listed once for all of them."""
+    if not batches:
+        return {}
+    since = min(batch.attempted_at for batch in batches) - CLOCK_SKEW
+    sought = {batch.launch_id for batch in batches}
+    listed = ((job.tags.get(LAUNCH_TAG, ""), job) for job in ports.mgn.jobs_since(since))
+    return {launch_id: job for launch_id, job in listed if launch_id in sought}
 
 
 def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:

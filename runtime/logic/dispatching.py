@@ -56,7 +56,7 @@ class Look(NamedTuple):
     again: float | None
     """Seconds until it is worth looking again although no event may come; None: at the next wake."""
     failures: tuple[Exception, ...] = ()
-    """What kept waits from ending; everything else was done."""
+    """What kept waits from ending or from their launch; everything else was done."""
 
 
 def look(ports: Ports) -> Look:
@@ -135,7 +135,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> _Launch:
             # The places of those that cannot launch now go to the next ones.
             ready = [*fit, *ready]
             continue
-        state, left, started, made, refused, is_over = _start(ports, state, left, batch, limit=CALLS - calls)
+        state, left, started, made, refused, is_over = _start_all(ports, state, left, batch, limit=CALLS - calls)
         launched, calls, alone = launched + started, calls + made, alone + refused
     if is_over:
         return _Launch(launched, ports.budgets.look)
@@ -151,7 +151,7 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> _Launch:
     return _Launch(launched, None if launched == len(asking) else ports.budgets.look, kept)
 
 
-def _start(ports: Ports, state: Dispatch, left: Room, batch: Group, *, limit: int) -> _Tried:
+def _start_all(ports: Ports, state: Dispatch, left: Room, batch: Group, *, limit: int) -> _Tried:
     """Start a job for all of these; when MGN refuses, for as many of them as it takes."""
     launched, calls = 0, 0
     alone: list[tuple[Wait, MigrationError]] = []

@@ -54,10 +54,10 @@ def _freeze_orphans(ports: Ports) -> int:
     pages = [silent[start : start + ASKED] for start in range(0, len(silent), ASKED)]
     page = pages[rounds % len(pages)] if pages else []
     # A parked execution dies as well, and its wait would go on for up to 300 days with the server locked.
-    return sum(_is_orphan(ports, record) for record in page)
+    return sum(_freeze_if_orphaned(ports, record) for record in page)
 
 
-def _is_orphan(ports: Ports, record: MigrationRecord) -> bool:
+def _freeze_if_orphaned(ports: Ports, record: MigrationRecord) -> bool:
     if record.execution is None or ports.resumer.is_running(record.execution):
         return False
     return execution_ended(ports, record.migration_id, record.execution, "unheard") == "frozen"

@@ -52,7 +52,6 @@ class Dispatch(Payload):
     active_jobs: int = Field(default=0, description="What MGN ran at the last look for room, whoever started it.")
     active_servers: int = Field(default=0, description="In these jobs.")
     job_seconds: float | None = Field(default=None, description="How long launch jobs take, lately; for estimates.")
-
     retry_at: Moment | None = Field(
         default=None, description="Nothing is launched before, because MGN refused what waiting here does not mend."
     )

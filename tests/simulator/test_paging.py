@@ -7,21 +7,9 @@ import pytest
 
 from simulator.operations import OPERATIONS
 from simulator.operations.paging import kept_page
+from tests.simulator.test_conformance_configuration import TEMPLATE
 
 PAGE = {"maxResults": 2}
-TEMPLATE = {
-    "stagingAreaSubnetId": "subnet-0123456789abcdef0",
-    "associateDefaultSecurityGroup": True,
-    "replicationServersSecurityGroupsIDs": [],
-    "replicationServerInstanceType": "t3.small",
-    "useDedicatedReplicationServer": False,
-    "defaultLargeStagingDiskType": "GP3",
-    "ebsEncryption": "DEFAULT",
-    "bandwidthThrottling": 0,
-    "dataPlaneRouting": "PRIVATE_IP",
-    "createPublicIP": False,
-    "stagingAreaTags": {},
-}
 # Kind: how to make the nth, how to list, how to delete, the member that identifies one.
 KINDS: dict[str, tuple[Callable[[int], tuple[str, dict[str, Any]]], str, str, str]] = {
     "waves": (lambda n: ("CreateWave", {"name": f"w{n}"}), "ListWaves", "DeleteWave", "waveID"),
