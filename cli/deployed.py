@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
-    from runtime.adapters.store import DynamoDbMigrationStore
+    from runtime.adapters.state.store import DynamoDbMigrationStore
 
 LOCAL_CLOUD = Path("out/local/cloud.json")
 LOCAL_CREDENTIAL, LOCAL_REGION = "test", "us-east-1"
@@ -72,7 +72,7 @@ class Deployed:
     @cached_property
     def store(self) -> "DynamoDbMigrationStore":
         """The migrations, for reading."""
-        from runtime.adapters.store import DynamoDbMigrationStore
+        from runtime.adapters.state.store import DynamoDbMigrationStore
 
         return DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from cli.following import Migrations
-from runtime.logic.packing import Place, places
+from runtime.logic.dispatch.packing import Place, places
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from cli.exits import InvalidError
 from cli.json_text import Place, elements, locate
 from runtime.errors import RequestError
-from runtime.logic.intake import explain, id_hints, parse_request
+from runtime.logic.ingress import explain, id_hints, parse_request
 from runtime.models.request import MigrationRequest
 
 MAX_FILE_BYTES = 64 * 1024 * 1024

@@ -22,7 +22,7 @@ from localcloud.figures import Figure, at_least, figures_table, quota_figures
 from localcloud.network import HOME
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 from simulator.generator import generate_yaml

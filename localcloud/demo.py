@@ -22,7 +22,7 @@ from localcloud.report_tables import invariants_summary, migrations_summary, rej
 from localcloud.sample import Message, messages
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, MigrationSignal
 from runtime.models.record import Decision, MigrationRecord

@@ -9,7 +9,7 @@ from typing import Any
 from localcloud.callback_receiver import CallbackReceiver
 from localcloud.sample import Message
 from localcloud.state import CloudState
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.models.deployment import Deployment
 from runtime.models.events import MigrationStatusChanged
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection

@@ -8,7 +8,7 @@ from localcloud.evidence import Evidence, LogEntry
 from localcloud.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
 from localcloud.state import in_words
-from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG
+from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.logic.journal import rebuild
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Phase

@@ -12,7 +12,7 @@ from cli.deployed import Deployed
 from cli.exits import InvalidError, NotFoundError
 from cli.sending import send_signals
 from cli.target import Target, takes_target
-from runtime.logic.intake import explain
+from runtime.logic.ingress import explain
 from runtime.models.events import MigrationSignal
 from runtime.models.record import Decision, MigrationRecord
 from runtime.models.request import Gate

@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.batch import EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from runtime.adapters.clients import client
-from runtime.adapters.receiver import HttpReceiver
-from runtime.adapters.secrets import StoredSecret
+from runtime.adapters.aws.clients import client
+from runtime.adapters.messages.receiver import HttpReceiver
+from runtime.adapters.messages.secrets import StoredSecret
 from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
 from runtime.logic.callbacks import deliver
 from runtime.logic.ports import Ports, Receiver

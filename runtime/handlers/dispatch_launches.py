@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.errors import MigrationError, TransientError
 from runtime.handlers.entry import Event, aws_ports, each_record, observed, scope_of
-from runtime.logic.dispatching import look
+from runtime.logic.dispatch.looking import look
 from runtime.logic.ports import Ports
 from runtime.models.environment import StepEnvironment
 from runtime.observability import logger, metrics

@@ -1,8 +1,8 @@
 """finalize_cutover: the point of no return."""
 
 from runtime.handlers.entry import step_handler
-from runtime.logic.finalizing import finalize
 from runtime.logic.ports import Ports
+from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.steps import FinalizeCutover
 
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.errors import RequestError
 from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
-from runtime.logic.intake import accept, id_hints, parse_request, rejection
+from runtime.logic.ingress import accept, id_hints, parse_request, rejection
 from runtime.logic.ports import Ports
 from runtime.models.environment import IngressEnvironment
 from runtime.observability import correlate, logger

@@ -2,7 +2,7 @@
 
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
-from runtime.logic.preparing import await_replication, prepare_launch
+from runtime.logic.steps.prepare_source import await_replication, prepare_launch
 from runtime.models.steps import PrepareSource
 
 

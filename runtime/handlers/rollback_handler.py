@@ -2,7 +2,7 @@
 
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
-from runtime.logic.undoing import freeze, undo
+from runtime.logic.steps.rollback import freeze, undo
 from runtime.models.steps import Rollback
 
 

@@ -3,9 +3,9 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
-from runtime.logic.gates import await_signal
 from runtime.logic.ports import Ports
-from runtime.logic.signalling import execution_ended, take_signal
+from runtime.logic.signals import execution_ended, take_signal
+from runtime.logic.steps.await_signal import await_signal
 from runtime.models.envelopes import EventEnvelope, ExecutionEnded
 from runtime.models.environment import StepEnvironment
 from runtime.models.events import MigrationSignal

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
-from runtime.logic.sweeping import sweep
+from runtime.logic.sweep import sweep
 from runtime.models.environment import SweepEnvironment
 from runtime.observability import logger
 

@@ -1,8 +1,8 @@
 """validate_input: claims a migration for its execution and checks it against live state."""
 
 from runtime.handlers.entry import step_handler
-from runtime.logic.admission import validate
 from runtime.logic.ports import Ports
+from runtime.logic.steps.validate_input import validate
 from runtime.models.steps import Plan, ValidateInput
 
 

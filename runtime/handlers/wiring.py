@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from runtime.adapters.clients import Target, client, once_client
+from runtime.adapters.aws.clients import Target, client, once_client
 from runtime.errors import TargetAccountError
 from runtime.logic.ports import (
     Commands,
@@ -89,13 +89,13 @@ class AwsPorts:
 
     @cached_property
     def store(self) -> MigrationStore:
-        from runtime.adapters.store import DynamoDbMigrationStore
+        from runtime.adapters.state.store import DynamoDbMigrationStore
 
         return DynamoDbMigrationStore(client("dynamodb"), self._state_table)
 
     @cached_property
     def _mgn_clients(self) -> "tuple[MgnClient, MgnClient]":
-        from runtime.adapters.request_budget import DynamoDbRequestBudget, limit_requests
+        from runtime.adapters.state.request_budget import DynamoDbRequestBudget, limit_requests
 
         budget = DynamoDbRequestBudget(client("dynamodb"), self._state_table, self.scope, per_second=self._mgn_requests)
         clients = (client("mgn", self._target), once_client("mgn", self._target))
@@ -105,54 +105,54 @@ class AwsPorts:
 
     @cached_property
     def mgn(self) -> MigrationService:
-        from runtime.adapters.mgn import MgnMigrationService
+        from runtime.adapters.servers.mgn import MgnMigrationService
 
         return MgnMigrationService(*self._mgn_clients)
 
     @cached_property
     def launch_settings(self) -> LaunchSettings:
-        from runtime.adapters.launch_settings import Ec2LaunchSettings
+        from runtime.adapters.servers.launch_settings import Ec2LaunchSettings
 
         return Ec2LaunchSettings(self._mgn_clients[0], client("ec2", self._target))
 
     @cached_property
     def network(self) -> Network:
-        from runtime.adapters.network import Ec2Network
+        from runtime.adapters.servers.network import Ec2Network
 
         return Ec2Network(client("ec2", self._target))
 
     @cached_property
     def instances(self) -> Instances:
-        from runtime.adapters.instances import Ec2Instances
+        from runtime.adapters.servers.instances import Ec2Instances
 
         return Ec2Instances(client("ec2", self._target), client("ssm", self._target))
 
     @cached_property
     def commands(self) -> Commands:
-        from runtime.adapters.commands import SsmCommands
+        from runtime.adapters.servers.commands import SsmCommands
 
         return SsmCommands(client("ssm", self._target))
 
     @cached_property
     def prober(self) -> Prober:
-        from runtime.adapters.probe import NetworkProber
+        from runtime.adapters.servers.probe import NetworkProber
 
         return NetworkProber()
 
     @cached_property
     def resumer(self) -> Resumer:
-        from runtime.adapters.step_functions import StepFunctionsResumer
+        from runtime.adapters.messages.step_functions import StepFunctionsResumer
 
         return StepFunctionsResumer(client("stepfunctions"))
 
     @cached_property
     def wakes(self) -> Wakes:
-        from runtime.adapters.wakes import WakeQueue
+        from runtime.adapters.messages.wakes import WakeQueue
 
         return WakeQueue(client("sqs"), self._wake_queue)
 
     @cached_property
     def bus(self) -> EventBus:
-        from runtime.adapters.bus import EventBridgeBus
+        from runtime.adapters.messages.bus import EventBridgeBus
 
         return EventBridgeBus(client("events"), self._event_bus)

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_pascal
 from typer.testing import CliRunner
 
 from cli.main import app
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.record import MigrationRecord
 from runtime.models.request import MigrationRequest

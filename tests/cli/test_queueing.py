@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli.queueing import in_words
-from runtime.logic.packing import Place, places
+from runtime.logic.dispatch.packing import Place, places
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchIntent, LaunchKind, Outcome, Wait
 from tests.builders import JOB_ID, NOON, a_wait, server_id

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.sending import PER_CALL, batches
-from runtime.logic.intake import parse_request
+from runtime.logic.ingress import parse_request
 from runtime.models.record import MigrationRecord
 from tests.builders import a_rejection, a_request
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, a_message, run

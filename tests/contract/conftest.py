@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.logic.ports import MigrationStore
 from tests.contract.state_table import TABLE_NAME, make_state_table
 from tests.fakes import InMemoryStore

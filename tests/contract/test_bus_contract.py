@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.bus import EventBridgeBus
+from runtime.adapters.messages.bus import EventBridgeBus
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.ports import EventBus
 from runtime.models.events import SOURCE, BusEvent, MigrationRequested, status_events

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runtime.adapters import clients
+from runtime.adapters.aws import clients
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_every_service_is_known(name: Any) -> None:
 
 
 def test_importing_the_clients_imports_no_boto() -> None:
-    code = "import sys, runtime.adapters.clients; print('boto3' in sys.modules, 'botocore' in sys.modules)"
+    code = "import sys, runtime.adapters.aws.clients; print('boto3' in sys.modules, 'botocore' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "False"]
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from runtime.adapters.commands import SsmCommands
+from runtime.adapters.servers.commands import SsmCommands
 from runtime.errors import CheckFailedError, CheckPendingError, TargetAccountError
 from runtime.logic.ports import Commands
 from tests.builders import INSTANCE_ID

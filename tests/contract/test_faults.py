@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from runtime.adapters.faults import account_faults, aws_faults, mgn_faults
+from runtime.adapters.aws.faults import account_faults, aws_faults, mgn_faults
 from runtime.errors import (
     MgnNotInitializedError,
     MigrationError,

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from runtime.adapters.instances import Ec2Instances
+from runtime.adapters.servers.instances import Ec2Instances
 from runtime.logic.ports import Instances
 from runtime.models.mgn import InstanceHealth
 from tests.builders import some_health

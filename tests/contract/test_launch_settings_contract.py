@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.launch_settings import Ec2LaunchSettings
+from runtime.adapters.servers.launch_settings import Ec2LaunchSettings
 from runtime.errors import SourceServerGoneError
 from runtime.logic.ports import LaunchSettings
 from runtime.models.request import MigrationRequest, Phase

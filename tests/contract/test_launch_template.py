@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from runtime.adapters.launch_settings import Ec2LaunchSettings, _known_to
-from runtime.adapters.launch_template import edited, with_network_of
+from runtime.adapters.servers.launch_settings import Ec2LaunchSettings, _known_to
+from runtime.adapters.servers.launch_template import edited, with_network_of
 from runtime.errors import DriftError, SourceServerGoneError, TargetAccountError
 from runtime.models.mgn import LaunchTemplateRef
 from runtime.models.request import LaunchOverrides, Phase

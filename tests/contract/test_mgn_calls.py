@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
-from runtime.adapters import clients
-from runtime.adapters.mgn import INVENTORY_SECONDS, MgnMigrationService
+from runtime.adapters.aws import clients
+from runtime.adapters.servers.mgn import INVENTORY_SECONDS, MgnMigrationService
 from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.models.request import Phase
 from simulator.engine import Simulator
@@ -68,7 +68,7 @@ def test_list_is_read_again_when_it_must_be_fresh_or_grew_old(
     mgn.active_servers()
     assert calls(simulator, "DescribeSourceServers") == 2
     later = monotonic() + INVENTORY_SECONDS + 1
-    monkeypatch.setattr("runtime.adapters.mgn.monotonic", lambda: later)
+    monkeypatch.setattr("runtime.adapters.servers.mgn.monotonic", lambda: later)
     mgn.active_servers()
     assert calls(simulator, "DescribeSourceServers") == 3
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runtime.adapters.mgn import MgnMigrationService
+from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.errors import (
     SourceServerBusyError,
     SourceServerGoneError,

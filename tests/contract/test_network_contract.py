@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.network import Ec2Network
+from runtime.adapters.servers.network import Ec2Network
 from runtime.logic.ports import Network
 from runtime.models.mgn import NetworkFacts
 from tests.contract.aws import aws

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.adapters.probe import NetworkProber
+from runtime.adapters.servers.probe import NetworkProber
 from runtime.logic.ports import Prober
 from runtime.models.request import HttpCheck, SsmCheck, TcpCheck
 from tests.contract.web import Site, certificate, serving

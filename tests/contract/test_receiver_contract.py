@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from runtime.adapters.addresses import is_public
-from runtime.adapters.receiver import HttpReceiver
+from runtime.adapters.messages.addresses import is_public
+from runtime.adapters.messages.receiver import HttpReceiver
 from runtime.errors import CallbackDeliveryError
 from runtime.logic.ports import Receiver
 from tests.builders import NOON

@@ -8,9 +8,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from runtime.adapters import clients
-from runtime.adapters.mgn import MgnMigrationService
-from runtime.adapters.request_budget import KEPT, LONGEST_WAIT, DynamoDbRequestBudget, limit_requests
+from runtime.adapters.aws import clients
+from runtime.adapters.servers.mgn import MgnMigrationService
+from runtime.adapters.state.request_budget import KEPT, LONGEST_WAIT, DynamoDbRequestBudget, limit_requests
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.handlers.wiring import AwsPorts
 from runtime.logic.ports import RequestBudget

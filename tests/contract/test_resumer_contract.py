@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from runtime.adapters.step_functions import StepFunctionsResumer
+from runtime.adapters.messages.step_functions import StepFunctionsResumer
 from runtime.errors import ThrottledError
 from runtime.models.record import Outcome, Progress
 from tests.contract.aws import aws

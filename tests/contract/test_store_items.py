@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from runtime.adapters import items
-from runtime.adapters.store import DynamoDbMigrationStore
-from runtime.adapters.table import KEYS_PER_READ
+from runtime.adapters.state import items
+from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.table import KEYS_PER_READ
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
 from runtime.models.record import (
     Facts,

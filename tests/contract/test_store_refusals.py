@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from runtime.adapters import items
-from runtime.adapters.store import ROUNDS, DynamoDbMigrationStore
-from runtime.adapters.table import READ_ATTEMPTS
+from runtime.adapters.state import items
+from runtime.adapters.state.store import ROUNDS, DynamoDbMigrationStore
+from runtime.adapters.state.table import READ_ATTEMPTS
 from runtime.errors import RecordChangedError, ServiceUnavailableError, ThrottledError
 from runtime.models.record import Outcome
 from tests.builders import SCOPE, a_lock, a_record, a_wait, an_entry

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.secrets import FRESH_SECONDS, StoredSecret
+from runtime.adapters.messages.secrets import FRESH_SECONDS, StoredSecret
 from tests.contract.aws import aws
 
 

@@ -11,9 +11,9 @@ from botocore.loaders import JSONFileLoader
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from runtime.adapters import clients
-from runtime.adapters.clients import Target
-from runtime.adapters.network import Ec2Network
+from runtime.adapters.aws import clients
+from runtime.adapters.aws.clients import Target
+from runtime.adapters.servers.network import Ec2Network
 from runtime.errors import MigrationError, ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers.wiring import AwsPorts
 from runtime.logic.ports import Ports

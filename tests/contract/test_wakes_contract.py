@@ -7,7 +7,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from runtime.adapters.wakes import LONGEST_DELAY, WakeQueue
+from runtime.adapters.messages.wakes import LONGEST_DELAY, WakeQueue
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.logic.ports import Wakes
 from tests.builders import SCOPE, TARGET_SCOPE

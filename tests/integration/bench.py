@@ -54,7 +54,7 @@ LAMBDA = {
 
 _TRACE = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled={0:d}"
 _BARE = "import boto3; boto3.client('mgn')"
-_OURS = "import runtime.handlers.{0}; from runtime.adapters.clients import client; client('mgn')"
+_OURS = "import runtime.handlers.{0}; from runtime.adapters.aws.clients import client; client('mgn')"
 _TELL = "; import time; print(time.process_time())"
 _NO_IMAGES = {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from botocore.awsrequest import AWSResponse
 
-from runtime.adapters.clients import client, once_client
-from runtime.adapters.store import DynamoDbMigrationStore
+from runtime.adapters.aws.clients import client, once_client
+from runtime.adapters.state.store import DynamoDbMigrationStore
 from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
 from runtime.models.environment import Budgets, CallbackEnvironment, SweepEnvironment

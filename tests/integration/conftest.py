@@ -21,7 +21,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         made.cache_clear()
     # Powertools reads its namespace when it is imported, which may have been for another test.
     monkeypatch.setattr(metrics.provider, "namespace", "Migrations")
-    monkeypatch.setattr("runtime.adapters.receiver.FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("runtime.adapters.messages.receiver.FIRST_PAUSE", 0.0)
     with mock_aws():
         yield make_cloud()
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from runtime.adapters.mgn import MgnMigrationService
+from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.handlers import dispatch_launches, ingress_handler, prepare_source, trigger_migration, validate_input
-from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG
+from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.models.mgn import SourceServer
 from runtime.models.record import Launch
 from runtime.models.status import MigrationStatus

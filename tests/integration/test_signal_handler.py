@@ -160,6 +160,6 @@ def test_i1_sweep_starts_what_was_accepted_and_never_began(cloud: Cloud, monkeyp
     submitted(cloud)
     cloud.published()
     assert cloud.invoke(sweep.handler, {})["restarted"] == 0
-    monkeypatch.setattr("runtime.logic.sweeping.START_GRACE", timedelta(minutes=-1))
+    monkeypatch.setattr("runtime.logic.sweep.START_GRACE", timedelta(minutes=-1))
     assert cloud.invoke(sweep.handler, {})["restarted"] == 1
     assert [event["detail-type"] for event in cloud.published()] == ["MigrationRequested"]

@@ -8,7 +8,7 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from runtime.adapters.mgn import MgnMigrationService
+from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.errors import TargetAccountError
 from runtime.logic.ports import Ports
 from runtime.models.mgn import InstanceHealth

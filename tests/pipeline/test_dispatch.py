@@ -11,8 +11,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from runtime.adapters.mgn import MgnMigrationService
-from runtime.adapters.request_budget import limit_requests
+from runtime.adapters.servers.mgn import MgnMigrationService
+from runtime.adapters.state.request_budget import limit_requests
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.inprocess import attach

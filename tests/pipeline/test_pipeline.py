@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import ThrottledError
-from runtime.logic import packing
+from runtime.logic.dispatch import packing
+from runtime.logic.dispatch.packing import Room
 from runtime.logic.journal import rebuild
-from runtime.logic.packing import Room
 from runtime.models.dispatch import StartedJob
 from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
@@ -134,7 +134,7 @@ def test_an_undo_waits_for_room_as_long_as_a_launch_does(
         left = packing.room(jobs, started, now=now)
         return left._replace(servers=0) if is_full else left
 
-    monkeypatch.setattr("runtime.logic.dispatching.room", room)
+    monkeypatch.setattr("runtime.logic.dispatch.looking.room", room)
     world.submit(*requests(world))
     # When they go on for hours, or never end
     world.run(hours=100)

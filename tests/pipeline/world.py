@@ -17,8 +17,8 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from runtime.adapters.mgn import MgnMigrationService
-from runtime.logic.intake import accept
+from runtime.adapters.servers.mgn import MgnMigrationService
+from runtime.logic.ingress import accept
 from runtime.logic.ports import Ports
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from botocore.exceptions import ClientError
 
-from runtime.adapters.step_functions import NOBODY_WAITS
+from runtime.adapters.messages.step_functions import NOBODY_WAITS
 from tests.engine.conftest import Aws, unique
 from tests.pipeline.asl import Execution, Json, TaskFailedError
 from tests.states.script import Answer, CrashError, Script, program, stage, tasks

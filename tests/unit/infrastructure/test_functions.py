@@ -7,7 +7,7 @@ import pytest
 from aws_cdk.assertions import Match
 
 import runtime.handlers
-from runtime.adapters import clients
+from runtime.adapters.aws import clients
 from runtime.models.environment import (
     CallbackEnvironment,
     HandlerEnvironment,

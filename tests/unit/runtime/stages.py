@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from runtime.logic import dispatching
-from runtime.logic.admission import validate
-from runtime.logic.dispatching import Look
-from runtime.logic.gates import await_signal
-from runtime.logic.intake import accept
-from runtime.logic.launching import trigger
-from runtime.logic.preparing import await_replication, prepare_launch
-from runtime.logic.undoing import undo
-from runtime.logic.verifying import await_boot, check_instance
+from runtime.logic.dispatch import looking
+from runtime.logic.dispatch.looking import Look
+from runtime.logic.ingress import accept
+from runtime.logic.steps.await_signal import await_signal
+from runtime.logic.steps.prepare_source import await_replication, prepare_launch
+from runtime.logic.steps.rollback import undo
+from runtime.logic.steps.trigger_migration import trigger
+from runtime.logic.steps.validate_input import validate
+from runtime.logic.steps.verify_migration import await_boot, check_instance
 from runtime.models.environment import Budgets
 from runtime.models.mgn import SourceServer
 from runtime.models.record import MigrationRecord, Progress, Wait, WaitKind
@@ -122,7 +122,7 @@ def _verified(phase: Phase) -> Callable[[FakePorts], None]:
 
 def look(ports: FakePorts) -> Look:
     """One look of the dispatcher; raises what kept a wait from ending."""
-    report = dispatching.look(ports)
+    report = looking.look(ports)
     for failure in report.failures:
         raise failure
     return report

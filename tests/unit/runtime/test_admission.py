@@ -10,9 +10,9 @@ from runtime.errors import (
     ServiceUnavailableError,
     TargetAccountError,
 )
-from runtime.logic.admission import validate
-from runtime.logic.intake import accept
-from runtime.logic.signalling import execution_ended
+from runtime.logic.ingress import accept
+from runtime.logic.signals import execution_ended
+from runtime.logic.steps.validate_input import validate
 from runtime.models.mgn import NetworkFacts
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.status import MigrationStatus

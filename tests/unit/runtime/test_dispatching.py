@@ -20,11 +20,11 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
-from runtime.logic.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
-from runtime.logic.dispatching import CALLS, SOON, Look, look
+from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
+from runtime.logic.dispatch.looking import CALLS, SOON, Look, look
+from runtime.logic.dispatch.packing import VISIBLE_AFTER
 from runtime.logic.journal import note
-from runtime.logic.packing import VISIBLE_AFTER
-from runtime.logic.waiting import hand_out_signals
+from runtime.logic.waits.settling import hand_out_signals
 from runtime.models.dispatch import Batch, Dispatch
 from runtime.models.environment import Budgets
 from runtime.models.mgn import Job

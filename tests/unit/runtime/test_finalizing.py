@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
-from runtime.logic.finalizing import finalize
+from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.mgn import LaunchedInstance
 from runtime.models.record import Decision, Launch
 from runtime.models.request import Gate

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotVerifiedError
-from runtime.logic.dispatching import look
-from runtime.logic.gates import await_signal
+from runtime.logic.dispatch.looking import look
+from runtime.logic.steps.await_signal import await_signal
 from runtime.models.record import Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus

@@ -6,7 +6,7 @@ from threading import Barrier, Thread
 import pytest
 
 from runtime.errors import RecordChangedError, RequestConflictError, ServiceUnavailableError
-from runtime.logic.intake import accept, id_hints, parse_request, rejection
+from runtime.logic.ingress import accept, id_hints, parse_request, rejection
 from runtime.logic.journal import rebuild
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest

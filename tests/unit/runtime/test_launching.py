@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from runtime.logic.dispatching import look
-from runtime.logic.launching import launch_facts, launch_of, trigger
+from runtime.logic.dispatch.looking import look
+from runtime.logic.steps.trigger_migration import launch_facts, launch_of, trigger
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchIntent, LaunchKind
 from runtime.models.request import Phase

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.logic.observation import is_launchable, misfit, observe
+from runtime.logic.waits.observing import is_launchable, misfit, observe
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, Job, SourceServer, Truth
 from runtime.models.record import LaunchIntent, LaunchKind, Outcome, Progress, Wait, WaitKind

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.logic.observation import observe
+from runtime.logic.waits.observing import observe
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, SourceServer, Truth
 from runtime.models.record import Decision, LaunchIntent, LaunchKind, Outcome, Signal, Wait, WaitKind

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runtime.logic.packing import (
+from runtime.logic.dispatch.packing import (
     ACTIVE_JOBS,
     SERVERS_IN_ACTIVE_JOBS,
     SERVERS_PER_JOB,

@@ -3,8 +3,8 @@
 import pytest
 
 from runtime.errors import CheckFailedError, CheckPendingError, DriftError, SourceServerGoneError
-from runtime.logic.dispatching import look
-from runtime.logic.preparing import await_replication, prepare_launch
+from runtime.logic.dispatch.looking import look
+from runtime.logic.steps.prepare_source import await_replication, prepare_launch
 from runtime.models.mgn import CommandStatus
 from runtime.models.request import Phase
 from runtime.models.steps import PrepareSource

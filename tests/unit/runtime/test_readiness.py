@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.logic.readiness import is_gone, lag_seconds, matching_servers
+from runtime.logic.lookups.readiness import is_gone, lag_seconds, matching_servers
 from tests.builders import OTHER_SERVER_ID, SERVER_ID, a_request, a_server
 
 HINTS = {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import RequestError
-from runtime.logic.intake import id_hints, parse_request, rejection
+from runtime.logic.ingress import id_hints, parse_request, rejection
 from runtime.models.record import Rejection
 from runtime.models.request import MigrationRequest
 from tests.builders import NOON, a_request

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import RequestError
-from runtime.logic.intake import parse_request
+from runtime.logic.ingress import parse_request
 from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest, Mode
 from tests.builders import a_request
 

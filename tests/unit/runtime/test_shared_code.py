@@ -9,7 +9,7 @@ from runtime import errors
 from runtime.errors import TRANSIENT, MigrationError, TransientError
 from runtime.handlers.entry import scope_of
 from runtime.handlers.wiring import AwsPorts
-from runtime.logic.intake import accept, id_hints, parse_request
+from runtime.logic.ingress import accept, id_hints, parse_request
 from runtime.models.events import ApprovalRequested, MigrationCompleted, MigrationFailed, status_events
 from runtime.models.status import TERMINAL, MigrationStatus
 from runtime.observability import correlate, logger

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import ServiceUnavailableError
-from runtime.logic.dispatching import look
+from runtime.logic.dispatch.looking import look
 from runtime.logic.journal import rebuild
-from runtime.logic.signalling import execution_ended, take_signal
+from runtime.logic.signals import execution_ended, take_signal
 from runtime.models.events import MigrationSignal
 from runtime.models.record import Decision, Lock, Signal
 from runtime.models.request import Gate

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from runtime.errors import ServiceUnavailableError
-from runtime.logic.dispatching import look
-from runtime.logic.sweeping import ASKED, UNDER_WAY, SweepReport, sweep
+from runtime.logic.dispatch.looking import look
+from runtime.logic.sweep import ASKED, UNDER_WAY, SweepReport, sweep
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
 from tests.fakes import FakePorts

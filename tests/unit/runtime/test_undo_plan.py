@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.logic.undo_plan import (
+from runtime.logic.steps.rollback_plan import (
     AwaitJob,
     Finished,
     Freeze,

@@ -3,8 +3,8 @@
 import pytest
 
 from runtime.errors import ServiceUnavailableError
-from runtime.logic.dispatching import look
-from runtime.logic.undoing import failure_reason, freeze, undo
+from runtime.logic.dispatch.looking import look
+from runtime.logic.steps.rollback import failure_reason, freeze, undo
 from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback, UndoGoal

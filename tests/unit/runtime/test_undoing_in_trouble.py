@@ -9,8 +9,8 @@ from runtime.errors import (
     SourceServerStateError,
     ThrottledError,
 )
-from runtime.logic.dispatching import look
-from runtime.logic.undoing import freeze, undo
+from runtime.logic.dispatch.looking import look
+from runtime.logic.steps.rollback import freeze, undo
 from runtime.models.environment import Budgets
 from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus

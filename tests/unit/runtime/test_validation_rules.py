@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.logic.validation import (
+from runtime.logic.steps.rules import (
     broken_launch_rules,
     broken_ownership_rules,
     broken_server_rules,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
-from runtime.logic.verifying import await_boot, check_instance
+from runtime.logic.steps.verify_migration import await_boot, check_instance
 from runtime.models.mgn import CommandStatus, Job, JobLogEntry
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus

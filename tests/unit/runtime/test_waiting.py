@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
-from runtime.logic.signalling import take_signal
-from runtime.logic.waiting import Settled, hand_out_signals, park, settle
+from runtime.logic.signals import take_signal
+from runtime.logic.waits.settling import Settled, hand_out_signals, park, settle
 from runtime.models.dispatch import Batch, Dispatch, Member
 from runtime.models.events import MigrationSignal
 from runtime.models.mgn import InstanceHealth

@@ -1,0 +1,209 @@
+"""One call that starts an MGN job, made exactly once although MGN's launch calls have no client token (I3).
+
+A batch is written before its call and its launch id tags the job. After any doubt the job is looked for by that tag,
+and a new call goes out only when MGN has shown for long enough that there is none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from runtime.errors import MigrationError, RecordChangedError, ServiceUnavailableError
+from runtime.logic.dispatch.packing import VISIBLE_AFTER, asked
+from runtime.logic.journal import note
+from runtime.logic.ports import Ports
+from runtime.logic.steps.trigger_migration import LAUNCHING_STATUS, launch_facts, launch_of
+from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
+from runtime.models.mgn import Job
+from runtime.models.record import Launch, LaunchKind, MigrationRecord, Wait
+
+ACTOR = "dispatch_launches"
+LAUNCH_TAG = "migration:launch-id"
+CORRELATION_TAG = "migration:correlation-id"
+TAG_VALUE_LIMIT = 256
+CORRELATION_TAGS = 40
+"""Of the 50 tags a resource may have. They hold the ids of a full job, unless senders chose very long ones."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+_HOPE = timedelta(hours=1)
+"""How long the job of a given up call may still come to light."""
+_NOTE_ATTEMPTS = 5
+
+Group = Sequence[Wait]
+
+
+class Started(NamedTuple):
+    """What became of a call: the state after it, the servers of its job, and why it was refused."""
+
+    state: Dispatch
+    servers: int = 0
+    refused: MigrationError | None = None
+
+
+def start(ports: Ports, state: Dispatch, group: Group) -> Started:
+    """Start one MGN job for these waits. After ServiceUnavailableError the batch is still in flight."""
+    batch = Batch(
+        launch_id=ports.new_id(), kind=kind_of(group[0]), members=tuple(map(_member, group)), attempted_at=ports.now()
+    )
+    state = save(ports, state, in_flight=batch)
+    owed = _still_owed(ports, group)
+    members = tuple(_member(wait) for wait, _ in owed)
+    if not members:
+        return Started(save(ports, state, in_flight=None))
+    if members != batch.members:
+        batch = batch.model_copy(update={"members": members})
+        state = save(ports, state, in_flight=batch)
+    try:
+        job = _call(ports, batch, [record.correlation_id for _, record in owed])
+    except ServiceUnavailableError as lost:
+        return Started(state, refused=lost)
+    except MigrationError as refused:
+        return Started(save(ports, state, in_flight=None), refused=refused)
+    batch = batch.model_copy(update={"job_id": job.job_id})
+    return Started(_announce(ports, save(ports, state, in_flight=batch), batch), len(members))
+
+
+def finish(ports: Ports, state: Dispatch) -> Dispatch:
+    """Bring a batch to its end whose dispatcher died or whose call lost its answer."""
+    batch = state.in_flight
+    if batch is None:
+        return _adopt_late(ports, state)
+    if batch.job_id is None:
+        job = _tagged_jobs(ports, [batch]).get(batch.launch_id)
+        if job is None:
+            if ports.now() - batch.attempted_at < timedelta(seconds=ports.budgets.launch_doubt):
+                return state
+            return _adopt_late(ports, save(ports, state, in_flight=None, given_up=(*state.given_up, batch)))
+        batch = batch.model_copy(update={"job_id": job.job_id})
+        state = save(ports, state, in_flight=batch)
+    return _announce(ports, state, batch)
+
+
+def _adopt_late(ports: Ports, state: Dispatch) -> Dispatch:
+    """Adopt the job of a batch that was given up too early, before its servers look as if someone changed them."""
+    jobs = _tagged_jobs(ports, state.given_up)
+    for batch in state.given_up:
+        others = tuple(other for other in state.given_up if other != batch)
+        if job := jobs.get(batch.launch_id):
+            batch = batch.model_copy(update={"job_id": job.job_id})
+            state = _announce(ports, save(ports, state, in_flight=batch, given_up=others), batch)
+        elif ports.now() - batch.attempted_at > _HOPE:
+            state = save(ports, state, given_up=others)
+    return state
+
+
+def _tagged_jobs(ports: Ports, batches: Sequence[Batch]) -> dict[str, Job]:
+    """The jobs MGN shows of these batches by launch id, listed once for all of them."""
+    if not batches:
+        return {}
+    since = min(batch.attempted_at for batch in batches) - CLOCK_SKEW
+    sought = {batch.launch_id for batch in batches}
+    listed = ((job.tags.get(LAUNCH_TAG, ""), job) for job in ports.mgn.jobs_since(since))
+    return {launch_id: job for launch_id, job in listed if launch_id in sought}
+
+
+def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:
+    servers = [member.source_server_id for member in batch.members]
+    tags = {LAUNCH_TAG: batch.launch_id, **correlation_tags(correlation_ids)}
+    if batch.kind is LaunchKind.TERMINATE:
+        return ports.mgn.terminate(servers, tags)
+    return ports.mgn.start_launch(batch.kind.phase, servers, tags)
+
+
+def _still_owed(ports: Ports, group: Group) -> list[tuple[Wait, MigrationRecord]]:
+    """Those that still ask, read after the batch was written.
+
+    A migration that is given up moves its record before it looks for a batch in flight: one of us sees the other.
+    """
+    waits = _waits(ports)
+    records = ports.store.records_of([wait.migration_id for wait in group])
+    owed = []
+    for known in group:
+        # An earlier call of this look may have taken until past the end of a window.
+        if known.deadline <= ports.now():
+            continue
+        wait, record = waits.get((known.migration_id, known.name)), records.get(known.migration_id)
+        if wait is None or record is None or not wait.asks_for_launch:
+            continue
+        if has_job(ports, wait, record):
+            continue
+        if record.status is LAUNCHING_STATUS.get(kind_of(wait), record.status) and not record.status.is_terminal:
+            owed.append((wait, record))
+        else:
+            ports.store.close(wait)
+    return owed
+
+
+def has_job(ports: Ports, wait: Wait, record: MigrationRecord | None) -> bool:
+    """Whether the launch was started before. A step that ran again may have parked a wait that does not know it."""
+    launch = launch_of(record, kind_of(wait)) if record else None
+    if launch is None:
+        return False
+    _give_job(ports, wait, launch.job_id)
+    return True
+
+
+def _announce(ports: Ports, state: Dispatch, batch: Batch) -> Dispatch:
+    """Write the job into every member's record and wait, then take the batch out of flight."""
+    job_id = batch.job_id or ""
+    launch = Launch(launch_id=batch.launch_id, job_id=job_id)
+    records = ports.store.records_of([member.migration_id for member in batch.members])
+    waits = _waits(ports)
+    for member in batch.members:
+        _note_job(ports, records.get(member.migration_id), batch, launch)
+        wait = waits.get((member.migration_id, member.wait))
+        if wait is not None and wait.asks_for_launch:
+            _give_job(ports, wait, job_id)
+    started = StartedJob(job_id=job_id, servers=len(batch.members), started_at=batch.attempted_at)
+    recent = [job for job in state.recent if ports.now() - job.started_at < VISIBLE_AFTER]
+    return save(ports, state, in_flight=None, recent=(*recent, started))
+
+
+def _note_job(ports: Ports, record: MigrationRecord | None, batch: Batch, launch: Launch) -> None:
+    reason = f"MGN job {launch.job_id} with {len(batch.members)} servers"
+    for attempt in range(_NOTE_ATTEMPTS):
+        if record is None or launch_of(record, batch.kind) is not None:
+            return
+        try:
+            note(ports, record, launch_facts(batch.kind, launch), actor=ACTOR, reason=reason)
+        except RecordChangedError:
+            if attempt == _NOTE_ATTEMPTS - 1:
+                raise
+            record = ports.store.record(record.migration_id)
+        else:
+            return
+
+
+def _give_job(ports: Ports, wait: Wait, job_id: str) -> None:
+    limit = ports.budgets.undo if kind_of(wait) is LaunchKind.TERMINATE else ports.budgets.launch
+    deadline = ports.now() + timedelta(seconds=limit)
+    ports.store.amend(wait, {"job_id": job_id, "deadline": deadline})
+
+
+def correlation_tags(correlation_ids: Iterable[str]) -> dict[str, str]:
+    """Tags that carry the correlation ids of a job's migrations, as many as fit (I9)."""
+    values = [""]
+    for correlation_id in dict.fromkeys(correlation_ids):
+        joined = f"{values[-1]} {correlation_id}".strip()
+        if len(joined) <= TAG_VALUE_LIMIT:
+            values[-1] = joined
+        else:
+            values.append(correlation_id)
+    keys = (CORRELATION_TAG if number == 1 else f"{CORRELATION_TAG}-{number}" for number in range(1, len(values) + 1))
+    return dict(list(zip(keys, values, strict=True))[:CORRELATION_TAGS])
+
+
+def save(ports: Ports, state: Dispatch, **changes: object) -> Dispatch:
+    return ports.store.save_dispatch(state.model_copy(update=changes))
+
+
+def _waits(ports: Ports) -> dict[tuple[str, str], Wait]:
+    return {(wait.migration_id, wait.name): wait for wait in ports.store.open_waits(ports.scope)}
+
+
+def _member(wait: Wait) -> Member:
+    return Member(migration_id=wait.migration_id, wait=wait.name, source_server_id=wait.source_server_id)
+
+
+def kind_of(wait: Wait) -> LaunchKind:
+    return asked(wait).kind

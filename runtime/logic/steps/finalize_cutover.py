@@ -1,0 +1,70 @@
+"""finalize_cutover: the point of no return, passed only when MGN and the journal agree on a verified cutover (I5)."""
+
+from runtime.errors import NotVerifiedError
+from runtime.logic.journal import lock_held_by, move
+from runtime.logic.ports import Ports
+from runtime.logic.steps.validate_input import load, read_server
+from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
+from runtime.models.record import Decision, MigrationRecord, Signal
+from runtime.models.request import Gate, Phase
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import FinalizeCutover
+
+ACTOR = "finalize_cutover"
+
+
+def finalize(step: FinalizeCutover, ports: Ports) -> None:
+    """Re-check, then FinalizeCutover; a lost answer is resolved by reading. Raises NotVerifiedError, saying why."""
+    record, ports = load(ports, step)
+    if record.status is MigrationStatus.COMPLETED:
+        return
+    server = read_server(ports, record)
+    if not _is_final(record, server):
+        instance_id = record.cutover_launch.instance_id if record.cutover_launch else None
+        health = ports.instances.health([instance_id])[instance_id] if instance_id else None
+        signals = ports.store.signals(record.migration_id)
+        missing = missing_conditions(record, server, health, signals)
+        if missing:
+            raise NotVerifiedError(f"finalize refused: {'; '.join(missing)}")
+        record = move(ports, record, MigrationStatus.FINALIZING, actor=ACTOR, reason="all conditions hold")
+        ports.mgn.finalize(server.source_server_id)
+    reason = f"cut over to {record.cutover_launch.instance_id if record.cutover_launch else 'its instance'}"
+    unlock = lock_held_by(record, at=ports.now())
+    move(ports, record, MigrationStatus.COMPLETED, actor=ACTOR, reason=reason, unlock=unlock)
+
+
+def missing_conditions(
+    record: MigrationRecord, server: SourceServer, health: InstanceHealth | None, signals: tuple[Signal, ...]
+) -> tuple[str, ...]:
+    """What stands between this migration and its point of no return."""
+    launch = record.cutover_launch
+    missing = []
+    if launch is None or not launch.verified:
+        missing.append("the cutover was not verified")
+    if server.state != LifeCycleState.CUTTING_OVER:
+        missing.append(f"{server.source_server_id} is {server.state}, not CUTTING_OVER")
+    shown = server.launched_instance
+    if launch and (shown is None or (shown.job_id, shown.ec2_instance_id) != (launch.job_id, launch.instance_id)):
+        missing.append("MGN's launched instance is not the one that was verified")
+    if health is None or health.state != "running":
+        missing.append(f"the instance is {health.state if health else 'unknown'}, not running")
+    missing += [f"{gate} is not approved" for gate in _unopened_gates(record, signals)]
+    return tuple(missing)
+
+
+def _unopened_gates(record: MigrationRecord, signals: tuple[Signal, ...]) -> list[Gate]:
+    approval = record.request.approval
+    wanted = [gate for gate, on in ((Gate.CUTOVER, approval.cutover), (Gate.FINALIZE, approval.finalize)) if on]
+    opened = {signal.gate for signal in signals if signal.decision is Decision.APPROVE}
+    return [gate for gate in wanted if gate not in opened]
+
+
+def _is_final(record: MigrationRecord, server: SourceServer) -> bool:
+    # Our FinalizeCutover took effect although its answer was lost.
+    launch = record.cutover_launch
+    return (
+        record.status is MigrationStatus.FINALIZING
+        and server.state == LifeCycleState.CUTOVER
+        and launch is not None
+        and server.launched_job(Phase.CUTOVER) == launch.job_id
+    )

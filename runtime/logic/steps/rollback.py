@@ -1,0 +1,163 @@
+"""rollback_handler: one round of the undo. It acts as far as MGN lets it, then parks until a job ends, or is done."""
+
+from datetime import timedelta
+
+from runtime.errors import CheckFailedError, CheckPendingError, SourceServerBusyError, SourceServerStateError
+from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
+from runtime.logic.ports import Ports
+from runtime.logic.steps.rollback_plan import (
+    AwaitJob,
+    Finished,
+    Freeze,
+    RestoreTemplate,
+    Revert,
+    Situation,
+    Terminate,
+    UndoStep,
+    launched_instances,
+    next_step,
+)
+from runtime.logic.steps.validate_input import active_jobs_of, load
+from runtime.logic.waits.settling import park
+from runtime.models.record import Facts, LaunchIntent, LaunchKind, MigrationRecord, Outcome, Progress, WaitKind
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import Failure, Rollback, UndoGoal
+
+ACTOR = "rollback_handler"
+CANCELLED = "MigrationCancelledError"
+STEPS_A_ROUND = 8
+"""More than any undo needs; a bound for MGN that never shows what was done."""
+
+
+def undo(step: Rollback, token: str, ports: Ports) -> None:
+    """Run one round and complete the task, unless a job has to end first."""
+    progress = _round(step, token, ports)
+    if progress is not None:
+        ports.resumer.resume(token, Outcome(reason=f"undo {progress}", progress=progress))
+
+
+def freeze(step: Rollback, ports: Ports) -> Progress:
+    """The last resort when the undo itself fails: keep everything and call a person."""
+    record, ports = load(ports, step)
+    if record.status.is_terminal:
+        return _progress_of(record)
+    return _freeze(ports, record, f"the undo failed: {failure_reason(step.failure)}")
+
+
+def failure_reason(failure: Failure | None) -> str:
+    """The error and cause a Catch recorded, in words."""
+    if failure is None:
+        return "no reason recorded"
+    if failure.error == CheckPendingError.__name__:
+        # The retries of a check that never passed are used up.
+        reason = f"{CheckFailedError.__name__}: it never passed: {failure.message}"
+    else:
+        reason = f"{failure.error}: {failure.message}" if failure.message else failure.error
+    return reason[:REASON_LIMIT]
+
+
+def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
+    record, ports = load(ports, step)
+    if record.status.is_terminal:
+        return _progress_of(record)
+    if step.goal is UndoGoal.ROLLED_BACK:
+        reason = failure_reason(step.failure)
+        facts = Facts(failure=reason) if record.failure is None else None
+        record = move(ports, record, MigrationStatus.ROLLING_BACK, actor=ACTOR, reason=reason, facts=facts)
+    server_id = record.source_server_id
+    if server_id is None:
+        return _finish(ports, record, step)
+    if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
+        return _freeze(ports, record, f"not undone in {ports.budgets.undo_rounds} rounds")
+    # The record says by now that nothing more is to be launched; a batch written before that is seen here.
+    if ports.store.dispatch(ports.scope).is_launching(record.migration_id):
+        _await(ports, record, token, "the end of a doubt about its launch")
+        return None
+    record, _ = load(ports, step)
+    return _undo_until_blocked(ports, record, step, token, server_id)
+
+
+def _undo_until_blocked(
+    ports: Ports, record: MigrationRecord, step: Rollback, token: str, server_id: str
+) -> Progress | None:
+    for _ in range(STEPS_A_ROUND):
+        planned = next_step(record, _situation(ports, record, server_id))
+        match planned:
+            case Finished():
+                return _finish(ports, record, step)
+            case Freeze(reason=reason):
+                return _freeze(ports, record, reason)
+            case AwaitJob(job_id=job_id):
+                _await(ports, record, token, job_id, job_id=job_id)
+                return None
+            case Terminate(instance_id=instance_id):
+                intent = LaunchIntent(kind=LaunchKind.TERMINATE, wave=record.request.wave)
+                _await(ports, record, token, f"MGN to terminate {instance_id}", intent=intent)
+                return None
+        try:
+            _do(ports, planned, server_id)
+        except SourceServerBusyError:
+            # A job began since we looked: the next look sees it and waits for it.
+            continue
+        except SourceServerStateError as error:
+            return _freeze(ports, record, f"MGN refused to undo: {error}")
+    return _freeze(ports, record, "MGN does not show what the undo did")
+
+
+def _situation(ports: Ports, record: MigrationRecord, server_id: str) -> Situation:
+    server = next(iter(ports.mgn.servers([server_id])), None)
+    instances = launched_instances(record, server)
+    return Situation(
+        server=server,
+        active_jobs=active_jobs_of(ports, server_id),
+        instances=ports.instances.health(instances) if instances else {},
+        template=ports.launch_settings.current(server_id) if record.launch_template and server else None,
+    )
+
+
+def _do(ports: Ports, planned: UndoStep, server_id: str) -> None:
+    match planned:
+        case Revert(state=state):
+            ports.mgn.change_lifecycle(server_id, state)
+        case RestoreTemplate(template=template):
+            ports.launch_settings.restore(template)
+
+
+def _await(
+    ports: Ports,
+    record: MigrationRecord,
+    token: str,
+    what: str,
+    *,
+    job_id: str | None = None,
+    intent: LaunchIntent | None = None,
+) -> None:
+    # Only rounds that wait for MGN count; a round repeated because AWS throttled it is the same round.
+    rounds = (record.undo_rounds or 0) + 1
+    record = note(ports, record, Facts(undo_rounds=rounds), actor=ACTOR, reason=f"undo round {rounds} waits for {what}")
+    # As long as a launch waits for room; a job that ends it has its own deadline.
+    limit = ports.budgets.undo if intent is None else ports.budgets.launch_queue
+    deadline = ports.now() + timedelta(seconds=limit)
+    park(ports, record, WaitKind.UNDO, token=token, deadline=deadline, job_id=job_id, intent=intent)
+
+
+def _finish(ports: Ports, record: MigrationRecord, step: Rollback) -> Progress:
+    if step.goal is UndoGoal.CLEANED_UP:
+        status, reason = MigrationStatus.COMPLETED, "test launch verified and cleaned up"
+    elif (record.failure or "").startswith(CANCELLED):
+        status, reason = MigrationStatus.CANCELLED, record.failure or ""
+    else:
+        status, reason = MigrationStatus.ROLLED_BACK, record.failure or ""
+    move(ports, record, status, actor=ACTOR, reason=reason, unlock=lock_held_by(record, at=ports.now()))
+    return Progress.DONE
+
+
+def _freeze(ports: Ports, record: MigrationRecord, why: str) -> Progress:
+    # The lock stays: nobody starts on this server before a person has looked and released it.
+    reason = f"{why} (after: {record.failure})" if record.failure else why
+    move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
+    return Progress.FROZEN
+
+
+def _progress_of(record: MigrationRecord) -> Progress:
+    return Progress.FROZEN if record.status is MigrationStatus.FROZEN else Progress.DONE

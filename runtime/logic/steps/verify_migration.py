@@ -1,0 +1,118 @@
+"""verify_migration: is this job's instance up, is its data fresh, do the application's own checks pass?"""
+
+from datetime import timedelta
+
+from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
+from runtime.logic.journal import move, note
+from runtime.logic.ports import Ports
+from runtime.logic.steps.commands import run_command
+from runtime.logic.steps.trigger_migration import launch_facts
+from runtime.logic.steps.validate_input import load, server_of
+from runtime.logic.waits.settling import park
+from runtime.models.mgn import Job
+from runtime.models.record import Launch, LaunchKind, MigrationRecord, WaitKind
+from runtime.models.request import Phase, SsmCheck
+from runtime.models.status import MigrationStatus
+from runtime.models.steps import VerifyMigration
+
+ACTOR = "verify_migration"
+
+VERIFYING_STATUS = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
+_STALE_EVENTS = ("USING_PREVIOUS_SNAPSHOT", "SNAPSHOT_FAIL")
+
+
+def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
+    """Park until this job's instance has booted, passes its status checks and is online in SSM."""
+    record, ports = load(ports, step)
+    launch = _launch(record, step.phase)
+    job = _job(ports, launch)
+    mine = job.server(server_of(record))
+    if mine is None or mine.launched_ec2_instance_id is None:
+        raise LaunchFailedError(f"{job.job_id} names no instance for {record.source_server_id}")
+    launch = launch.model_copy(update={"instance_id": mine.launched_ec2_instance_id})
+    reason = f"launched {launch.instance_id}"
+    facts = launch_facts(LaunchKind(step.phase), launch)
+    record = move(ports, record, VERIFYING_STATUS[step.phase], actor=ACTOR, reason=reason, facts=facts)
+    park(
+        ports,
+        record,
+        WaitKind.BOOT,
+        name=f"boot-{step.phase}",
+        token=token,
+        deadline=record.updated_at + timedelta(seconds=ports.budgets.boot),
+        phase=step.phase,
+        job_id=job.job_id,
+        instance_id=launch.instance_id,
+    )
+
+
+def check_instance(step: VerifyMigration, ports: Ports) -> None:
+    """Check data freshness, post-launch actions and the request's own checks; then the launch counts as verified.
+
+    Raises StaleDataError and CheckFailedError for good, CheckPendingError for what may still pass.
+    """
+    record, ports = load(ports, step)
+    launch = _launch(record, step.phase)
+    if launch.verified:
+        return
+    _check_post_launch_actions(record, _job(ports, launch))
+    _check_freshness(ports, record, launch, step.phase)
+    record = _run_checks(ports, record, launch)
+    verified = launch.model_copy(update={"verified": True})
+    reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
+    note(ports, record, launch_facts(LaunchKind(step.phase), verified), actor=ACTOR, reason=reason)
+
+
+def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phase: Phase) -> None:
+    if phase is not Phase.CUTOVER:
+        return
+    for item in ports.mgn.job_log(launch.job_id):
+        if item.event in _STALE_EVENTS and item.source_server_id in (None, record.source_server_id):
+            raise StaleDataError(f"{launch.job_id} logged {item.event}: the instance has old data")
+
+
+def _check_post_launch_actions(record: MigrationRecord, job: Job) -> None:
+    mine = job.server(server_of(record))
+    status = mine.post_launch_actions_status if mine else None
+    for action in status.post_launch_actions_launch_status_list if status else ():
+        if action.execution_status == "FAILED":
+            raise CheckFailedError(f"a post-launch action failed: {action.failure_reason or 'no reason given'}")
+        if action.execution_status == "IN_PROGRESS":
+            raise CheckPendingError("a post-launch action is in progress")
+
+
+def _run_checks(ports: Ports, record: MigrationRecord, launch: Launch) -> MigrationRecord:
+    checks = record.request.checks
+    if not checks or launch.instance_id is None:
+        return record
+    address = ports.instances.health([launch.instance_id])[launch.instance_id].private_ip
+    for index, check in enumerate(checks):
+        if isinstance(check, SsmCheck):
+            record = run_command(
+                ports,
+                record,
+                key=f"{launch.launch_id}:{index}",
+                instance_id=launch.instance_id,
+                document=check.document,
+                parameters=check.parameters,
+                actor=ACTOR,
+            )
+            continue
+        seen = ports.prober.probe(check, address) if address else "the instance has no private address"
+        if seen is not None:
+            raise CheckPendingError(f"{check.type} check on {address}:{check.port}: {seen}")
+    return record
+
+
+def _launch(record: MigrationRecord, phase: Phase) -> Launch:
+    launch = record.launch(phase)
+    if launch is None:
+        raise LaunchFailedError(f"{record.migration_id} has no MGN job for its {phase} launch")
+    return launch
+
+
+def _job(ports: Ports, launch: Launch) -> Job:
+    found = ports.mgn.jobs([launch.job_id])
+    if not found:
+        raise LaunchFailedError(f"{launch.job_id} is not in MGN any more")
+    return found[0]
