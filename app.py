@@ -19,8 +19,8 @@ def build(app: App) -> App:
     messaging = MessagingStack(app, settings=settings, encryption=encryption)
     OrchestrationStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
     if targets := settings.targets:
-        for account, region in targets.places:
-            TargetAccessStack(app, stage=settings.stage, targets=targets, account=account, region=region)
+        for place in targets.places:
+            TargetAccessStack(app, stage=settings.stage, targets=targets, place=place)
     Tags.of(app).add("application", "migration-orchestrator")
     Tags.of(app).add("stage", settings.stage)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -6,12 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from cli.exits import UnreachableError
 from cli.target import DEFAULT_STAGE, LOCAL_STAGE, Target
-from runtime.errors import TransientError
+from runtime.errors import TransientError, UnreadableDocumentError
 from runtime.models.deployment import Deployment, stack_name
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sqs import SQSClient
 
-    from runtime.adapters.state.store import DynamoDbMigrationStore
+    from runtime.adapters.state.state import DynamoDbState
 
 LOCAL_CLOUD = Path("out/local/cloud.json")
 LOCAL_CREDENTIAL, LOCAL_REGION = "test", "us-east-1"
@@ -70,11 +71,11 @@ class Deployed:
             ) from error
 
     @cached_property
-    def store(self) -> "DynamoDbMigrationStore":
-        """The migrations, for reading."""
-        from runtime.adapters.state.store import DynamoDbMigrationStore
+    def state(self) -> "DynamoDbState":
+        """The migrations and what is kept of them, for reading."""
+        from runtime.adapters.state.state import DynamoDbState
 
-        return DynamoDbMigrationStore(self._client("dynamodb"), self.deployment.state_table_name)
+        return DynamoDbState(self._client("dynamodb"), self.deployment.state_table_name, _warn)
 
     @cached_property
     def queues(self) -> "SQSClient":
@@ -156,3 +157,7 @@ _ADVICE = {
     "QueueDoesNotExist": "the stack is there but its queue is not: deploy the stage again",
     "AWS.SimpleQueueService.NonExistentQueue": "the stack is there but its queue is not: deploy the stage again",
 }
+
+
+def _warn(unreadable: UnreadableDocumentError) -> None:
+    typer.echo(f"warning: left out: {unreadable}", err=True)

@@ -1,53 +1,34 @@
-"""Following migrations to their ends, one look at the store at a time."""
+"""Following migrations to their ends, one look at the state table at a time."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from cli.deployed import CONNECTIONS
 from cli.sending import Sent, Via
-from runtime.models.dispatch import Dispatch
-from runtime.models.record import JournalEntry, MigrationRecord, Rejection, Wait
+from runtime.logic.ports import State
+from runtime.models.record import JournalEntry, MigrationRecord, Rejection
 from runtime.models.status import MigrationStatus
 
 READERS = CONNECTIONS
 UNDER_WAY = tuple(status for status in MigrationStatus if not status.is_terminal)
 
 
-class Migrations(Protocol):
-    """The part of the store that is read."""
-
-    def record(self, migration_id: str) -> MigrationRecord | None: ...
-
-    def journal(self, migration_id: str) -> tuple[JournalEntry, ...]: ...
-
-    def rejections(self) -> Iterable[Rejection]: ...
-
-    def migrations(
-        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
-    ) -> Iterable[MigrationRecord]: ...
-
-    def open_waits(self, scope: str) -> Iterable[Wait]: ...
-
-    def dispatch(self, scope: str) -> Dispatch: ...
-
-
 @dataclass
 class Watched:
     """What is known of the migrations that are followed; those that ended are not read again."""
 
-    store: Migrations
+    state: State
     records: dict[str, MigrationRecord] = field(default_factory=dict)
     journals: dict[str, Sequence[JournalEntry]] = field(default_factory=dict)
 
     def look(self, migration_ids: Iterable[str]) -> list[JournalEntry]:
         """Read what has not ended; the journal entries that are new, by time."""
         with ThreadPoolExecutor(READERS) as readers:
-            found = readers.map(self.store.record, [id_ for id_ in migration_ids if not self.has_ended(id_)])
+            found = readers.map(self.state.migrations.record, [id_ for id_ in migration_ids if not self.has_ended(id_)])
             moved = [record for record in found if record and record.sequence != self._sequence(record.migration_id)]
-            journals = list(readers.map(self.store.journal, [record.migration_id for record in moved]))
+            journals = list(readers.map(self.state.migrations.journal, [record.migration_id for record in moved]))
         news: list[JournalEntry] = []
         for record, journal in zip(moved, journals, strict=True):
             # The journal may be ahead of the record read before it; the rest comes with the next look.
@@ -71,13 +52,13 @@ class Watched:
         return self.records[migration_id].sequence if migration_id in self.records else 0
 
 
-def ids_under_way(store: Migrations, *, wave: str | None = None, application: str | None = None) -> list[str]:
+def ids_under_way(state: State, *, wave: str | None = None, application: str | None = None) -> list[str]:
     """The migrations that have not ended."""
     if wave is not None or application is not None:
-        found = list(store.migrations(wave=wave, application=application))
+        found = list(state.migrations.find(wave=wave, application=application))
     else:
         with ThreadPoolExecutor(len(UNDER_WAY)) as readers:
-            lists = readers.map(lambda status: list(store.migrations(status=status)), UNDER_WAY)
+            lists = readers.map(lambda status: list(state.migrations.find(status=status)), UNDER_WAY)
             found = [record for records in lists for record in records]
     return [record.migration_id for record in found if not record.status.is_terminal]
 
@@ -100,7 +81,9 @@ class Submission:
         waiting = {self._key(sent) for sent in self.sent if not self._lost(sent) and not _accepted(sent, watched)}
         if not waiting:
             return []
-        news = {key: one for one in watched.store.rejections() if (key := self._key_of(one)) in waiting and key}
+        news = {
+            key: one for one in watched.state.migrations.rejections() if (key := self._key_of(one)) in waiting and key
+        }
         self.rejections |= news
         return list(news.values())
 

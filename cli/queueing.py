@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from cli.following import Migrations
 from runtime.logic.dispatch.packing import Place, places
+from runtime.logic.ports import State
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 
@@ -20,12 +20,12 @@ HOUR = 60
 """Minutes."""
 
 
-def places_in_queue(store: Migrations, records: Iterable[MigrationRecord]) -> dict[str, Place]:
+def places_in_queue(state: State, records: Iterable[MigrationRecord]) -> dict[str, Place]:
     """The place of each of these migrations that waits for room; queues are per account and Region."""
     scopes = {record.scope for record in records if record.scope and record.status in LAUNCHING}
     found: dict[str, Place] = {}
     for scope in sorted(scopes):
-        found |= places(store.open_waits(scope), store.dispatch(scope))
+        found |= places(state.waits.open(scope), state.dispatches.state(scope))
     return found
 
 

@@ -144,7 +144,7 @@ def target(record: MigrationRecord) -> str:
     """The account and Region a request named, together with what it left out once that is known; else nothing."""
     request = record.request
     named = [part for part in (request.target_account, request.target_region) if part]
-    return " ".join(record.scope.split("#") if named and record.scope else named)
+    return f"{record.scope.account} {record.scope.region}" if named and record.scope else " ".join(named)
 
 
 def summary(records: Iterable[MigrationRecord]) -> Text:

@@ -6,9 +6,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from localcloud.figures import Figure, percentile
-from runtime.logic.steps.trigger_migration import LAUNCHING_STATUS
 from runtime.logic.steps.verify_migration import VERIFYING_STATUS
-from runtime.models.record import JournalEntry, LaunchKind, MigrationRecord
+from runtime.models.record import LAUNCHING_STATUS, JournalEntry, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
 
 PARTS = {

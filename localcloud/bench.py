@@ -22,7 +22,8 @@ from localcloud.figures import Figure, at_least, figures_table, quota_figures
 from localcloud.network import HOME
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
-from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 from simulator.generator import generate_yaml
@@ -49,7 +50,7 @@ class Bench:
         self._state, self._say = state, say
         self._deployment = deployment_of(state)
         self._sqs, self._states = self._client("sqs"), self._client("stepfunctions")
-        self._store = DynamoDbMigrationStore(self._client("dynamodb"), self._deployment.state_table_name)
+        self._table = DynamoDbState(self._client("dynamodb"), self._deployment.state_table_name, refuse)
         self._simulator = state.simulators[state.home]
         self._sent_at = 0.0
 
@@ -65,7 +66,7 @@ class Bench:
         times = mgn_times(log, moment)
         ends = Counter(record.status for record in records)
         completed = [record for record in records if record.status is MigrationStatus.COMPLETED]
-        parts = [added_seconds(each, self._store.journal(each.migration_id), times) for each in completed]
+        parts = [added_seconds(each, self._table.migrations.journal(each.migration_id), times) for each in completed]
         histories = self._histories(records)
         return [
             Figure("ended COMPLETED", f"{len(completed)} of {servers}", f"{servers}", len(completed) == servers),
@@ -86,7 +87,7 @@ class Bench:
         deadline = self._sent_at + LIMIT_SECONDS
         while len(accepted) < requests and time.monotonic() < deadline:
             time.sleep(1)
-            records = [record for record in self._store.migrations() if record.migration_id.startswith("intake-")]
+            records = [record for record in self._table.migrations.find() if record.migration_id.startswith("intake-")]
             accepted = [record.created_at for record in records]
             self._say(f"{len(accepted):,} of {requests:,} requests accepted")
         first, last = min(accepted), max(accepted)
@@ -119,7 +120,7 @@ class Bench:
     def _follow(self, expected: Collection[str]) -> list[MigrationRecord]:
         deadline = time.monotonic() + LIMIT_SECONDS
         while True:
-            records = [record for record in self._store.migrations() if record.migration_id in expected]
+            records = [record for record in self._table.migrations.find() if record.migration_id in expected]
             counts = Counter(record.status for record in records)
             self._say(", ".join(f"{count} {status}" for status, count in counts.most_common()))
             ended = sum(record.status.is_terminal for record in records)

@@ -67,7 +67,7 @@ def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
 def _start(settings: CloudSettings, report: Report) -> CloudState:
     port = port_or_free(settings.port)
     simulations = simulations_of(settings)
-    mgn_urls = {simulation.scope: simulation.url for simulation in simulations}
+    mgn_urls = {str(simulation.scope): simulation.url for simulation in simulations}
     report("starting the AWS engine")
     state = CloudState(
         endpoint=f"http://127.0.0.1:{port}",

@@ -22,10 +22,12 @@ from localcloud.report_tables import invariants_summary, migrations_summary, rej
 from localcloud.sample import Message, messages
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
-from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
+from runtime.models.decisions import Decision
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, MigrationSignal
-from runtime.models.record import Decision, MigrationRecord
+from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 
@@ -109,7 +111,7 @@ class DemoRun:
         self._state = state
         self.deployment = deployment_of(state)
         self._sqs, self._events = state.client("sqs"), state.client("events")
-        self.store = DynamoDbMigrationStore(state.client("dynamodb"), self.deployment.state_table_name)
+        self.table = DynamoDbState(state.client("dynamodb"), self.deployment.state_table_name, refuse)
         self._decided: set[tuple[str, str]] = set()
 
     def send(self) -> None:
@@ -125,7 +127,7 @@ class DemoRun:
         deadline = time.monotonic() + LIMIT_SECONDS
         with Live(console=console, refresh_per_second=4, transient=True) as live:
             while time.monotonic() < deadline:
-                records = tuple(self.store.migrations())
+                records = tuple(self.table.migrations.find())
                 live.update(migrations_table(records, now=datetime.now(UTC), one_line=True))
                 for record in records:
                     self._decide(record)
@@ -174,7 +176,7 @@ class DemoRun:
         expected = {message.migration_id for message in self.sent if message.migration_id}
         ended = {record.migration_id for record in records if record.status.is_terminal}
         unusable = {message.body for message in self.sent} - {m.body for m in self.sent if m.migration_id}
-        return expected <= ended and len(tuple(self.store.rejections())) >= len(unusable)
+        return expected <= ended and len(tuple(self.table.migrations.rejections())) >= len(unusable)
 
     def _callbacks_missing(self, receiver: CallbackReceiver) -> int:
         ended = {c.migration_id for c in list(receiver.callbacks.values()) if c.to_status.is_terminal}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from localcloud.services import temporary_folder
 from localcloud.state import CloudState
+from runtime.models.scope import Scope
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 _CLI = Path(__file__).parents[1] / "node_modules/.bin/cdk"
@@ -28,7 +29,9 @@ def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
     for scope in _elsewhere(assembly):
         # Lets the home account deploy there, so that one command deploys all.
         trust = ["--trust", state.account, "--cloudformation-execution-policies", ADMINISTRATOR]
-        _run_cli(f"bootstrap-{scope.replace('#', '-')}", state, scope, ["bootstrap", *app, *trust, _environment(scope)])
+        _run_cli(
+            f"bootstrap-{str(scope).replace('#', '-')}", state, scope, ["bootstrap", *app, *trust, _environment(scope)]
+        )
     _run_cli(
         "deploy",
         state,
@@ -42,18 +45,20 @@ def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def _elsewhere(assembly: Path) -> set[str]:
+def _elsewhere(assembly: Path) -> set[Scope]:
     """The accounts and Regions that stacks of the assembly name; the stage's own are deployed at home."""
     manifest = json.loads((assembly / "manifest.json").read_text())
     named = {artifact.get("environment", "") for artifact in manifest["artifacts"].values()}
-    return {"#".join(found.groups()) for name in named if (found := re.fullmatch(r"aws://(\d{12})/([a-z0-9-]+)", name))}
+    return {
+        Scope(found[1], found[2]) for name in named if (found := re.fullmatch(r"aws://(\d{12})/([a-z0-9-]+)", name))
+    }
 
 
-def _environment(scope: str) -> str:
-    return f"aws://{scope.replace('#', '/')}"
+def _environment(scope: Scope) -> str:
+    return f"aws://{scope.account}/{scope.region}"
 
 
-def _run_cli(name: str, state: CloudState, scope: str, arguments: list[str]) -> None:
+def _run_cli(name: str, state: CloudState, scope: Scope, arguments: list[str]) -> None:
     log = state.folder / f"cdk-{name}.log"
     with log.open("w") as output:
         result = subprocess.run(
@@ -69,7 +74,7 @@ def _run_cli(name: str, state: CloudState, scope: str, arguments: list[str]) -> 
         raise DeploymentError(f"cdk {name} failed, see {log}:\n{log.read_text()[-3000:]}")
 
 
-def _cli_environment(state: CloudState, scope: str) -> dict[str, str]:
+def _cli_environment(state: CloudState, scope: Scope) -> dict[str, str]:
     return state.client_variables(scope) | {
         # The project's environment brings the Node that the CLI runs on.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),

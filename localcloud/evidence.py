@@ -9,10 +9,12 @@ from typing import Any
 from localcloud.callback_receiver import CallbackReceiver
 from localcloud.sample import Message
 from localcloud.state import CloudState
-from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
 from runtime.models.deployment import Deployment
 from runtime.models.events import MigrationStatusChanged
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.scope import Scope
 
 LogEntry = dict[str, Any]
 
@@ -36,7 +38,7 @@ class Evidence:
     journals: dict[str, tuple[JournalEntry, ...]]
     rejections: tuple[Rejection, ...]
     locks: tuple[Lock, ...]
-    places: dict[str, Place]
+    places: dict[Scope, Place]
     callbacks: dict[str, MigrationStatusChanged]
     deliveries: int
     logs: str
@@ -48,18 +50,18 @@ def gather(
 ) -> Evidence:
     """Read it all."""
     secrets = state.client("secretsmanager")
-    store = DynamoDbMigrationStore(state.client("dynamodb"), deployment.state_table_name)
-    records = tuple(store.migrations())
+    kept = DynamoDbState(state.client("dynamodb"), deployment.state_table_name, refuse)
+    records = tuple(kept.migrations.find())
     return Evidence(
         sent=sent,
         records=records,
-        journals={record.migration_id: store.journal(record.migration_id) for record in records},
-        rejections=tuple(store.rejections()),
+        journals={record.migration_id: kept.migrations.journal(record.migration_id) for record in records},
+        rejections=tuple(kept.migrations.rejections()),
         locks=tuple(
             lock
             for record in records
             if record.scope and record.source_server_id
-            if (lock := store.lock_of(record.scope, record.source_server_id))
+            if (lock := kept.migrations.lock_of(record.scope, record.source_server_id))
         ),
         places={scope: _place(state, scope) for scope in state.simulators},
         callbacks=dict(receiver.callbacks),
@@ -72,7 +74,7 @@ def gather(
     )
 
 
-def _place(state: CloudState, scope: str) -> Place:
+def _place(state: CloudState, scope: Scope) -> Place:
     mgn, ec2 = state.client("mgn", scope), state.client("ec2", scope)
     servers = [s for page in mgn.get_paginator("describe_source_servers").paginate(filters={}) for s in page["items"]]
     return Place(

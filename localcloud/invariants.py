@@ -12,6 +12,7 @@ from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.logic.journal import rebuild
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Phase
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 
 JOBS_QUOTA = 20
@@ -48,7 +49,7 @@ def nothing_lost(e: Evidence) -> tuple[str, list[str]]:
 
 def one_migration_a_server(e: Evidence) -> tuple[str, list[str]]:
     """I2"""
-    migrations: dict[tuple[str, str], list[str]] = {}
+    migrations: dict[tuple[Scope, str], list[str]] = {}
     for record in e.records:
         if record.scope and record.source_server_id:
             migrations.setdefault((record.scope, record.source_server_id), []).append(record.migration_id)
@@ -115,10 +116,14 @@ def finalized_after_verification(e: Evidence) -> tuple[str, list[str]]:
 def undone_fully(e: Evidence) -> tuple[str, list[str]]:
     """I6"""
     broken = []
-    undone = [record for record in e.records if record.status in UNDONE and record.source_server_id]
+    undone = [
+        (record, record.scope, record.source_server_id)
+        for record in e.records
+        if record.status in UNDONE and record.scope and record.source_server_id
+    ]
     running = frozenset[str]().union(*(seen.running_instances for seen in e.places.values()))
-    for record in undone:
-        server = e.places[record.scope or ""].servers[record.source_server_id or ""]
+    for record, scope, server_id in undone:
+        server = e.places[scope].servers[server_id]
         if server["lifeCycle"]["state"] != record.lifecycle_before:
             broken.append(
                 f"{record.migration_id}: lifecycle {server['lifeCycle']['state']}, was {record.lifecycle_before}"
@@ -207,7 +212,7 @@ def _jobs(e: Evidence) -> list[dict[str, Any]]:
     return [job for seen in e.places.values() for job in seen.jobs]
 
 
-def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[str, str, LogEntry]]:
+def _accepted(e: Evidence, *operations: str) -> Iterable[tuple[Scope, str, LogEntry]]:
     return (
         (scope, entry["operation"], entry)
         for scope, seen in e.places.items()

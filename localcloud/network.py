@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from localcloud.state import CloudState
+from runtime.models.scope import Scope
 
 
 class Network(NamedTuple):
@@ -25,7 +26,7 @@ HOME = Network(
     security_groups={"sg-0a1b2c3d4e5f60001": "web", "sg-0a1b2c3d4e5f60002": "database"},
 )
 TARGET_ACCOUNT, TARGET_REGION = "222222222222", "eu-west-1"
-TARGET_SCOPE = f"{TARGET_ACCOUNT}#{TARGET_REGION}"
+TARGET_SCOPE = Scope(TARGET_ACCOUNT, TARGET_REGION)
 TARGET = Network(
     vpc_id="vpc-0a1b2c3d4e5f61001",
     cidr="10.30.0.0/16",

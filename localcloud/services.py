@@ -11,6 +11,7 @@ from typing import NamedTuple
 from localcloud.processes import Process, StartError, free_port, is_port_open, start, wait_until_healthy
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
+from runtime.models.scope import Scope
 from simulator.scenario import ScenarioError, load_scenario
 
 _ROOT = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ class Simulation(NamedTuple):
     """One MGN simulator to start: the account and Region of its scenario, its port and its share of the addresses."""
 
     scenario: Path
-    scope: str
+    scope: Scope
     port: int
     address_pool: str
 
@@ -57,7 +58,7 @@ def simulations_of(settings: CloudSettings) -> list[Simulation]:
         except ScenarioError as error:
             raise StartError(str(error)) from error
         port = port_or_free(settings.simulator_port and settings.simulator_port + number)
-        simulations.append(Simulation(path, f"{scenario.account_id}#{scenario.region}", port, str(pool)))
+        simulations.append(Simulation(path, Scope(scenario.account_id, scenario.region), port, str(pool)))
     return simulations
 
 
@@ -78,7 +79,7 @@ def start_engine(settings: CloudSettings, port: int, mgn_urls: Mapping[str, str]
 
 def start_simulator(settings: CloudSettings, simulation: Simulation, state: CloudState) -> Process:
     """Start an MGN simulator on its scenario and wait until it answers."""
-    name = f"mgn-simulator-{simulation.scope.replace('#', '-')}"
+    name = f"mgn-simulator-{simulation.scope.account}-{simulation.scope.region}"
     # The engine tells the simulator at home from handlers, which have the account's key.
     keys = {} if simulation.scope == state.home else state.client_variables(simulation.scope)
     process = start(

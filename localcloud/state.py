@@ -7,6 +7,7 @@ import boto3
 from pydantic import BaseModel
 
 from localcloud.processes import Process
+from runtime.models.scope import Scope
 
 FOLDER = Path("out/local")
 SECRET = "test"
@@ -18,7 +19,7 @@ class CloudState(BaseModel, frozen=True):
 
     endpoint: str
     # MGN simulators by account and Region: a page to look at, and what stands behind the gateway.
-    simulators: dict[str, str] = {}
+    simulators: dict[Scope, str] = {}
     auth: bool = False
     region: str = "us-east-1"
     account: str = "000000000000"
@@ -28,39 +29,39 @@ class CloudState(BaseModel, frozen=True):
     outputs: dict[str, dict[str, str]] = {}
 
     @property
-    def home(self) -> str:
-        """Account and Region of the stage, as records name them."""
-        return f"{self.account}#{self.region}"
+    def home(self) -> Scope:
+        """Account and Region of the stage."""
+        return Scope(self.account, self.region)
 
-    def client_variables(self, scope: str | None = None) -> dict[str, str]:
+    def client_variables(self, scope: Scope | None = None) -> dict[str, str]:
         """Environment variables with which the CDK CLI reaches an account and Region of this cloud, home by default."""
-        account, _, region = (scope or self.home).partition("#")
+        place = scope or self.home
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": account,
+            "AWS_ACCESS_KEY_ID": place.account,
             "AWS_SECRET_ACCESS_KEY": SECRET,
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": place.region,
+            "AWS_DEFAULT_REGION": place.region,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str, scope: str | None = None, **options: Any) -> Any:
+    def client(self, service: str, scope: Scope | None = None, **options: Any) -> Any:
         """A boto3 client that may do anything in an account and Region of this cloud, home by default."""
-        account, _, region = (scope or self.home).partition("#")
+        place = scope or self.home
         make: Any = boto3.client
         return make(
             service,
             endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id=account,
+            region_name=place.region,
+            aws_access_key_id=place.account,
             aws_secret_access_key=SECRET,
             **options,
         )
 
 
-def in_words(scope: str) -> str:
+def in_words(scope: Scope) -> str:
     """Account and Region as people read them."""
-    return scope.replace("#", " ")
+    return f"{scope.account} {scope.region}"
 
 
 def state_file(folder: Path) -> Path:

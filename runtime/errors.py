@@ -8,6 +8,7 @@ MigrationError
 │   ├── ServiceUnavailableError     AWS answered 5xx or not at all
 │   ├── CheckPendingError           an application check has not passed yet
 │   └── RecordChangedError          another writer moved the record first
+├── UnreadableDocumentError         this release cannot read what another one stored
 ├── MgnNotInitializedError          InitializeService was never run in this Region
 ├── TargetAccountError              an account denies the pipeline its role, its credentials or a call
 ├── SourceServerBusyError           the server is in a job already
@@ -60,6 +61,10 @@ class CheckPendingError(TransientError):
 
 class RecordChangedError(TransientError):
     """Another writer moved the record first; read it again."""
+
+
+class UnreadableDocumentError(MigrationError):
+    """A stored document cannot be read by this release."""
 
 
 class MgnNotInitializedError(MigrationError):

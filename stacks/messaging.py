@@ -5,12 +5,11 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
-from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus
+from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, duration
 from runtime.models.deployment import stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
-from stacks.settings import DISPATCH_TIMEOUT, StageSettings, TargetSettings
-
-CALLBACK_TIMEOUT = Duration.seconds(120)
+from runtime.models.functions import CALLBACK_HANDLER, DISPATCH_LAUNCHES
+from stacks.settings import StageSettings, TargetSettings
 
 
 class MessagingStack(Stack):
@@ -25,10 +24,18 @@ class MessagingStack(Stack):
             self, "Requests", key=key, consumer_timeout=ingress_timeout, removal_policy=settings.removal
         )
         self.callbacks = EncryptedQueue(
-            self, "Callbacks", key=key, consumer_timeout=CALLBACK_TIMEOUT, removal_policy=settings.removal
+            self,
+            "Callbacks",
+            key=key,
+            consumer_timeout=duration(CALLBACK_HANDLER.timeout),
+            removal_policy=settings.removal,
         )
         self.wakes = EncryptedQueue(
-            self, "Wakes", key=key, consumer_timeout=DISPATCH_TIMEOUT, removal_policy=settings.removal
+            self,
+            "Wakes",
+            key=key,
+            consumer_timeout=duration(DISPATCH_LAUNCHES.timeout),
+            removal_policy=settings.removal,
         )
         # Requests arrive on the queue as producers send them, callbacks as events.
         detail = events.RuleTargetInput.from_event_path("$.detail")

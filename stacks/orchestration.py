@@ -11,6 +11,15 @@ from pydantic.alias_generators import to_pascal
 from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
+from runtime.models.functions import (
+    CALLBACK_HANDLER,
+    DISPATCH_LAUNCHES,
+    INGRESS_HANDLER,
+    PUBLISH_EVENTS,
+    STEPS,
+    SWEEP,
+)
+from runtime.models.steps import AwaitSignal
 from runtime.models.table import JOURNAL_PREFIX, SORT_KEY
 from stacks.functions import PipelineFunctions
 from stacks.messaging import MessagingStack
@@ -62,7 +71,7 @@ class OrchestrationStack(Stack):
         self.migration = MigrationStateMachine(
             self,
             "Migration",
-            functions={module: step.function for module, step in self.functions.steps.items()},
+            functions={step: self.functions[step].function for step in STEPS},
             budgets=settings.budgets,
             pace=Pace(
                 transient=Duration.seconds(settings.pace.transient_seconds),
@@ -73,7 +82,7 @@ class OrchestrationStack(Stack):
             log_retention=settings.log_retention,
             removal_policy=settings.removal,
         )
-        self.migration.grant_describe_executions(self.functions.sweep.role, self.functions.sweep)
+        self.migration.grant_describe_executions(self.functions[SWEEP].role, self.functions[SWEEP])
         self._take_in(settings)
         self._publish_journal(state)
         self._start_executions()
@@ -81,7 +90,7 @@ class OrchestrationStack(Stack):
         self._tell(state)
 
     def _take_in(self, settings: StageSettings) -> None:
-        self.functions.ingress.function.add_event_source(
+        self.functions[INGRESS_HANDLER].function.add_event_source(
             sources.SqsEventSource(
                 self.messaging.requests.queue,
                 batch_size=settings.ingress.batch_size,
@@ -89,13 +98,13 @@ class OrchestrationStack(Stack):
                 report_batch_item_failures=True,
             )
         )
-        self.functions.callback.function.add_event_source(
+        self.functions[CALLBACK_HANDLER].function.add_event_source(
             sources.SqsEventSource(
                 self.messaging.callbacks.queue, batch_size=CALLBACK_BATCH, report_batch_item_failures=True
             )
         )
 
-        self.functions.dispatch.function.add_event_source(
+        self.functions[DISPATCH_LAUNCHES].function.add_event_source(
             sources.SqsEventSource(
                 self.messaging.wakes.queue,
                 batch_size=1,
@@ -109,7 +118,7 @@ class OrchestrationStack(Stack):
             "eventName": lambda_.FilterRule.is_equal("INSERT"),
             "dynamodb": {"Keys": {SORT_KEY: {"S": lambda_.FilterRule.begins_with(JOURNAL_PREFIX)}}},
         }
-        self.functions.publish.function.add_event_source(
+        self.functions[PUBLISH_EVENTS].function.add_event_source(
             sources.DynamoEventSource(
                 state.table,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,
@@ -136,7 +145,7 @@ class OrchestrationStack(Stack):
 
     def _wake(self, settings: StageSettings) -> None:
         signal = targets.LambdaFunction(
-            self.functions.signal.function,
+            self.functions[AwaitSignal.function].function,
             dead_letter_queue=self.undelivered,
             max_event_age=DELIVERY_AGE,
             retry_attempts=DELIVERY_ATTEMPTS,
@@ -159,7 +168,7 @@ class OrchestrationStack(Stack):
             targets=[signal],
         )
         sweep = targets.LambdaFunction(
-            self.functions.sweep.function, dead_letter_queue=self.undelivered, retry_attempts=0
+            self.functions[SWEEP].function, dead_letter_queue=self.undelivered, retry_attempts=0
         )
         schedule = events.Schedule.rate(Duration.minutes(settings.sweep_minutes))
         events.Rule(self, "Sweep", schedule=schedule, targets=[sweep])

@@ -4,7 +4,7 @@ import platform
 import sys
 from typing import Annotated, Literal, Self
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from migration_constructs import Target
 from runtime.models.base import AccountId, Region
 from runtime.models.environment import Budgets, Targets
+from runtime.models.functions import DISPATCH_LAUNCHES
+from runtime.models.scope import Scope
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
-DISPATCH_TIMEOUT = Duration.seconds(60)
 
 
 class Settings(BaseModel):
@@ -72,20 +73,19 @@ class TargetSettings(Settings):
     @model_validator(mode="after")
     def _home_is_no_target(self) -> Self:
         # A target hands its events to the home's bus: at home they would go round in a circle.
-        if (self.home_account, self.home_region) in self.places:
+        if Scope(self.home_account, self.home_region) in self.places:
             raise ValueError("regions: the stage's own account and Region is always served and is no target")
         return self
 
     @property
-    def places(self) -> tuple[tuple[str, str], ...]:
+    def places(self) -> tuple[Scope, ...]:
         """Account and Region of each target."""
-        return tuple((account, region) for account, regions in self.regions.items() for region in regions)
+        return tuple(Scope(account, region) for account, regions in self.regions.items() for region in regions)
 
     @property
     def for_functions(self) -> Targets:
         """What the functions are told."""
-        scopes = tuple(f"{account}#{region}" for account, region in self.places)
-        return Targets(role_name=self.role_name, external_id=self.external_id, scopes=scopes)
+        return Targets(role_name=self.role_name, external_id=self.external_id, scopes=self.places)
 
     def role_in(self, region: str) -> str:
         """The role's name: IAM is global, so the roles of one account differ by their Region."""
@@ -121,7 +121,7 @@ class StageSettings(Settings):
     @model_validator(mode="after")
     def _doubt_outlives_the_dispatcher(self) -> Self:
         # What is given up is launched anew: nobody may be left who could still send the first call (I3).
-        lifetime = int(DISPATCH_TIMEOUT.to_seconds())
+        lifetime = int(DISPATCH_LAUNCHES.timeout.total_seconds())
         if self.budgets.launch_doubt <= lifetime:
             raise ValueError(
                 f"budgets.launch_doubt: {self.budgets.launch_doubt} s is not above the dispatcher's timeout of "

@@ -6,8 +6,11 @@ from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from migration_constructs import TARGET_PERMISSIONS, acknowledge_wildcards
+from migration_constructs import permit
 from runtime.models.deployment import stack_name
+from runtime.models.functions import FUNCTIONS
+from runtime.models.permissions import RESUME_STEPS
+from runtime.models.scope import Scope
 from stacks.orchestration import MGN_DETAIL_TYPES
 from stacks.settings import TargetSettings
 
@@ -15,23 +18,24 @@ from stacks.settings import TargetSettings
 class TargetAccessStack(Stack):
     """The role the functions assume in one account and Region, and the rule that sends MGN's events home."""
 
-    def __init__(self, scope: Construct, *, stage: str, targets: TargetSettings, account: str, region: str) -> None:
+    def __init__(self, scope: Construct, *, stage: str, targets: TargetSettings, place: Scope) -> None:
         super().__init__(
             scope,
-            stack_name(stage, f"TargetAccess-{account}-{region}"),
-            env=Environment(account=account, region=region),
+            stack_name(stage, f"TargetAccess-{place.account}-{place.region}"),
+            env=Environment(account=place.account, region=place.region),
         )
         role = iam.Role(
             self,
             "Role",
-            role_name=targets.role_in(region),
+            role_name=targets.role_in(place.region),
             description=f"Migration orchestrator of stage {stage} in account {targets.home_account}",
             assumed_by=iam.AccountPrincipal(targets.home_account),
             external_ids=[targets.external_id],
         )
-        for permission in TARGET_PERMISSIONS:
-            role.add_to_policy(permission.statement())
-            acknowledge_wildcards(role, permission.wildcards())
+        for permission in (permission for function in FUNCTIONS for permission in function.permissions):
+            # Its own state machine is at home.
+            if permission != RESUME_STEPS:
+                permit(role, permission)
         home = f"arn:{Aws.PARTITION}:events:{targets.home_region}:{targets.home_account}:event-bus/default"
         # Without a queue for what is not delivered: these events wake, and the sweep finds what they do not.
         events.Rule(

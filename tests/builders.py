@@ -1,8 +1,11 @@
 """Models with defaults for everything a test does not care about: name only what the test is about."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter
+
+from runtime.models.decisions import Decision, Signal
 from runtime.models.mgn import (
     IdentificationHints,
     InstanceHealth,
@@ -14,24 +17,23 @@ from runtime.models.mgn import (
     SourceServer,
 )
 from runtime.models.record import (
-    Decision,
     Facts,
     JournalEntry,
+    LaunchKind,
     Lock,
     MigrationRecord,
     Rejection,
-    Signal,
-    Wait,
-    WaitKind,
 )
-from runtime.models.request import MigrationRequest
+from runtime.models.request import Gate, MigrationRequest, Phase
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import LaunchIntent, Wait, WaitKind
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-SCOPE = "111122223333#us-east-1"
+SCOPE = Scope("111122223333", "us-east-1")
 TARGET_ACCOUNT = "222233334444"
 TARGET_REGION = "eu-west-1"
-TARGET_SCOPE = f"{TARGET_ACCOUNT}#{TARGET_REGION}"
+TARGET_SCOPE = Scope(TARGET_ACCOUNT, TARGET_REGION)
 SERVER_ID = "s-11111111111111111"
 OTHER_SERVER_ID = "s-22222222222222222"
 JOB_ID = "mgnjob-11111111111111111"
@@ -160,19 +162,30 @@ def an_entry(record: MigrationRecord, *, from_status: MigrationStatus | None = N
     return JournalEntry.model_validate({**entry, **changes})
 
 
-def a_wait(name: str = "launch-test", migration_id: str = "mig-1", **changes: Any) -> Wait:
-    """A parked launch."""
+def a_wait(name: str = "launch-test", migration_id: str = "mig-1", **changes: Any) -> Any:
+    """A parked launch; with another `kind`, the wait of that kind, and what the others have is left out."""
+    kind = changes.get("kind", WaitKind.LAUNCH)
     wait = {
         "migration_id": migration_id,
         "name": name,
-        "kind": WaitKind.LAUNCH,
+        "kind": kind,
         "scope": SCOPE,
         "source_server_id": SERVER_ID,
         "parked_at": NOON,
         "deadline": NOON + timedelta(hours=2),
         "token": f"token-of-{migration_id}-{name}",
+        **_OF_KIND.get(kind, {}),
     }
-    return Wait.model_validate({**wait, **changes})
+    return _ANY_WAIT.validate_python({**wait, **changes})
+
+
+_ANY_WAIT: TypeAdapter[Wait] = TypeAdapter(Annotated[Wait, Field(discriminator="kind")])
+_OF_KIND: dict[WaitKind, dict[str, object]] = {
+    WaitKind.LAUNCH: {"phase": Phase.TEST, "intent": LaunchIntent(kind=LaunchKind.TEST, wave="1")},
+    WaitKind.BOOT: {"phase": Phase.TEST, "job_id": JOB_ID, "instance_id": INSTANCE_ID},
+    WaitKind.APPROVAL: {"gate": Gate.CUTOVER},
+    WaitKind.SOAK: {"not_before": NOON},
+}
 
 
 def a_signal(decision: Decision = Decision.APPROVE, migration_id: str = "mig-1", **changes: Any) -> Signal:

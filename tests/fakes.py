@@ -10,11 +10,12 @@ from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, Sourc
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
-from runtime.models.record import Outcome
 from runtime.models.request import Check, MigrationRequest, Phase
+from runtime.models.scope import Scope
+from runtime.models.waits import Outcome
 from tests.builders import NOON, SCOPE, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID
 from tests.fake_mgn import FakeMgn
-from tests.fake_store import InMemoryStore
+from tests.fake_state import InMemoryDecisions, InMemoryDispatches, InMemoryMigrations, InMemoryState, InMemoryWaits
 
 __all__ = [
     "CountedIds",
@@ -30,7 +31,11 @@ __all__ = [
     "FakeRequestBudget",
     "FakeResumer",
     "FakeWakes",
-    "InMemoryStore",
+    "InMemoryDecisions",
+    "InMemoryDispatches",
+    "InMemoryMigrations",
+    "InMemoryState",
+    "InMemoryWaits",
     "SetClock",
 ]
 
@@ -245,9 +250,9 @@ class FakeRequestBudget:
 class FakeWakes:
     """Wakes: remembers who was to be woken, and after how long."""
 
-    sent: list[tuple[str, float]] = field(default_factory=list)
+    sent: list[tuple[Scope, float]] = field(default_factory=list)
 
-    def wake(self, scope: str, *, after: float = 0) -> None:
+    def wake(self, scope: Scope, *, after: float = 0) -> None:
         self.sent.append((scope, after))
 
 
@@ -289,12 +294,13 @@ class FakePorts:
         mgn: FakeMgn | None = None,
         *,
         budgets: Budgets | None = None,
-        scope: str = SCOPE,
-        targets: tuple[str, ...] = (),
+        scope: Scope = SCOPE,
+        targets: tuple[Scope, ...] = (),
     ) -> None:
         self.clock = SetClock()
         self.ids = CountedIds()
-        self.store = InMemoryStore()
+        self.migrations, self.waits = InMemoryMigrations(), InMemoryWaits()
+        self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
         self.mgn = mgn or FakeMgn()
         self.launch_settings = FakeLaunchSettings(*(self.mgn.by_id or (SERVER_ID,)))
         self.network = FakeNetwork()
@@ -309,7 +315,7 @@ class FakePorts:
         self.scopes = (scope, *targets)
         self._made = {scope: self}
 
-    def at(self, scope: str) -> "FakePorts":
+    def at(self, scope: Scope) -> "FakePorts":
         if scope not in self._made:
             there = self._made[scope] = copy(self)
             there.scope, there.mgn, there.launch_settings = scope, FakeMgn(), FakeLaunchSettings()

@@ -13,8 +13,9 @@ from cli.exits import InvalidError, NotFoundError
 from cli.sending import send_signals
 from cli.target import Target, takes_target
 from runtime.logic.ingress import explain
+from runtime.models.decisions import Decision
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, MigrationRecord
+from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 
@@ -67,7 +68,7 @@ def _decide(
     deployed = Deployed(target)
     refusals = []
     for migration_id in ids:
-        record = deployed.store.record(migration_id)
+        record = deployed.state.migrations.record(migration_id)
         if record is None:
             raise NotFoundError(f"no migration {migration_id}: `migrate status` lists all; nothing was sent")
         if refusal := _refusal(record, decision, gate):

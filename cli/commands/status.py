@@ -13,12 +13,13 @@ from cli.commands.options import Application, AsJson, Interval, Wave
 from cli.deployed import Deployed
 from cli.details import migration_details, rejections_table
 from cli.exits import ExitCode, NotFoundError, UsageError
-from cli.following import READERS, Migrations, Watched, ids_under_way
+from cli.following import READERS, Watched, ids_under_way
 from cli.queueing import in_json, in_words, places_in_queue
 from cli.screens import console, screen
 from cli.target import Target, takes_target
 from cli.views import migrations_table, phases, summary
-from runtime.models.base import Payload
+from runtime.logic.ports import State
+from runtime.models.base import Model
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 
@@ -50,14 +51,14 @@ def status(
     filters = [wave, application, status]
     if ((migration_id or rejections) and any(filters)) or (migration_id and rejections):
         raise UsageError("an ID, --rejections and the filters --wave, --app and --status exclude each other; name one")
-    store: Migrations = Deployed(target).store
+    state: State = Deployed(target).state
     if rejections:
-        _show_rejections(store, as_json=as_json)
+        _show_rejections(state, as_json=as_json)
     elif migration_id:
-        _show_one(store, migration_id, as_json=as_json)
+        _show_one(state, migration_id, as_json=as_json)
     else:
-        found = store.migrations(status=status, wave=wave, application=application)
-        _show_all(store, found, with_phases=phases, as_json=as_json)
+        found = state.migrations.find(status=status, wave=wave, application=application)
+        _show_all(state, found, with_phases=phases, as_json=as_json)
 
 
 @takes_target
@@ -76,16 +77,16 @@ def watch(
     """
     if migration_ids and (wave or application):
         raise UsageError("an ID and the filters --wave and --app exclude each other; name one")
-    store = Deployed(target).store
-    watched = Watched(store)
+    state = Deployed(target).state
+    watched = Watched(state)
     named = list(dict.fromkeys(migration_ids or []))
     if named:
         watched.look(named)
         missing = [id_ for id_ in named if id_ not in watched.records]
         if missing:
             raise _not_found(missing)
-        watched = Watched(store)
-    wanted = (lambda: named) if named else (lambda: ids_under_way(store, wave=wave, application=application))
+        watched = Watched(state)
+    wanted = (lambda: named) if named else (lambda: ids_under_way(state, wave=wave, application=application))
     _follow(watched, wanted, until_done=until_done, interval=interval, as_json=as_json)
     raise typer.Exit(ExitCode.OK if watched.all_completed() else ExitCode.ENDED_BADLY)
 
@@ -101,14 +102,14 @@ def _follow(
             sleep(interval)
 
 
-def _show_all(store: Migrations, found: Iterable[MigrationRecord], *, with_phases: bool, as_json: bool) -> None:
+def _show_all(state: State, found: Iterable[MigrationRecord], *, with_phases: bool, as_json: bool) -> None:
     records = sorted(found, key=lambda record: (record.created_at, record.migration_id))
     journals = None
     if with_phases:
         with ThreadPoolExecutor(READERS) as readers:
             ids = [record.migration_id for record in records]
-            journals = dict(zip(ids, readers.map(store.journal, ids), strict=True))
-    places = places_in_queue(store, records)
+            journals = dict(zip(ids, readers.map(state.migrations.journal, ids), strict=True))
+    places = places_in_queue(state, records)
     now = datetime.now(UTC)
     if as_json:
         spent = {} if journals is None else {id_: _plain(phases(journal, now)) for id_, journal in journals.items()}
@@ -123,12 +124,12 @@ def _show_all(store: Migrations, found: Iterable[MigrationRecord], *, with_phase
     out.print(summary(records))
 
 
-def _show_one(store: Migrations, migration_id: str, *, as_json: bool) -> None:
-    record = store.record(migration_id)
+def _show_one(state: State, migration_id: str, *, as_json: bool) -> None:
+    record = state.migrations.record(migration_id)
     if record is None:
         raise _not_found([migration_id])
-    journal = store.journal(migration_id)
-    place = places_in_queue(store, [record]).get(migration_id)
+    journal = state.migrations.journal(migration_id)
+    place = places_in_queue(state, [record]).get(migration_id)
     now = datetime.now(UTC)
     if as_json:
         parts = {"journal": _plain(journal), "phases": _plain(phases(journal, now))}
@@ -137,8 +138,8 @@ def _show_one(store: Migrations, migration_id: str, *, as_json: bool) -> None:
         console().print(migration_details(record, journal, in_words(place) if place else None, now=now))
 
 
-def _show_rejections(store: Migrations, *, as_json: bool) -> None:
-    found = list(store.rejections())
+def _show_rejections(state: State, *, as_json: bool) -> None:
+    found = list(state.migrations.rejections())
     if as_json:
         _print_json(_plain(found))
     elif found:
@@ -153,11 +154,11 @@ def _not_found(ids: list[str]) -> NotFoundError:
     )
 
 
-def _plain(models: Iterable[Payload]) -> list[dict[str, object]]:
+def _plain(models: Iterable[Model]) -> list[dict[str, object]]:
     return [_document(model) for model in models]
 
 
-def _document(model: Payload) -> dict[str, object]:
+def _document(model: Model) -> dict[str, object]:
     return model.model_dump(mode="json", exclude_none=True)
 
 

@@ -63,7 +63,7 @@ def submit(
 
 
 def _wait(deployed: Deployed, submission: Submission, *, interval: float, as_json: bool) -> ExitCode:
-    watched = Watched(deployed.store)
+    watched = Watched(deployed.state)
     with screen(watched, as_json=as_json) as show:
         while True:
             changes = watched.look(submission.migration_ids())

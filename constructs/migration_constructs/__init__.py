@@ -3,9 +3,9 @@
 from migration_constructs._bundling import Target, bundle, runtime_code
 from migration_constructs.acknowledgements import acknowledge, acknowledge_wildcards
 from migration_constructs.bus import FROM_OTHERS, MigrationBus
-from migration_constructs.function import HandlerFunction, Network, Platform
+from migration_constructs.function import HandlerFunction, Network, Platform, duration
 from migration_constructs.key import EncryptionKey
-from migration_constructs.permissions import PERMISSIONS, READ_MGN, TARGET_PERMISSIONS, Permission
+from migration_constructs.permissions import permit
 from migration_constructs.queue import EncryptedQueue
 from migration_constructs.state_machine import MigrationStateMachine
 from migration_constructs.steps import Pace
@@ -13,9 +13,6 @@ from migration_constructs.table import StateTable
 
 __all__ = [
     "FROM_OTHERS",
-    "PERMISSIONS",
-    "READ_MGN",
-    "TARGET_PERMISSIONS",
     "EncryptedQueue",
     "EncryptionKey",
     "HandlerFunction",
@@ -23,12 +20,13 @@ __all__ = [
     "MigrationStateMachine",
     "Network",
     "Pace",
-    "Permission",
     "Platform",
     "StateTable",
     "Target",
     "acknowledge",
     "acknowledge_wildcards",
     "bundle",
+    "duration",
+    "permit",
     "runtime_code",
 ]

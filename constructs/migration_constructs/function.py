@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -14,8 +15,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from migration_constructs.acknowledgements import KMS_FAMILIES, acknowledge, acknowledge_wildcards
-from migration_constructs.permissions import NO_RESOURCE_TYPE, Permission
+from migration_constructs.permissions import permit
 from runtime.models.environment import HandlerEnvironment
+from runtime.models.function import Function
+from runtime.models.permissions import NO_RESOURCE_TYPE, Permission
 
 METRICS_NAMESPACE = "MigrationOrchestrator"
 
@@ -31,6 +34,11 @@ NETWORK_INTERFACES = Permission(
     ("*",),
     "Lambda checks these without a resource before it makes the interface.",
 )
+
+
+def duration(time: timedelta) -> Duration:
+    """The CDK's form of a time in whole seconds."""
+    return Duration.seconds(int(time.total_seconds()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +64,28 @@ class Platform:
 
 
 class HandlerFunction(Construct):
-    """The function of one module in `runtime.handlers`, with a role, a log group and an environment of its own."""
+    """A function of the pipeline, with a role, a log group and an environment of its own."""
 
     def __init__(
         self,
         scope: Construct,
         id_: str,
         *,
-        module: str,
+        function: Function,
         environment: HandlerEnvironment,
         platform: Platform,
         permissions: Sequence[Permission] = (),
-        timeout: Duration,
+        timeout: Duration | None = None,
         memory_size: int = 512,
         on_failure: sqs.IQueue | None = None,
-        retry_attempts: int | None = None,
     ) -> None:
-        """`on_failure` takes events an asynchronous invocation could not handle after `retry_attempts`."""
+        """`permissions` are added to, `timeout` replaces what the function declares; `on_failure` takes failed events.
+
+        Raises ValueError for a function that keeps its failures and is given no queue for them.
+        """
         super().__init__(scope, id_)
+        if function.keeps_failures and on_failure is None:
+            raise ValueError(f"{function.name} keeps its failures: it needs a queue for them")
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group = logs.LogGroup(
             self,
@@ -84,33 +96,30 @@ class HandlerFunction(Construct):
         )
         log_group.grant_write(self.role)
         platform.key.grant_decrypt(self.role)
-        self._permit((*permissions, NETWORK_INTERFACES) if platform.network else permissions)
+        wanted = (*function.permissions, *permissions, *((NETWORK_INTERFACES,) if platform.network else ()))
+        for permission in wanted:
+            permit(self.role, permission)
         self.function = lambda_.Function(
             self,
             "Function",
-            description=f"Migration orchestrator: {module}",
+            description=f"Migration orchestrator: {function.name}",
             code=platform.code,
-            handler=f"runtime.handlers.{module}.handler",
+            handler=f"runtime.handlers.{function.name}.handler",
             runtime=platform.runtime,
             architecture=platform.architecture,
-            environment=environment.to_variables() | _powertools(module, platform),
+            environment=environment.to_variables() | _powertools(function.name, platform),
             environment_encryption=platform.key,
             log_group=log_group,
             memory_size=memory_size,
-            on_failure=destinations.SqsDestination(on_failure) if on_failure else None,
-            retry_attempts=retry_attempts,
+            on_failure=destinations.SqsDestination(on_failure) if on_failure and function.keeps_failures else None,
+            retry_attempts=function.retries,
             role=self.role,
             security_groups=platform.network.security_groups if platform.network else None,
-            timeout=timeout,
+            timeout=timeout or duration(function.timeout),
             tracing=lambda_.Tracing.ACTIVE,
             vpc=platform.network.vpc if platform.network else None,
         )
         self._acknowledge()
-
-    def _permit(self, permissions: Sequence[Permission]) -> None:
-        for permission in permissions:
-            self.role.add_to_policy(permission.statement())
-            acknowledge_wildcards(self.role, permission.wildcards())
 
     def _acknowledge(self) -> None:
         acknowledge_wildcards(self.role, KMS_FAMILIES | {"Resource::*": NO_RESOURCE_TYPE})
@@ -120,9 +129,9 @@ class HandlerFunction(Construct):
         )
 
 
-def _powertools(module: str, platform: Platform) -> dict[str, str]:
+def _powertools(name: str, platform: Platform) -> dict[str, str]:
     return {
         "POWERTOOLS_LOG_LEVEL": platform.log_level,
         "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-        "POWERTOOLS_SERVICE_NAME": module,
+        "POWERTOOLS_SERVICE_NAME": name,
     }

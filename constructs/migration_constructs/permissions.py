@@ -1,217 +1,27 @@
-"""What each function may do to MGN, EC2, SSM and Step Functions; table, bus and queues are granted by their constructs.
-
-Every wildcard carries its reason, which is also its acknowledgement for cdk-nag.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+"""Permissions as IAM statements, with their wildcards acknowledged for cdk-nag."""
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from migration_constructs.acknowledgements import acknowledge_wildcards
+from runtime.models.permissions import Permission
 
-@dataclass(frozen=True)
-class Permission:
-    """Actions on resources; `reason` says why the resources are no narrower."""
 
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    reason: str
-    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-
-    def statement(self) -> iam.PolicyStatement:
-        """The IAM statement."""
-        scope = {"partition": Aws.PARTITION, "region": Aws.REGION, "account": Aws.ACCOUNT_ID}
-        return iam.PolicyStatement(
-            actions=list(self.actions),
-            resources=[resource.format_map(scope) for resource in self.resources],
-            conditions=self.conditions,
+def permit(role: iam.Role, permission: Permission) -> None:
+    """Allow it to the role."""
+    scope = {"partition": Aws.PARTITION, "region": Aws.REGION, "account": Aws.ACCOUNT_ID}
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=list(permission.actions),
+            resources=[resource.format_map(scope) for resource in permission.resources],
+            conditions=permission.conditions,
         )
-
-    def wildcards(self) -> dict[str, str]:
-        """The wildcards of the statement as cdk-nag names them, each with the reason."""
-        scope = {"partition": "<AWS::Partition>", "region": "<AWS::Region>", "account": "<AWS::AccountId>"}
-        return {
-            f"Resource::{resource.format_map(scope)}": self.reason for resource in self.resources if "*" in resource
-        }
+    )
+    acknowledge_wildcards(role, wildcards(permission))
 
 
-SOURCE_SERVERS = ("arn:{partition}:mgn:{region}:{account}:source-server/*",)
-JOBS = ("arn:{partition}:mgn:{region}:{account}:job/*",)
-LAUNCH_TEMPLATES = ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)
-INSTANCES = ("arn:{partition}:ec2:{region}:{account}:instance/*",)
-MANAGED_NODES = (*INSTANCES, "arn:{partition}:ssm:{region}:{account}:managed-instance/*")
-DOCUMENTS = ("arn:{partition}:ssm:{region}::document/*", "arn:{partition}:ssm:{region}:{account}:document/*")
-AUTOMATIONS = (
-    "arn:{partition}:ssm:{region}::automation-definition/*",
-    "arn:{partition}:ssm:{region}:{account}:automation-definition/*",
-)
-EC2_RESOURCES = (
-    "arn:{partition}:ec2:{region}:{account}:*/*",
-    "arn:{partition}:ec2:{region}::image/*",
-    "arn:{partition}:ec2:{region}::snapshot/*",
-)
-
-RUN_TIME_IDS = "Requests name the servers and MGN the jobs, templates and instances; none is known at deploy time."
-NO_RESOURCE_TYPE = "The actions support no resource-level permissions."
-
-MGN_TAG = "aws:ResourceTag/AWSApplicationMigrationServiceManaged"
-MANAGED_BY_MGN = {"Null": {MGN_TAG: "false"}}
-# MGN launches and terminates with its caller's permissions: without them a launch fails per server, not per call.
-VIA_MGN = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
-
-
-def _tag_jobs_of(*calls: str) -> Permission:
-    # MGN asks for TagResource whenever a launch or terminate call carries tags.
-    return Permission(("mgn:TagResource",), JOBS, RUN_TIME_IDS, {"StringEquals": {"mgn:CreateAction": list(calls)}})
-
-
-READ_MGN = Permission(("mgn:DescribeJobs", "mgn:DescribeSourceServers"), ("*",), NO_RESOURCE_TYPE)
-READ_JOB_LOG = Permission(("mgn:DescribeJobLogItems",), JOBS, RUN_TIME_IDS)
-READ_INSTANCES = Permission(
-    ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ssm:DescribeInstanceInformation"), ("*",), NO_RESOURCE_TYPE
-)
-READ_NETWORK = Permission(
-    ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
-    ("*",),
-    NO_RESOURCE_TYPE,
-)
-READ_LAUNCH_CONFIGURATION = Permission(("mgn:GetLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS)
-READ_LAUNCH_TEMPLATES = Permission(
-    ("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"), ("*",), NO_RESOURCE_TYPE
-)
-RESUME_STEPS = Permission(
-    ("states:SendTaskFailure", "states:SendTaskSuccess"),
-    ("*",),
-    "The actions support no resource-level permissions: the task token is the authority.",
-)
-RUN_COMMANDS = (
-    Permission(("ssm:SendCommand",), (*DOCUMENTS, *MANAGED_NODES), "Requests name the document and the machine."),
-    Permission(("ssm:GetCommandInvocation",), ("*",), NO_RESOURCE_TYPE),
-)
-CHANGE_LIFECYCLE = Permission(("mgn:ChangeServerLifeCycleState",), SOURCE_SERVERS, RUN_TIME_IDS)
-
-LAUNCH = (
-    Permission(("mgn:StartCutover", "mgn:StartTest"), SOURCE_SERVERS, RUN_TIME_IDS),
-    _tag_jobs_of("StartTest", "StartCutover"),
-    Permission(("mgn:ListTagsForResource",), ("*",), NO_RESOURCE_TYPE),
-    Permission(
-        (
-            "ec2:DescribeAccountAttributes",
-            "ec2:DescribeAvailabilityZones",
-            "ec2:DescribeImages",
-            "ec2:DescribeInstanceAttribute",
-            "ec2:DescribeInstanceTypes",
-            "ec2:DescribeLaunchTemplateVersions",
-            "ec2:DescribeLaunchTemplates",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSnapshots",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVolumes",
-            "ec2:ReportInstanceStatus",
-        ),
-        ("*",),
-        NO_RESOURCE_TYPE,
-        VIA_MGN,
-    ),
-    Permission(
-        (
-            "ec2:AttachVolume",
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:CreateLaunchTemplate",
-            "ec2:CreateLaunchTemplateVersion",
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSnapshot",
-            "ec2:CreateTags",
-            "ec2:CreateVolume",
-            "ec2:DeleteLaunchTemplateVersions",
-            "ec2:DeleteSnapshot",
-            "ec2:DeleteVolume",
-            "ec2:DetachVolume",
-            "ec2:ModifyInstanceAttribute",
-            "ec2:ModifyLaunchTemplate",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RunInstances",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "ec2:TerminateInstances",
-        ),
-        EC2_RESOURCES,
-        "A launch makes and replaces resources of many types; only MGN may use these rights.",
-        VIA_MGN,
-    ),
-    Permission(
-        ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
-        (*DOCUMENTS, *AUTOMATIONS, *MANAGED_NODES),
-        "MGN runs the post-launch actions of a server in its caller's name.",
-        VIA_MGN,
-    ),
-    Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
-    Permission(
-        ("iam:PassRole",),
-        tuple(
-            f"arn:{{partition}}:iam::{{account}}:role/service-role/AWSApplicationMigration{role}"
-            for role in ("ConversionServerRole", "LaunchInstanceWithSsmRole", "LaunchInstanceWithDrsRole")
-        ),
-        "",
-        {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
-    ),
-)
-
-TERMINATE = (
-    Permission(("mgn:TerminateTargetInstances",), SOURCE_SERVERS, RUN_TIME_IDS),
-    _tag_jobs_of("TerminateTargetInstances"),
-    Permission(("ec2:DescribeVolumes",), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
-    Permission(
-        ("ec2:DeleteVolume", "ec2:TerminateInstances"),
-        (*INSTANCES, "arn:{partition}:ec2:{region}:{account}:volume/*"),
-        RUN_TIME_IDS,
-        VIA_MGN,
-    ),
-)
-
-PERMISSIONS: dict[str, tuple[Permission, ...]] = {
-    "ingress_handler": (),
-    "validate_input": (READ_MGN, READ_NETWORK),
-    "prepare_source": (
-        READ_MGN,
-        READ_LAUNCH_CONFIGURATION,
-        READ_LAUNCH_TEMPLATES,
-        CHANGE_LIFECYCLE,
-        Permission(("mgn:UpdateLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS),
-        Permission(
-            ("ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"),
-            LAUNCH_TEMPLATES,
-            RUN_TIME_IDS,
-            MANAGED_BY_MGN,
-        ),
-        *RUN_COMMANDS,
-    ),
-    "trigger_migration": (),
-    "verify_migration": (READ_MGN, READ_JOB_LOG, READ_INSTANCES, *RUN_COMMANDS),
-    "finalize_cutover": (
-        READ_MGN,
-        READ_INSTANCES,
-        Permission(("mgn:FinalizeCutover",), SOURCE_SERVERS, RUN_TIME_IDS),
-    ),
-    "rollback_handler": (
-        READ_MGN,
-        READ_INSTANCES,
-        READ_LAUNCH_CONFIGURATION,
-        READ_LAUNCH_TEMPLATES,
-        RESUME_STEPS,
-        CHANGE_LIFECYCLE,
-        Permission(("ec2:ModifyLaunchTemplate",), LAUNCH_TEMPLATES, RUN_TIME_IDS, MANAGED_BY_MGN),
-    ),
-    "signal_handler": (),
-    "sweep": (),
-    "dispatch_launches": (READ_MGN, READ_INSTANCES, RESUME_STEPS, *LAUNCH, *TERMINATE),
-    "publish_events": (),
-    "callback_handler": (),
-}
-
-TARGET_PERMISSIONS = tuple(
-    permission for permissions in PERMISSIONS.values() for permission in permissions if permission != RESUME_STEPS
-)
-"""What the functions need in another account or Region: all but waking their own state machine."""
+def wildcards(permission: Permission) -> dict[str, str]:
+    """The wildcards of a permission as cdk-nag names them, each with the reason."""
+    scope = {"partition": "<AWS::Partition>", "region": "<AWS::Region>", "account": "<AWS::AccountId>"}
+    found = (resource.format_map(scope) for resource in permission.resources if "*" in resource)
+    return {f"Resource::{resource}": permission.reason for resource in found}

@@ -1,6 +1,7 @@
 """The state machine that takes one migration from its request to its one end."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import cast
 
 from aws_cdk import ArnFormat, CfnElement, Duration, RemovalPolicy, Stack
@@ -14,7 +15,8 @@ from constructs import Construct, IConstruct
 from migration_constructs.acknowledgements import acknowledge_wildcards
 from migration_constructs.steps import FAILURE, Pace, StepTasks, picked, wire_name
 from runtime.models.environment import Budgets
-from runtime.models.record import Outcome, Progress, WaitKind
+from runtime.models.function import Function
+from runtime.models.limits import longest
 from runtime.models.request import Gate, Phase
 from runtime.models.steps import (
     AwaitSignal,
@@ -28,13 +30,10 @@ from runtime.models.steps import (
     Verdict,
     VerifyMigration,
 )
+from runtime.models.waits import Outcome, Progress, WaitKind
 
 # Step Functions ends executions after a year; a day earlier it is an event that is heard.
 EXECUTION_TIMEOUT = Duration.days(364)
-# A day more than a request may ask for; a window may lie as far ahead as an execution can wait.
-APPROVAL_TIMEOUT = Duration.days(31)
-SOAK_TIMEOUT = Duration.days(8)
-WINDOW_TIMEOUT = Duration.days(300)
 
 
 class MigrationStateMachine(Construct):
@@ -45,14 +44,14 @@ class MigrationStateMachine(Construct):
         scope: Construct,
         id_: str,
         *,
-        functions: Mapping[str, lambda_.IFunction],
+        functions: Mapping[Function, lambda_.IFunction],
         budgets: Budgets,
         pace: Pace,
         key: kms.IKey,
         log_retention: logs.RetentionDays,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """`functions` are the handlers by module name."""
+        """`functions` are those that carry out the steps."""
         super().__init__(scope, id_)
         self.state_machine = sfn.StateMachine(
             self,
@@ -98,7 +97,7 @@ class MigrationStateMachine(Construct):
             removal_policy=removal_policy,
         )
 
-    def _acknowledge(self, functions: Mapping[str, lambda_.IFunction]) -> None:
+    def _acknowledge(self, functions: Mapping[Function, lambda_.IFunction]) -> None:
         reasons = {"Resource::*": "X-Ray and log delivery support no resource-level permissions."}
         for function in functions.values():
             finding = f"Resource::<{self._logical_id(function)}.Arn>:*"
@@ -113,7 +112,7 @@ class _Definition:
     """The states and the ways between them."""
 
     def __init__(
-        self, scope: Construct, functions: Mapping[str, lambda_.IFunction], budgets: Budgets, pace: Pace
+        self, scope: Construct, functions: Mapping[Function, lambda_.IFunction], budgets: Budgets, pace: Pace
     ) -> None:
         self.scope = scope
         self.budgets = budgets
@@ -127,12 +126,11 @@ class _Definition:
         """The first state, with all others behind it."""
         tasks = self.tasks.failing_to(self._undo())
         plan = picked("$.Payload", Plan, *Plan.model_fields)
-        validate = tasks.call("Validate", "validate_input", ValidateInput, result=plan, result_path="$.plan")
+        validate = tasks.call("Validate", ValidateInput, result=plan, result_path="$.plan")
         replication = tasks.wait(
             "AwaitReplication",
-            "prepare_source",
             PrepareSource,
-            at_most=Duration.seconds(self.budgets.replication),
+            at_most=self._longest(WaitKind.REPLICATION),
         )
         cutover = self._cutover(tasks)
         accepted = sfn.Condition.string_equals(_plan("verdict"), Verdict.ACCEPTED.value)
@@ -150,16 +148,16 @@ class _Definition:
     def _cutover(self, tasks: StepTasks) -> sfn.IChainable:
         prepare = self._prepare(tasks, Phase.CUTOVER)
         approval = self._approval(tasks, "AwaitApproval", Gate.CUTOVER)
-        window = tasks.wait("AwaitWindow", "signal_handler", AwaitSignal, at_most=WINDOW_TIMEOUT, kind=WaitKind.WINDOW)
+        window = tasks.wait("AwaitWindow", AwaitSignal, at_most=self._longest(WaitKind.WINDOW), kind=WaitKind.WINDOW)
         prepare.next(self._choice("ApproveCutover?").when(_planned("approves_cutover"), approval).otherwise(window))
         approval.next(window)
         self._launch(tasks, Phase.CUTOVER, window, self._finalize(tasks))
         return prepare
 
     def _finalize(self, tasks: StepTasks) -> sfn.IChainable:
-        soak = tasks.wait("Soak", "signal_handler", AwaitSignal, at_most=SOAK_TIMEOUT, kind=WaitKind.SOAK)
+        soak = tasks.wait("Soak", AwaitSignal, at_most=self._longest(WaitKind.SOAK), kind=WaitKind.SOAK)
         approval = self._approval(tasks, "AwaitFinalApproval", Gate.FINALIZE)
-        finalize = tasks.call("Finalize", "finalize_cutover", FinalizeCutover)
+        finalize = tasks.call("Finalize", FinalizeCutover)
         approve = self._choice("ApproveFinalize?").when(_planned("approves_finalize"), approval).otherwise(finalize)
         soak.next(approve)
         approval.next(finalize)
@@ -167,35 +165,31 @@ class _Definition:
         return self._choice("Soaks?").when(_planned("soaks"), soak).otherwise(approve)
 
     def _prepare(self, tasks: StepTasks, phase: Phase) -> sfn.TaskStateBase:
-        return tasks.call(f"Prepare{phase.capitalize()}", "prepare_source", PrepareSource, checks=True, phase=phase)
+        return tasks.call(f"Prepare{phase.capitalize()}", PrepareSource, checks=True, phase=phase)
 
     def _launch(self, tasks: StepTasks, phase: Phase, before: sfn.INextable, after: sfn.IChainable) -> sfn.IChainable:
         name = phase.capitalize()
         launch = tasks.wait(
             f"Launch{name}",
-            "trigger_migration",
             TriggerMigration,
-            at_most=Duration.seconds(self.budgets.launch_queue + self.budgets.launch),
+            at_most=self._longest(WaitKind.LAUNCH),
             phase=phase,
         )
         boot = tasks.wait(
             f"Boot{name}",
-            "verify_migration",
             VerifyMigration,
-            at_most=Duration.seconds(self.budgets.boot + self.budgets.launch),
+            at_most=self._longest(WaitKind.BOOT),
             phase=phase,
         )
-        check = tasks.call(f"Check{name}", "verify_migration", VerifyMigration, checks=True, phase=phase)
+        check = tasks.call(f"Check{name}", VerifyMigration, checks=True, phase=phase)
         return before.next(launch).next(boot).next(check).next(after)
 
     def _approval(self, tasks: StepTasks, id_: str, gate: Gate) -> sfn.TaskStateBase:
-        return tasks.wait(
-            id_, "signal_handler", AwaitSignal, at_most=APPROVAL_TIMEOUT, kind=WaitKind.APPROVAL, gate=gate
-        )
+        return tasks.wait(id_, AwaitSignal, at_most=self._longest(WaitKind.APPROVAL), kind=WaitKind.APPROVAL, gate=gate)
 
     def _undo(self) -> sfn.IChainable:
         failure = sfn.JsonPath.string_at(FAILURE)
-        freeze = self.tasks.call("Freeze", "rollback_handler", Rollback, failure=failure)
+        freeze = self.tasks.call("Freeze", Rollback, failure=failure)
         freeze.next(self.frozen)
         return self._rounds("Undo", self.tasks.failing_to(freeze), UndoGoal.ROLLED_BACK, failure=failure)
 
@@ -203,10 +197,8 @@ class _Definition:
         # One round undoes one thing and waits for it; what is left to undo is read anew from MGN each time.
         round_ = tasks.wait(
             id_,
-            "rollback_handler",
             Rollback,
-            # A terminate waits for room in MGN and then for its job.
-            at_most=Duration.seconds(self.budgets.launch_queue + self.budgets.undo),
+            at_most=self._longest(WaitKind.UNDO),
             result=picked("$", Outcome, "progress"),
             result_path="$.undo",
             goal=goal,
@@ -218,6 +210,9 @@ class _Definition:
         outcome.when(sfn.Condition.string_equals(progress, Progress.AGAIN.value), round_)
         round_.next(outcome.otherwise(self.frozen))
         return round_
+
+    def _longest(self, kind: WaitKind) -> timedelta:
+        return longest(kind, self.budgets)
 
     def _choice(self, id_: str) -> sfn.Choice:
         return sfn.Choice(self.scope, id_)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -12,7 +13,9 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 from pydantic import BaseModel
 
+from migration_constructs.function import duration
 from runtime.errors import TRANSIENT, CheckPendingError, ThrottledError
+from runtime.models.function import Function
 from runtime.models.steps import Step
 
 SERVICE_FAULTS = [
@@ -28,9 +31,9 @@ CHECK_PENDING = CheckPendingError.__name__
 THROTTLED = ThrottledError.__name__
 FAILURE = "$.failure"
 # Above the function's own timeout, so that the function's error is seen and not the task's.
-CALL_MARGIN = Duration.seconds(60)
+CALL_MARGIN = timedelta(seconds=60)
 # The sweep ends every wait at its deadline; the task's timeout is for the day the sweep does not run.
-WAIT_MARGIN = Duration.minutes(15)
+WAIT_MARGIN = timedelta(minutes=15)
 
 
 def wire_name(model: type[BaseModel], field: str) -> str:
@@ -60,7 +63,7 @@ class StepTasks:
     """Makes the task states of one state machine; each catches everything into `on_failure`."""
 
     scope: Construct
-    functions: Mapping[str, lambda_.IFunction]
+    functions: Mapping[Function, lambda_.IFunction]
     pace: Pace
     on_failure: sfn.IChainable
 
@@ -71,7 +74,6 @@ class StepTasks:
     def call(
         self,
         id_: str,
-        module: str,
         step: type[Step],
         *,
         result: Mapping[str, object] | None = None,
@@ -80,7 +82,7 @@ class StepTasks:
         **fields: str,
     ) -> tasks.LambdaInvoke:
         """A call that answers at once; with `checks` it is repeated while a check is pending."""
-        function = self.functions[module]
+        function = self.functions[step.function]
         task = tasks.LambdaInvoke(
             self.scope,
             id_,
@@ -89,17 +91,16 @@ class StepTasks:
             result_selector=result,
             result_path=result_path or sfn.JsonPath.DISCARD,
             retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(_timeout_of(function).plus(CALL_MARGIN)),
+            task_timeout=sfn.Timeout.duration(duration(step.function.timeout + CALL_MARGIN)),
         )
         return self._guard(task, checks=checks)
 
     def wait(
         self,
         id_: str,
-        module: str,
         step: type[Step],
         *,
-        at_most: Duration,
+        at_most: timedelta,
         result: Mapping[str, object] | None = None,
         result_path: str | None = None,
         **fields: str,
@@ -108,13 +109,13 @@ class StepTasks:
         task = tasks.LambdaInvoke(
             self.scope,
             id_,
-            lambda_function=self.functions[module],
+            lambda_function=self.functions[step.function],
             integration_pattern=sfn.IntegrationPattern.WAIT_FOR_TASK_TOKEN,
             payload=_payload(step, {**fields, "task_token": sfn.JsonPath.task_token}),
             result_selector=result,
             result_path=result_path or sfn.JsonPath.DISCARD,
             retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(at_most.plus(WAIT_MARGIN)),
+            task_timeout=sfn.Timeout.duration(duration(at_most + WAIT_MARGIN)),
         )
         return self._guard(task, checks=False)
 
@@ -160,10 +161,3 @@ def _retry(
         max_delay=at_most,
         jitter_strategy=sfn.JitterType.FULL,
     )
-
-
-def _timeout_of(function: lambda_.IFunction) -> Duration:
-    timeout = getattr(function, "timeout", None)
-    if not isinstance(timeout, Duration):
-        raise ValueError(f"{function.node.path} has no timeout")
-    return timeout

@@ -27,9 +27,10 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 def _tell(message: SQSRecord, ports: Ports) -> None:
     envelope = EventEnvelope.model_validate_json(message.body)
-    changed = MigrationStatusChanged.model_validate(envelope.detail)
+    # Another release may have put it on the queue (I13).
+    changed = MigrationStatusChanged.model_validate(envelope.detail, extra="ignore")
     correlate(changed.migration_id, changed.correlation_id)
-    record = ports.store.record(changed.migration_id)
+    record = ports.migrations.record(changed.migration_id)
     wanted = [record.request.callback_url] if record and record.request.callback_url else []
     delivered = deliver(changed, [*wanted, *environment(CallbackEnvironment).webhook_urls], _receiver())
     logger.info("told", extra={"receivers": delivered, "to_status": changed.to_status})

@@ -12,23 +12,21 @@ from runtime.handlers.entry import Event, aws_ports, each_record, observed, scop
 from runtime.logic.dispatch.looking import look
 from runtime.logic.ports import Ports
 from runtime.models.environment import StepEnvironment
+from runtime.models.scope import Scope
 from runtime.observability import logger, metrics
 
 
 @observed
 def handler(event: Event, context: LambdaContext) -> Event:
     home = aws_ports(StepEnvironment, scope_of(context))
-    answer = each_record(event, context, EventType.SQS, lambda record: _take(record, home.at(record.body)))
-    if metrics.metric_set:
-        metrics.flush_metrics()
-    return answer
+    return each_record(event, context, EventType.SQS, lambda record: _take(record, home.at(Scope.parse(record.body))))
 
 
 def _take(wake: SQSRecord, ports: Ports) -> None:
     # Both by the clock of SQS: a burst of events wakes many times, and one look that began after them sees it all.
     sent_at = _moment(wake.attributes.sent_timestamp)
     received_at = _moment(wake.attributes.approximate_first_receive_timestamp)
-    seen = ports.store.last_look(ports.scope)
+    seen = ports.dispatches.last_look(ports.scope)
     # One that was handed back looks again: the look it failed in is not to be taken for the one it asks for.
     was_handed_back = int(wake.attributes.approximate_receive_count) > 1
     if seen is not None and sent_at < seen and not was_handed_back:
@@ -37,7 +35,7 @@ def _take(wake: SQSRecord, ports: Ports) -> None:
     # Either the next wake or the message itself comes back, never both: each would go on as a chain of its own.
     if again is not None:
         ports.wakes.wake(ports.scope, after=again)
-    ports.store.looked(ports.scope, received_at if seen is None else max(received_at, seen))
+    ports.dispatches.looked(ports.scope, received_at if seen is None else max(received_at, seen))
     if failures and again is None:
         # Handed back to the queue, and after three looks in vain to the people who read its dead letters.
         raise failures[0]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools.tracing import tracer as powertools_tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from runtime.handlers.wiring import AwsPorts
+from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import Ports
-from runtime.models.base import Payload
-from runtime.models.environment import HandlerEnvironment, StepEnvironment
-from runtime.observability import correlate, is_traced, logger, tracer
+from runtime.models.base import Model
+from runtime.models.environment import HandlerEnvironment
+from runtime.models.scope import Scope
+from runtime.observability import correlate, is_traced, logger, metrics, tracer
 
 # A function loads the models of its own events only.
 if TYPE_CHECKING:
@@ -32,52 +33,46 @@ def environment(kind: type[Environment]) -> Environment:
 
 
 @cache
-def aws_ports(kind: type[HandlerEnvironment], scope: str) -> Ports:
+def aws_ports(kind: type[HandlerEnvironment], scope: Scope) -> Ports:
     """The ports of this function."""
-    settings = environment(kind)
-    return AwsPorts(
-        state_table=settings.state_table,
-        scope=scope,
-        event_bus=getattr(settings, "event_bus", ""),
-        wake_queue=getattr(settings, "wake_queue", ""),
-        budgets=getattr(settings, "budgets", None),
-        targets=getattr(settings, "targets", None),
-        # Of no account to the functions without it: they never call MGN.
-        mgn_requests=getattr(settings, "mgn_requests", 1),
-    )
+    return AwsPorts(Wiring.of(environment(kind)), scope)
 
 
-def scope_of(context: LambdaContext) -> str:
-    """Account and Region this function runs in, as `account#region`."""
+def scope_of(context: LambdaContext) -> Scope:
+    """Account and Region this function runs in."""
     _, _, _, region, account, *_ = context.invoked_function_arn.split(":")
-    return f"{account}#{region}"
+    return Scope(account, region)
 
 
 def observed(handler: LambdaHandler) -> LambdaHandler:
-    """Logs and traces around a handler. Events are not logged: they carry task tokens (I11)."""
+    """Logs, traces and metrics around a handler. Events are not logged: they carry task tokens (I11)."""
     logged = logger.inject_lambda_context(handler, clear_state=True)
 
     @wraps(handler)
     def invoked(event: Event, context: LambdaContext) -> Event:
-        if is_traced():
-            answer: Event = tracer().capture_lambda_handler(logged, capture_response=False)(event, context)
-            return answer
-        # Powertools takes the first invocation it traces for the cold start.
-        powertools_tracer.is_cold_start = False
-        return logged(event, context)
+        try:
+            if is_traced():
+                answer: Event = tracer().capture_lambda_handler(logged, capture_response=False)(event, context)
+                return answer
+            # Powertools takes the first invocation it traces for the cold start.
+            powertools_tracer.is_cold_start = False
+            return logged(event, context)
+        finally:
+            if metrics.metric_set:
+                metrics.flush_metrics()
 
     return invoked
 
 
-def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports], Payload | None]], LambdaHandler]:
+def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports], Model | None]], LambdaHandler]:
     """Turn `(step, ports) -> result` into the handler of one state machine step."""
 
-    def decorate(work: Callable[[SomeStep, Ports], Payload | None]) -> LambdaHandler:
+    def decorate(work: Callable[[SomeStep, Ports], Model | None]) -> LambdaHandler:
         @wraps(work)
         def handler(event: Event, context: LambdaContext) -> Event:
-            step = model.model_validate(event)
+            step = model.from_wire(event)
             correlate(step.migration_id, step.correlation_id)
-            result = work(step, aws_ports(StepEnvironment, scope_of(context)))
+            result = work(step, aws_ports(model.function.environment, scope_of(context)))
             logger.info("step done", extra={"step": model.__name__, "result": result and result.to_json()})
             return result.model_dump(mode="json") if result else {}
 

@@ -6,9 +6,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.errors import RequestError
 from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
-from runtime.logic.ingress import accept, id_hints, parse_request, rejection
+from runtime.logic.ingress import take
 from runtime.logic.ports import Ports
 from runtime.models.environment import IngressEnvironment
+from runtime.models.record import Rejection
 from runtime.observability import correlate, logger
 
 
@@ -19,24 +20,13 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 
 def _take(message: SQSRecord, ports: Ports) -> None:
-    try:
-        request = parse_request(message.body)
-        correlation_id = request.correlation_id or ports.new_id()
-        record = accept(request, correlation_id=correlation_id, at=ports.now(), store=ports.store, bus=ports.bus)
-    except RequestError as error:
-        kept = rejection(
-            message.body,
-            message_id=message.message_id,
-            reason=str(error),
-            at=ports.now(),
-            retention_days=environment(IngressEnvironment).retention_days,
-            hints=id_hints(message.body),
-        )
-        ports.store.reject(kept)
+    retention_days = environment(IngressEnvironment).retention_days
+    taken = take(ports, message.body, message_id=message.message_id, retention_days=retention_days)
+    if isinstance(taken, Rejection):
         # Or this line would carry the ids of the message before it in the batch (I9).
-        correlate(kept.migration_id or "unknown", kept.correlation_id or "unknown")
-        logger.warning("request rejected", extra={"message_id": message.message_id, "reason": kept.reason})
+        correlate(taken.migration_id or "unknown", taken.correlation_id or "unknown")
+        logger.warning("request rejected", extra={"message_id": message.message_id, "reason": taken.reason})
         # Returned as failed, so that SQS keeps the body: after three receives it is in the dead-letter queue.
-        raise
-    correlate(record.migration_id, record.correlation_id)
-    logger.info("request accepted", extra={"status": record.status})
+        raise RequestError(taken.reason)
+    correlate(taken.migration_id, taken.correlation_id)
+    logger.info("request accepted", extra={"status": taken.status})

@@ -19,10 +19,7 @@ from runtime.observability import correlate, logger, metrics
 @observed
 def handler(event: Event, context: LambdaContext) -> Event:
     ports = aws_ports(PublishEnvironment, scope_of(context))
-    answer = each_record(event, context, EventType.DynamoDBStreams, lambda record: _publish(record, ports))
-    if metrics.metric_set:
-        metrics.flush_metrics()
-    return answer
+    return each_record(event, context, EventType.DynamoDBStreams, lambda record: _publish(record, ports))
 
 
 def _publish(change: DynamoDBRecord, ports: Ports) -> None:
@@ -30,7 +27,7 @@ def _publish(change: DynamoDBRecord, ports: Ports) -> None:
     if not entry.changes_status:
         return
     correlate(entry.migration_id, entry.correlation_id)
-    record = ports.store.record(entry.migration_id)
+    record = ports.migrations.record(entry.migration_id)
     if record is None:
         return
     ports.bus.publish(status_events(record, entry))

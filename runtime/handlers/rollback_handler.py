@@ -2,13 +2,13 @@
 
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
-from runtime.logic.steps.rollback import freeze, undo
+from runtime.logic.steps.rollback import freeze, roll_back
 from runtime.models.steps import Rollback
 
 
 @step_handler(Rollback)
 def handler(step: Rollback, ports: Ports) -> None:
     if step.task_token is not None:
-        undo(step, step.task_token, ports)
+        roll_back(step, step.task_token, ports)
     else:
         freeze(step, ports)

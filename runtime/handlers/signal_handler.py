@@ -17,7 +17,7 @@ from runtime.observability import correlate, logger
 def handler(event: Event, context: LambdaContext) -> Event:
     ports = aws_ports(StepEnvironment, scope_of(context))
     if "taskToken" in event:
-        step = AwaitSignal.model_validate(event)
+        step = AwaitSignal.from_wire(event)
         correlate(step.migration_id, step.correlation_id)
         await_signal(step, ports)
         return {}

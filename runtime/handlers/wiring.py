@@ -2,25 +2,35 @@
 
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
-from runtime.adapters.aws.clients import Target, client, once_client
-from runtime.errors import TargetAccountError
+from aws_lambda_powertools.metrics import MetricUnit
+from pydantic import BaseModel, ConfigDict
+
+from runtime.adapters.aws.clients import client, once_client
+from runtime.adapters.aws.target import Target
+from runtime.errors import TargetAccountError, UnreadableDocumentError
 from runtime.logic.ports import (
     Commands,
+    Decisions,
+    Dispatches,
     EventBus,
     Instances,
     LaunchSettings,
+    Migrations,
     MigrationService,
-    MigrationStore,
     Network,
     Ports,
     Prober,
     Resumer,
+    State,
+    Waits,
     Wakes,
 )
-from runtime.models.environment import Budgets, Targets
+from runtime.models.environment import Budgets, HandlerEnvironment, Targets
+from runtime.models.scope import Scope
+from runtime.observability import logger, metrics
 
 if TYPE_CHECKING:
     from mypy_boto3_mgn import MgnClient
@@ -28,58 +38,52 @@ if TYPE_CHECKING:
 # Adapters are imported inside the properties: a function pays at cold start only for the ones it uses.
 
 
+class Wiring(BaseModel):
+    """What the ports are made of: as much of it as a function's environment names."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+    state_table: str
+    event_bus: str = ""
+    wake_queue: str = ""
+    budgets: Budgets = Budgets()
+    targets: Targets | None = None
+    mgn_requests: int = 1
+
+    @classmethod
+    def of(cls, environment: HandlerEnvironment) -> Self:
+        """What this environment names of it."""
+        return cls.model_validate(environment)
+
+
 class AwsPorts:
     """The ports of one account and Region on AWS."""
 
-    def __init__(
-        self,
-        *,
-        state_table: str,
-        scope: str,
-        event_bus: str = "",
-        wake_queue: str = "",
-        budgets: Budgets | None = None,
-        targets: Targets | None = None,
-        mgn_requests: int = 20,
-        home: "AwsPorts | None" = None,
-    ) -> None:
+    def __init__(self, wiring: Wiring, scope: Scope, *, home: "AwsPorts | None" = None) -> None:
         """`home` are the ports of the account and Region the function runs in, when these are others."""
-        self._state_table = state_table
-        self._event_bus = event_bus
-        self._wake_queue = wake_queue
-        self._targets = targets
-        self._mgn_requests = mgn_requests
+        self._wiring = wiring
         self._home = home or self
-        self._elsewhere: dict[str, AwsPorts] = {}
+        self._elsewhere: dict[Scope, AwsPorts] = {}
         self.scope = scope
-        self.scopes: tuple[str, ...] = (self._home.scope, *(targets.scopes if targets else ()))
-        self.budgets = budgets or Budgets()
+        self.scopes: tuple[Scope, ...] = (self._home.scope, *(wiring.targets.scopes if wiring.targets else ()))
+        self.budgets = wiring.budgets
 
-    def at(self, scope: str) -> Ports:
+    def at(self, scope: Scope) -> Ports:
         home = self._home
         if scope == home.scope:
             return home
         if scope not in home._elsewhere:
-            home._elsewhere[scope] = AwsPorts(
-                state_table=self._state_table,
-                scope=scope,
-                event_bus=self._event_bus,
-                wake_queue=self._wake_queue,
-                budgets=self.budgets,
-                targets=self._targets,
-                mgn_requests=self._mgn_requests,
-                home=home,
-            )
+            home._elsewhere[scope] = AwsPorts(self._wiring, scope, home=home)
         return home._elsewhere[scope]
 
     @cached_property
     def _target(self) -> Target | None:
         if self._home is self:
             return None
-        account, _, region = self.scope.partition("#")
-        if self._targets is None:
+        account, region, targets = self.scope.account, self.scope.region, self._wiring.targets
+        if targets is None:
             raise TargetAccountError(f"targetAccount: no role is known for {account} {region}: no target is set")
-        return Target(account, region, self._targets.role_name, self._targets.external_id)
+        return Target(account, region, targets.role_name, targets.external_id)
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -88,16 +92,34 @@ class AwsPorts:
         return uuid4().hex
 
     @cached_property
-    def store(self) -> MigrationStore:
-        from runtime.adapters.state.store import DynamoDbMigrationStore
+    def _state(self) -> State:
+        from runtime.adapters.state.state import DynamoDbState
 
-        return DynamoDbMigrationStore(client("dynamodb"), self._state_table)
+        return DynamoDbState(client("dynamodb"), self._wiring.state_table, _report)
+
+    @property
+    def migrations(self) -> Migrations:
+        return self._state.migrations
+
+    @property
+    def waits(self) -> Waits:
+        return self._state.waits
+
+    @property
+    def dispatches(self) -> Dispatches:
+        return self._state.dispatches
+
+    @property
+    def decisions(self) -> Decisions:
+        return self._state.decisions
 
     @cached_property
     def _mgn_clients(self) -> "tuple[MgnClient, MgnClient]":
         from runtime.adapters.state.request_budget import DynamoDbRequestBudget, limit_requests
 
-        budget = DynamoDbRequestBudget(client("dynamodb"), self._state_table, self.scope, per_second=self._mgn_requests)
+        budget = DynamoDbRequestBudget(
+            client("dynamodb"), self._wiring.state_table, self.scope, per_second=self._wiring.mgn_requests
+        )
         clients = (client("mgn", self._target), once_client("mgn", self._target))
         for made in clients:
             limit_requests(made, budget.take)
@@ -149,10 +171,16 @@ class AwsPorts:
     def wakes(self) -> Wakes:
         from runtime.adapters.messages.wakes import WakeQueue
 
-        return WakeQueue(client("sqs"), self._wake_queue)
+        return WakeQueue(client("sqs"), self._wiring.wake_queue)
 
     @cached_property
     def bus(self) -> EventBus:
         from runtime.adapters.messages.bus import EventBridgeBus
 
-        return EventBridgeBus(client("events"), self._event_bus)
+        return EventBridgeBus(client("events"), self._wiring.event_bus)
+
+
+def _report(unreadable: UnreadableDocumentError) -> None:
+    """Tell the log and the metrics of a document that was set aside: another release can read it, or a person."""
+    logger.error("document set aside", extra={"reason": str(unreadable)})
+    metrics.add_metric(name="UnreadableDocuments", unit=MetricUnit.Count, value=1)

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from runtime.errors import RecordChangedError, RequestConflictError, RequestError
 from runtime.logic.journal import REASON_LIMIT, begin
-from runtime.logic.ports import EventBus, MigrationStore
+from runtime.logic.ports import Ports
 from runtime.models.events import MigrationRequested
 from runtime.models.record import MigrationRecord, Rejection
 from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest
@@ -58,14 +58,24 @@ def _line(detail: ErrorDetails) -> str:
     return f"{where}: {detail['msg']}; sent {value if len(value) <= 80 else value[:77] + '...'}"
 
 
-def accept(
-    request: MigrationRequest, *, correlation_id: str, at: datetime, store: MigrationStore, bus: EventBus
-) -> MigrationRecord:
+def take(ports: Ports, body: str, *, message_id: str, retention_days: int) -> MigrationRecord | Rejection:
+    """Accept the request in a message, or keep why it cannot be accepted: the one way in, whatever the door (I1)."""
+    try:
+        return accept(ports, parse_request(body))
+    except RequestError as error:
+        rejection = rejected(
+            body, message_id=message_id, reason=str(error), at=ports.now(), retention_days=retention_days
+        )
+    ports.migrations.reject(rejection)
+    return rejection
+
+
+def accept(ports: Ports, request: MigrationRequest) -> MigrationRecord:
     """Accept a request once per migration id and publish it; the same request again gives the same record.
 
     Raises RequestConflictError when the id was accepted with another body.
     """
-    record = store.record(request.migration_id) or _first(request, correlation_id=correlation_id, at=at, store=store)
+    record = ports.migrations.record(request.migration_id) or _first(ports, request)
     if record.request.digest() != request.digest():
         raise RequestConflictError(
             f"migrationId {request.migration_id!r} was accepted before with another body "
@@ -73,7 +83,7 @@ def accept(
         )
     if record.status is MigrationStatus.RECEIVED:
         # Also when a copy of the message was first: publishing twice is harmless, the second execution ends quietly.
-        bus.publish([requested(record)])
+        ports.bus.publish([requested(record)])
     return record
 
 
@@ -87,12 +97,13 @@ def requested(record: MigrationRecord) -> MigrationRequested:
     )
 
 
-def _first(request: MigrationRequest, *, correlation_id: str, at: datetime, store: MigrationStore) -> MigrationRecord:
-    record, entry = begin(request, correlation_id=correlation_id, at=at)
+def _first(ports: Ports, request: MigrationRequest) -> MigrationRecord:
+    correlation_id = request.correlation_id or ports.new_id()
+    record, entry = begin(request, correlation_id=correlation_id, at=ports.now())
     try:
-        store.append(record, entry)
+        ports.migrations.append(record, entry)
     except RecordChangedError:
-        kept = store.record(request.migration_id)
+        kept = ports.migrations.record(request.migration_id)
         if kept is None:
             # Two copies collided and neither was written: the message has to come again (I1).
             raise
@@ -105,10 +116,9 @@ def _differences(old: MigrationRequest, new: MigrationRequest) -> list[str]:
     return [name for name in before if before[name] != after[name]]
 
 
-def rejection(
-    body: str, *, message_id: str, reason: str, at: datetime, retention_days: int, hints: dict[str, str]
-) -> Rejection:
-    """What is kept of a message that could not be accepted; `hints` are ids found in it, if any."""
+def rejected(body: str, *, message_id: str, reason: str, at: datetime, retention_days: int) -> Rejection:
+    """What is kept of a message that could not be accepted."""
+    hints = id_hints(body)
     return Rejection(
         message_id=message_id,
         at=at,

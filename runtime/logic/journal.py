@@ -89,7 +89,7 @@ def move(
         facts=facts,
     )
     after = apply(record, entry)
-    ports.store.append(after, entry, unlock=unlock)
+    ports.migrations.append(after, entry, unlock=unlock)
     return after
 
 

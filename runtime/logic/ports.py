@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 # Shapes only: a function loads the models it uses, not those of every port.
 if TYPE_CHECKING:
+    from runtime.models.decisions import Signal
     from runtime.models.dispatch import Dispatch
     from runtime.models.environment import Budgets
     from runtime.models.events import BusEvent
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
         NetworkFacts,
         SourceServer,
     )
-    from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
+    from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
     from runtime.models.request import Check, MigrationRequest, Phase
+    from runtime.models.scope import Scope
     from runtime.models.status import MigrationStatus
+    from runtime.models.waits import Outcome, Wait
 
 
-class MigrationStore(Protocol):
-    """Migrations, their journals, waits, signals, locks and rejections."""
+class Migrations(Protocol):
+    """Migrations: their records and journals, the locks on their servers, and messages that became none."""
 
     def record(self, migration_id: str) -> MigrationRecord | None:
         """The record, read consistently."""
@@ -40,7 +43,7 @@ class MigrationStore(Protocol):
         Raises RecordChangedError when the stored record is not the one before `entry`.
         """
 
-    def migrations(
+    def find(
         self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
     ) -> Iterable[MigrationRecord]:
         """Records by index; by `status` alone oldest change first, without any filter all of them."""
@@ -57,19 +60,23 @@ class MigrationStore(Protocol):
     def lock(self, lock: Lock) -> Lock:
         """Take the server's lock unless another migration has it; the lock that holds now."""
 
-    def lock_of(self, scope: str, source_server_id: str) -> Lock | None:
+    def lock_of(self, scope: Scope, source_server_id: str) -> Lock | None:
         """Who holds the server."""
 
     def unlock(self, lock: Lock) -> None:
         """Drop the lock if `lock.owner` still has it."""
 
+
+class Waits(Protocol):
+    """The waits of parked steps."""
+
     def park(self, wait: Wait) -> Wait:
         """Keep a wait. A step retried with a new token replaces the token and keeps an undelivered outcome."""
 
-    def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
+    def of(self, scope: Scope, migration_id: str) -> tuple[Wait, ...]:
         """The migration's open waits."""
 
-    def open_waits(self, scope: str) -> Iterable[Wait]:
+    def open(self, scope: Scope) -> Iterable[Wait]:
         """Every open wait of an account and Region, read consistently."""
 
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
@@ -85,32 +92,53 @@ class MigrationStore(Protocol):
     def close(self, wait: Wait) -> None:
         """Drop a delivered wait, unless its step was parked again with another token."""
 
-    def dispatch(self, scope: str) -> Dispatch:
+
+class Dispatches(Protocol):
+    """What the dispatchers and the sweep remember."""
+
+    def state(self, scope: Scope) -> Dispatch:
         """The dispatcher's state of an account and Region, read consistently; a fresh one when there is none."""
 
-    def save_dispatch(self, state: Dispatch) -> Dispatch:
+    def save(self, state: Dispatch) -> Dispatch:
         """Write the state with the next version; raises RecordChangedError when another dispatcher wrote first."""
 
-    def looked(self, scope: str, at: datetime) -> None:
+    def looked(self, scope: Scope, at: datetime) -> None:
         """Remember that everything sent before `at` has been seen."""
 
-    def last_look(self, scope: str) -> datetime | None:
+    def last_look(self, scope: Scope) -> datetime | None:
         """Up to when everything has been seen; None for a scope never looked at."""
 
     def count_sweep(self) -> int:
         """The number of this sweep: one more than that of the one before."""
 
-    def signal(self, signal: Signal) -> bool:
+
+class Decisions(Protocol):
+    """What people and systems said to migrations."""
+
+    def keep(self, signal: Signal) -> bool:
         """Keep a signal; False when one of that name came before."""
 
-    def signals(self, migration_id: str) -> tuple[Signal, ...]:
+    def of(self, migration_id: str) -> tuple[Signal, ...]:
         """The signals a migration got, oldest first."""
+
+
+class State(Protocol):
+    """What is kept between two steps. A list leaves out what this release cannot read, and has it reported."""
+
+    @property
+    def migrations(self) -> Migrations: ...
+    @property
+    def waits(self) -> Waits: ...
+    @property
+    def dispatches(self) -> Dispatches: ...
+    @property
+    def decisions(self) -> Decisions: ...
 
 
 class Wakes(Protocol):
     """The queue that wakes the dispatcher of an account and Region."""
 
-    def wake(self, scope: str, *, after: float = 0) -> None:
+    def wake(self, scope: Scope, *, after: float = 0) -> None:
         """Have the scope looked at, now or after so many seconds."""
 
 
@@ -243,11 +271,9 @@ class Receiver(Protocol):
         """POST a signed body under an idempotency key; raises CallbackDeliveryError."""
 
 
-class Ports(Protocol):
+class Ports(State, Protocol):
     """Everything a decision may need; handlers wire it lazily, tests fill it with fakes."""
 
-    @property
-    def store(self) -> MigrationStore: ...
     @property
     def mgn(self) -> MigrationService: ...
     @property
@@ -269,14 +295,14 @@ class Ports(Protocol):
     @property
     def budgets(self) -> Budgets: ...
     @property
-    def scope(self) -> str:
-        """Account and Region that mgn, launch_settings, network, instances and commands speak to: `account#region`."""
+    def scope(self) -> Scope:
+        """Account and Region that mgn, launch_settings, network, instances and commands speak to."""
 
     @property
-    def scopes(self) -> tuple[str, ...]:
+    def scopes(self) -> tuple[Scope, ...]:
         """Every account and Region migrations may run in; the pipeline's own is the first."""
 
-    def at(self, scope: str) -> Ports:
+    def at(self, scope: Scope) -> Ports:
         """These ports in another account and Region. Store, bus, resumer, prober, budgets and clock are the same.
 
         It calls nobody. Where the role may not be assumed, the first use raises TargetAccountError.

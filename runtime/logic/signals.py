@@ -2,17 +2,19 @@
 
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
 from runtime.logic.ports import Ports
-from runtime.logic.waits.settling import hand_out_signals
+from runtime.logic.waits.parking import hand_out_signals
+from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, Facts, MigrationRecord, Signal
+from runtime.models.record import Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
+from runtime.models.steps import AwaitSignal
 
-ACTOR = "signal_handler"
+ACTOR = AwaitSignal.function.name
 
 
 def take_signal(ports: Ports, sent: MigrationSignal) -> str:
     """Keep a decision with who, when and why, and wake what waits for it; what became of it, in words."""
-    record = ports.store.record(sent.migration_id)
+    record = ports.migrations.record(sent.migration_id)
     if record is None:
         return "ignored: no such migration"
     signal = Signal.model_validate({**sent.model_dump(), "at": ports.now()})
@@ -22,10 +24,10 @@ def take_signal(ports: Ports, sent: MigrationSignal) -> str:
         return f"ignored: the migration is {record.status}"
     if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
         return "ignored: approve and reject need a gate, cutover or finalize"
-    first = ports.store.signal(signal)
+    first = ports.decisions.keep(signal)
     # Only read now, because a step that parked meanwhile has not seen the signal.
     if record.scope is None:
-        record = ports.store.record(sent.migration_id) or record
+        record = ports.migrations.record(sent.migration_id) or record
     hand_out_signals(ports, record)
     if record.scope is not None:
         ports.wakes.wake(record.scope)
@@ -34,7 +36,7 @@ def take_signal(ports: Ports, sent: MigrationSignal) -> str:
 
 def execution_ended(ports: Ports, migration_id: str, execution: str, status: str) -> str:
     """A state machine execution failed, timed out or was stopped: its migration freezes if it has no end yet."""
-    record = ports.store.record(migration_id)
+    record = ports.migrations.record(migration_id)
     if record is None or record.execution != execution:
         return "ignored: not the execution of this migration"
     if record.status.is_terminal:
@@ -50,8 +52,8 @@ def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
         return f"ignored: the migration is {record.status} and holds no server"
     reason = f"released by {signal.by}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
     # First of all, and on every try: a release that died half-way must not leave the server locked for good.
-    ports.store.unlock(lock)
-    if not ports.store.signal(signal):
+    ports.migrations.unlock(lock)
+    if not ports.decisions.keep(signal):
         return "ignored: released before"
     failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]
     note(ports, record, Facts(failure=failure), actor=ACTOR, reason=reason)

@@ -49,7 +49,7 @@ def sweep(ports: Ports) -> SweepReport:
 def _freeze_orphans(ports: Ports) -> int:
     # One status a sweep, and of that one page: where a page holds all the silent ones of each status, an execution that
     # died unheard is found within eleven sweeps. Counted, because by the clock some periods skip statuses for good.
-    rounds, status = divmod(ports.store.count_sweep(), len(UNDER_WAY))
+    rounds, status = divmod(ports.dispatches.count_sweep(), len(UNDER_WAY))
     silent = _silent(ports, UNDER_WAY[status], ORPHAN_GRACE)
     pages = [silent[start : start + ASKED] for start in range(0, len(silent), ASKED)]
     page = pages[rounds % len(pages)] if pages else []
@@ -65,4 +65,4 @@ def _freeze_if_orphaned(ports: Ports, record: MigrationRecord) -> bool:
 
 def _silent(ports: Ports, status: MigrationStatus, grace: timedelta) -> list[MigrationRecord]:
     limit = ports.now() - grace
-    return list(takewhile(lambda record: record.updated_at < limit, ports.store.migrations(status=status)))
+    return list(takewhile(lambda record: record.updated_at < limit, ports.migrations.find(status=status)))

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from runtime.models.base import Moment, Payload
+from runtime.models.base import Moment, Stored
 from runtime.models.record import LaunchKind
 from runtime.models.request import MigrationId
+from runtime.models.scope import Scope
 
 
-class Member(Payload):
+class Member(Stored):
     """One server of a batch, and the wait that asked for it."""
 
     migration_id: MigrationId
@@ -18,7 +19,7 @@ class Member(Payload):
     source_server_id: str
 
 
-class Batch(Payload):
+class Batch(Stored):
     """One call that starts an MGN job. It is written before the call, and the job carries its launch id (I3)."""
 
     launch_id: str
@@ -28,7 +29,7 @@ class Batch(Payload):
     job_id: str | None = Field(default=None, description="Absent while the call's answer is unknown.")
 
 
-class StartedJob(Payload):
+class StartedJob(Stored):
     """A job of ours that DescribeJobs may not show yet."""
 
     job_id: str
@@ -36,10 +37,10 @@ class StartedJob(Payload):
     started_at: Moment
 
 
-class Dispatch(Payload):
+class Dispatch(Stored):
     """The dispatcher's state. A batch in flight keeps every other launch of the account and Region waiting."""
 
-    scope: str
+    scope: Scope
     version: Annotated[int, Field(ge=0)] = 0
     in_flight: Batch | None = None
     given_up: tuple[Batch, ...] = Field(

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from runtime.models.scope import Scope
+
 
 class Envelope(BaseModel):
     """Written by AWS: fields we do not know are ignored."""
@@ -23,9 +25,9 @@ class EventEnvelope(Envelope):
     region: str = ""
 
     @property
-    def scope(self) -> str | None:
+    def scope(self) -> Scope | None:
         """Account and Region the event comes from; targets forward theirs as they are."""
-        return f"{self.account}#{self.region}" if self.account and self.region else None
+        return Scope(self.account, self.region) if self.account and self.region else None
 
 
 def _parsed(text: object) -> object:

@@ -10,6 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runtime.models.scope import Scope
+
 Name = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[int, Field(ge=1)]
 
@@ -49,7 +51,7 @@ class Targets(BaseModel):
     role_name: Name = Field(description="Each target has a role of this name followed by - and its Region.")
     # Not a secret in AWS's words, but nothing for a log either.
     external_id: Name = Field(repr=False, description="What the roles ask for before they let anyone in.")
-    scopes: tuple[Name, ...] = Field(description="The targets, as account#region.")
+    scopes: tuple[Scope, ...] = Field(description="The targets, as account#region.")
 
 
 class HandlerEnvironment(BaseModel):
@@ -59,6 +61,11 @@ class HandlerEnvironment(BaseModel):
 
     stage: Name
     state_table: Name
+
+    @classmethod
+    def picked(cls, values: Mapping[str, object]) -> Self:
+        """The environment made of those values this function asks for; the others are for other functions."""
+        return cls.model_validate({name: value for name, value in values.items() if name in cls.model_fields})
 
     def to_variables(self) -> dict[str, str]:
         """The Lambda environment variables: upper-case names, JSON for anything that is not a string."""

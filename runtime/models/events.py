@@ -5,7 +5,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from runtime.models.base import Moment, Payload, Reason
-from runtime.models.record import Decision, JournalEntry, MigrationRecord
+from runtime.models.decisions import Decision
+from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.request import CorrelationId, Gate, MigrationId
 from runtime.models.status import MigrationStatus
 

@@ -252,3 +252,8 @@ class Truth(MgnView):
     instances: dict[str, InstanceHealth] = {}
     launching: frozenset[str] = frozenset()
     """Migrations whose launch call may have been made without its job being known."""
+
+    def is_over(self, job_id: str | None) -> bool:
+        """Whether MGN is done with a job; one it does not show has ended."""
+        job = self.jobs.get(job_id or "")
+        return job is None or not job.is_active

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -13,6 +14,10 @@ MAX_REQUEST_BYTES = 65_536
 """Below every hop: SQS 1 MiB, EventBridge entry and Step Functions 256 KiB, DynamoDB item 400 KB (kept twice)."""
 
 DAY = 86_400
+LONGEST_APPROVAL = 30 * DAY
+LONGEST_SOAK = 7 * DAY
+FARTHEST_WINDOW = timedelta(days=270)
+"""Executions last a year at most, and approvals, a soak and an undo come before and after the window."""
 
 # A length next to a wide class (\w, [^...]) stands beside its pattern: inside, the pattern compiles a copy for each.
 MigrationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$")]
@@ -103,7 +108,7 @@ class Approval(Payload):
 
     cutover: bool = False
     finalize: bool = False
-    timeout_seconds: Annotated[int, Field(ge=1, le=30 * DAY)] = 14 * DAY
+    timeout_seconds: Annotated[int, Field(ge=1, le=LONGEST_APPROVAL)] = 14 * DAY
 
 
 class Window(Payload):
@@ -175,7 +180,7 @@ class MigrationRequest(Payload):
     )
     approval: Approval = Field(default_factory=Approval)
     window: Window | None = None
-    soak_seconds: Annotated[int, Field(ge=0, le=7 * DAY)] = Field(
+    soak_seconds: Annotated[int, Field(ge=0, le=LONGEST_SOAK)] = Field(
         default=0, description="Seconds the cutover instance must stay healthy before it is finalized."
     )
     launch: LaunchOverrides = Field(default_factory=LaunchOverrides)

@@ -1,17 +1,42 @@
 """What the state machine hands to each handler and gets back. Ids and verdicts only, never documents."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from runtime.models.base import Payload
-from runtime.models.record import WaitKind
+from runtime.models.base import Stored
+from runtime.models.environment import StepEnvironment
+from runtime.models.function import Function
+from runtime.models.permissions import (
+    CHANGE_LIFECYCLE,
+    FINALIZE,
+    READ_INSTANCES,
+    READ_JOB_LOG,
+    READ_LAUNCH_CONFIGURATION,
+    READ_LAUNCH_TEMPLATES,
+    READ_MGN,
+    READ_NETWORK,
+    RESTORE_LAUNCH_TEMPLATE,
+    RESUME_STEPS,
+    RUN_COMMANDS,
+    UPDATE_LAUNCH_SETTINGS,
+    Permission,
+)
 from runtime.models.request import CorrelationId, Gate, MigrationId, Phase
+from runtime.models.waits import WaitKind
+
+CALL_TIMEOUT = timedelta(seconds=60)
 
 
-class Failure(Payload):
+def _step(name: str, *permissions: Permission, parks: bool) -> Function:
+    return Function(name=name, environment=StepEnvironment, timeout=CALL_TIMEOUT, permissions=permissions, wakes=parks)
+
+
+class Failure(Stored):
     """What a Catch recorded. Step Functions writes these two members capitalised."""
 
     error: str = Field(alias="Error")
@@ -27,8 +52,10 @@ class Failure(Payload):
         return str(document.get("errorMessage", self.cause)) if isinstance(document, dict) else self.cause
 
 
-class Step(Payload):
-    """The part every step input has."""
+class Step(Stored):
+    """The part every step input has. Each kind of step says which function carries it out."""
+
+    function: ClassVar[Function]
 
     migration_id: MigrationId
     correlation_id: CorrelationId
@@ -37,6 +64,8 @@ class Step(Payload):
 
 class ValidateInput(Step):
     """validate_input: claims the migration and checks it."""
+
+    function = _step("validate_input", READ_MGN, READ_NETWORK, parks=False)
 
 
 class Verdict(StrEnum):
@@ -47,7 +76,7 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"
 
 
-class Plan(Payload):
+class Plan(Stored):
     """The route of an accepted migration through the state machine."""
 
     verdict: Verdict
@@ -60,6 +89,17 @@ class Plan(Payload):
 
 class PrepareSource(Step):
     """prepare_source: with a token it waits for replication, with a phase it applies that phase's launch settings."""
+
+    function = _step(
+        "prepare_source",
+        READ_MGN,
+        READ_LAUNCH_CONFIGURATION,
+        READ_LAUNCH_TEMPLATES,
+        CHANGE_LIFECYCLE,
+        *UPDATE_LAUNCH_SETTINGS,
+        *RUN_COMMANDS,
+        parks=True,
+    )
 
     phase: Phase | None = None
     task_token: str | None = Field(default=None, repr=False)
@@ -74,12 +114,16 @@ class PrepareSource(Step):
 class TriggerMigration(Step):
     """trigger_migration: asks for a launch and parks the token."""
 
+    function = _step("trigger_migration", parks=True)
+
     phase: Phase
     task_token: str = Field(repr=False)
 
 
 class VerifyMigration(Step):
     """verify_migration: with a token it waits for the boot, without it runs the application checks."""
+
+    function = _step("verify_migration", READ_MGN, READ_JOB_LOG, READ_INSTANCES, *RUN_COMMANDS, parks=True)
 
     phase: Phase
     task_token: str | None = Field(default=None, repr=False)
@@ -88,6 +132,8 @@ class VerifyMigration(Step):
 class AwaitSignal(Step):
     """signal_handler as a step: parks an approval, a window or a soak."""
 
+    function = replace(_step("signal_handler", parks=True), keeps_failures=True)
+
     kind: WaitKind
     gate: Gate | None = None
     task_token: str = Field(repr=False)
@@ -95,6 +141,8 @@ class AwaitSignal(Step):
 
 class FinalizeCutover(Step):
     """finalize_cutover: the point of no return."""
+
+    function = _step("finalize_cutover", READ_MGN, READ_INSTANCES, FINALIZE, parks=False)
 
 
 class UndoGoal(StrEnum):
@@ -106,6 +154,18 @@ class UndoGoal(StrEnum):
 
 class Rollback(Step):
     """rollback_handler: one round of the undo; without a token it freezes the migration."""
+
+    function = _step(
+        "rollback_handler",
+        READ_MGN,
+        READ_INSTANCES,
+        READ_LAUNCH_CONFIGURATION,
+        READ_LAUNCH_TEMPLATES,
+        RESUME_STEPS,
+        CHANGE_LIFECYCLE,
+        RESTORE_LAUNCH_TEMPLATE,
+        parks=True,
+    )
 
     goal: UndoGoal = UndoGoal.ROLLED_BACK
     failure: Failure | None = None

@@ -8,7 +8,8 @@ import pytest
 from cli.queueing import in_words
 from runtime.logic.dispatch.packing import Place, places
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import LaunchIntent, LaunchKind, Outcome, Wait
+from runtime.models.record import LaunchKind
+from runtime.models.waits import LaunchIntent, Outcome
 from tests.builders import JOB_ID, NOON, a_wait, server_id
 
 JOB_SECONDS = 2_400.0
@@ -19,7 +20,7 @@ def seen(servers: int = 0, *, jobs: int = 1, seconds: float | None = JOB_SECONDS
     return Dispatch(scope="000000000000#us-east-1", active_jobs=jobs, active_servers=servers, job_seconds=seconds)
 
 
-def asking(number: int, kind: LaunchKind = LaunchKind.TEST, **changes: Any) -> Wait:
+def asking(number: int, kind: LaunchKind = LaunchKind.TEST, **changes: Any) -> Any:
     """The numbered migration asks for a launch, later than those with lower numbers."""
     fields: dict[str, Any] = {"source_server_id": server_id(number), "intent": LaunchIntent(kind=kind, wave="1")}
     return a_wait(migration_id=f"m-{number}", parked_at=NOON + timedelta(seconds=number), **fields, **changes)

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from runtime.adapters.state.store import DynamoDbMigrationStore
-from runtime.logic.ports import MigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
+from runtime.logic.ports import State
 from tests.contract.state_table import TABLE_NAME, make_state_table
-from tests.fakes import InMemoryStore
+from tests.fakes import InMemoryState
 
 
 @pytest.fixture(params=["in-memory", "dynamodb"])
-def store(request: pytest.FixtureRequest) -> Iterator[MigrationStore]:
+def store(request: pytest.FixtureRequest) -> Iterator[State]:
     if request.param == "in-memory":
-        yield InMemoryStore()
+        yield InMemoryState()
         return
     with mock_aws():
-        yield DynamoDbMigrationStore(make_state_table(), TABLE_NAME)
+        yield DynamoDbState(make_state_table(), TABLE_NAME, refuse)

@@ -12,9 +12,10 @@ from runtime.adapters.aws import clients
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.adapters.state.request_budget import KEPT, LONGEST_WAIT, DynamoDbRequestBudget, limit_requests
 from runtime.errors import ServiceUnavailableError, ThrottledError
-from runtime.handlers.wiring import AwsPorts
+from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import RequestBudget
 from runtime.models.request import Phase
+from runtime.models.scope import Scope
 from simulator.engine import Simulator
 from simulator.inprocess import intercept
 from simulator.model.faults import CallFault
@@ -47,7 +48,7 @@ Environment = Callable[[Clock], RequestBudget]
 """Makes the budget of one more Lambda environment, which has a clock of its own."""
 
 
-def on_dynamodb(clock: Clock, *, scope: str = SCOPE, per_second: int = PER_SECOND) -> DynamoDbRequestBudget:
+def on_dynamodb(clock: Clock, *, scope: Scope = SCOPE, per_second: int = PER_SECOND) -> DynamoDbRequestBudget:
     return DynamoDbRequestBudget(
         aws("dynamodb"), TABLE_NAME, scope, per_second=per_second, clock=clock, sleep=clock.sleep, share=lambda: 0.5
     )
@@ -197,7 +198,7 @@ class TestOnTheClientsOfMgn:
     def test_ports_count_what_reads_launches_and_configures(self, simulator: Simulator) -> None:
         with mock_aws():
             table = make_state_table()
-            ports = AwsPorts(state_table=TABLE_NAME, scope=SCOPE)
+            ports = AwsPorts(Wiring(state_table=TABLE_NAME), SCOPE)
             ports.mgn.servers([server_id(1)])
             ports.mgn.start_launch(Phase.TEST, [server_id(1)], {})
             simulator.inject(CallFault(operations=("GetLaunchConfiguration",), outcome="unavailable"))

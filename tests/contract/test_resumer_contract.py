@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 
 from runtime.adapters.messages.step_functions import StepFunctionsResumer
 from runtime.errors import ThrottledError
-from runtime.models.record import Outcome, Progress
+from runtime.models.waits import Outcome, Progress
 from tests.contract.aws import aws
 from tests.fakes import FakeResumer
 

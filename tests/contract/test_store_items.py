@@ -11,23 +11,22 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from runtime.adapters.state import items
-from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
 from runtime.adapters.state.table import KEYS_PER_READ
+from runtime.models.decisions import Signal
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
 from runtime.models.record import (
     Facts,
     JournalEntry,
-    LaunchIntent,
     LaunchKind,
     Lock,
     MigrationRecord,
-    Outcome,
     Rejection,
-    Signal,
-    Wait,
 )
 from runtime.models.status import MigrationStatus
 from runtime.models.table import INDEXES, Index
+from runtime.models.waits import LaunchIntent, Outcome, Wait, wait_from_json
 from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, a_lock, a_record, a_rejection, a_signal, a_wait, an_entry
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
@@ -44,8 +43,8 @@ def client() -> Iterator["DynamoDBClient"]:
 
 
 @pytest.fixture
-def store(client: "DynamoDBClient") -> DynamoDbMigrationStore:
-    return DynamoDbMigrationStore(client, TABLE_NAME)
+def store(client: "DynamoDBClient") -> DynamoDbState:
+    return DynamoDbState(client, TABLE_NAME, refuse)
 
 
 def everything(client: "DynamoDBClient") -> dict[tuple[str, str], dict[str, Any]]:
@@ -53,31 +52,29 @@ def everything(client: "DynamoDBClient") -> dict[tuple[str, str], dict[str, Any]
     return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
 
-def end(store: DynamoDbMigrationStore, entries: int) -> MigrationRecord:
+def end(store: DynamoDbState, entries: int) -> MigrationRecord:
     record = a_record()
-    store.append(record, an_entry(record))
+    store.migrations.append(record, an_entry(record))
     for _ in range(entries - 2):
         record = record.model_copy(update={"sequence": record.sequence + 1, "status": MigrationStatus.VALIDATING})
-        store.append(record, an_entry(record))
+        store.migrations.append(record, an_entry(record))
     record = record.model_copy(
         update={"sequence": record.sequence + 1, "status": MigrationStatus.REJECTED, "expires_at": EXPIRY}
     )
-    store.append(record, an_entry(record), unlock=a_lock())
+    store.migrations.append(record, an_entry(record), unlock=a_lock())
     return record
 
 
-def test_every_item_has_its_key_and_only_its_index_attributes(
-    store: DynamoDbMigrationStore, client: "DynamoDBClient"
-) -> None:
+def test_every_item_has_its_key_and_only_its_index_attributes(store: DynamoDbState, client: "DynamoDBClient") -> None:
     record = a_record()
-    store.append(record, an_entry(record))
-    store.park(a_wait())
-    store.signal(a_signal())
-    store.lock(a_lock())
-    store.reject(a_rejection())
-    store.save_dispatch(Dispatch(scope=SCOPE))
-    store.looked(SCOPE, NOON)
-    store.count_sweep()
+    store.migrations.append(record, an_entry(record))
+    store.waits.park(a_wait())
+    store.decisions.keep(a_signal())
+    store.migrations.lock(a_lock())
+    store.migrations.reject(a_rejection())
+    store.dispatches.save(Dispatch(scope=SCOPE))
+    store.dispatches.looked(SCOPE, NOON)
+    store.dispatches.count_sweep()
     names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
     assert names == {
         ("MIGRATION#mig-1", "RECORD"): {"wave", "application", "status", "updatedAt", "sequence"},
@@ -92,133 +89,136 @@ def test_every_item_has_its_key_and_only_its_index_attributes(
     }
 
 
-def test_running_migration_does_not_expire(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
+def test_running_migration_does_not_expire(store: DynamoDbState, client: "DynamoDBClient") -> None:
     record = a_record()
-    store.append(record, an_entry(record))
+    store.migrations.append(record, an_entry(record))
     assert all("expiresAt" not in item for item in everything(client).values())
 
 
 @pytest.mark.parametrize("entries", [2, 5, 130])
 def test_everything_a_finished_migration_left_expires_with_it(
-    store: DynamoDbMigrationStore, client: "DynamoDBClient", entries: int
+    store: DynamoDbState, client: "DynamoDBClient", entries: int
 ) -> None:
-    store.signal(a_signal())
+    store.decisions.keep(a_signal())
     record = end(store, entries)
     expiries = {item.get("expiresAt", {}).get("N") for item in everything(client).values()}
     assert expiries == {str(EXPIRY)}
-    assert store.record("mig-1") == record
-    assert len(store.journal("mig-1")) == entries
+    assert store.migrations.record("mig-1") == record
+    assert len(store.migrations.journal("mig-1")) == entries
 
 
-def test_end_leaves_other_migrations_alone(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
+def test_end_leaves_other_migrations_alone(store: DynamoDbState, client: "DynamoDBClient") -> None:
     other = a_record("mig-10")
-    store.append(other, an_entry(other))
+    store.migrations.append(other, an_entry(other))
     end(store, 3)
     assert "expiresAt" not in everything(client)["MIGRATION#mig-10", "RECORD"]
 
 
-def test_token_lies_in_the_document_only(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
-    store.park(a_wait(token="secret-token"))
+def test_token_lies_in_the_document_only(store: DynamoDbState, client: "DynamoDBClient") -> None:
+    store.waits.park(a_wait(token="secret-token"))
     (item,) = everything(client).values()
     assert [name for name, value in item.items() if "secret-token" in str(value)] == ["document"]
 
 
 def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
-    store: DynamoDbMigrationStore, monkeypatch: pytest.MonkeyPatch
+    store: DynamoDbState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store.park(a_wait(token="first"))
+    first = store.waits.park(a_wait(token="first"))
     read = store._table.get
 
     def decided_after_reading(key: Any) -> Any:
         monkeypatch.undo()
         found = read(key)
-        store.decide(first, Outcome(reason="launched"))
+        store.waits.decide(first, Outcome(reason="launched"))
         return found
 
     monkeypatch.setattr(store._table, "get", decided_after_reading)
-    parked = store.park(a_wait(token="second"))
+    parked = store.waits.park(a_wait(token="second"))
     assert (parked.token, parked.outcome) == ("second", Outcome(reason="launched"))
-    assert store.waits(SCOPE, "mig-1") == (parked,)
+    assert store.waits.of(SCOPE, "mig-1") == (parked,)
 
 
 def test_job_that_comes_while_a_step_is_parked_again_is_kept(
-    store: DynamoDbMigrationStore, monkeypatch: pytest.MonkeyPatch
+    store: DynamoDbState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store.park(a_wait(token="first"))
+    first = store.waits.park(a_wait(token="first"))
     read = store._table.get
 
     def amended_after_reading(key: Any) -> Any:
         monkeypatch.undo()
         found = read(key)
-        store.amend(first, {"job_id": JOB_ID})
+        store.waits.amend(first, {"job_id": JOB_ID})
         return found
 
     monkeypatch.setattr(store._table, "get", amended_after_reading)
-    parked = store.park(a_wait(token="second"))
-    assert (parked.token, parked.job_id) == ("second", JOB_ID)
-    assert store.waits(SCOPE, "mig-1") == (parked,)
+    parked = store.waits.park(a_wait(token="second"))
+    assert (parked.token, parked.watched_job) == ("second", JOB_ID)
+    assert store.waits.of(SCOPE, "mig-1") == (parked,)
 
 
-def park_as_an_older_release(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> Wait:
+def park_as_an_older_release(store: DynamoDbState, client: "DynamoDBClient") -> Any:
     """A parked wait whose text lacks a field that has a default by now; the wait as this release reads it."""
-    wait = store.park(a_wait())
+    wait = store.waits.park(a_wait())
     document = json.loads(wait.to_json())
     del document["signals"]
     item = {**items.wait_item(wait), "document": {"S": json.dumps(document)}}
     client.put_item(TableName=TABLE_NAME, Item=item)
-    assert store.waits(SCOPE, "mig-1") == (wait,)
+    assert store.waits.of(SCOPE, "mig-1") == (wait,)
     return wait
 
 
 @pytest.mark.parametrize(
     ("change", "left"),
     [
-        (lambda store, wait: store.decide(wait, Outcome(reason="done")), {"outcome": Outcome(reason="done")}),
-        (lambda store, wait: store.amend(wait, {"job_id": JOB_ID}), {"job_id": JOB_ID}),
-        (lambda store, wait: store.park(wait.model_copy(update={"token": "again"})), {"token": "again"}),
+        (lambda store, wait: store.waits.decide(wait, Outcome(reason="done")), {"outcome": Outcome(reason="done")}),
+        (lambda store, wait: store.waits.amend(wait, {"job_id": JOB_ID}), {"job_id": JOB_ID}),
+        (lambda store, wait: store.waits.park(wait.model_copy(update={"token": "again"})), {"token": "again"}),
     ],
     ids=["decide", "amend", "park"],
 )
 def test_wait_of_an_older_release_is_changed(
-    store: DynamoDbMigrationStore, client: "DynamoDBClient", change: Any, left: dict[str, Any]
+    store: DynamoDbState, client: "DynamoDBClient", change: Any, left: dict[str, Any]
 ) -> None:
     wait = park_as_an_older_release(store, client)
     assert change(store, wait)
-    assert store.waits(SCOPE, "mig-1") == (wait.model_copy(update=left),)
+    assert store.waits.of(SCOPE, "mig-1") == (wait.model_copy(update=left),)
 
 
-def test_wait_of_an_older_release_is_closed(store: DynamoDbMigrationStore, client: "DynamoDBClient") -> None:
-    store.close(park_as_an_older_release(store, client))
-    assert store.waits(SCOPE, "mig-1") == ()
+def test_wait_of_an_older_release_is_closed(store: DynamoDbState, client: "DynamoDBClient") -> None:
+    store.waits.close(park_as_an_older_release(store, client))
+    assert store.waits.of(SCOPE, "mig-1") == ()
 
 
-def test_more_records_than_one_read_takes(store: DynamoDbMigrationStore) -> None:
+def test_more_records_than_one_read_takes(store: DynamoDbState) -> None:
     names = [f"mig-{number}" for number in range(KEYS_PER_READ + 5)]
     for name in names:
-        store.append(a_record(name), an_entry(a_record(name)))
-    assert store.records_of(names).keys() == set(names)
+        store.migrations.append(a_record(name), an_entry(a_record(name)))
+    assert store.migrations.records_of(names).keys() == set(names)
 
 
-def test_pages_are_followed(store: DynamoDbMigrationStore) -> None:
+def test_pages_are_followed(store: DynamoDbState) -> None:
     # DynamoDB answers a megabyte at a time.
     for number in range(30):
-        store.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
-    assert len(store.waits(SCOPE, "mig-1")) == 30
-    assert len(list(store.open_waits(SCOPE))) == 30
+        store.waits.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
+    assert len(store.waits.of(SCOPE, "mig-1")) == 30
+    assert len(list(store.waits.open(SCOPE))) == 30
 
 
-MODELS = [Facts, Outcome, Wait, Dispatch, Signal, Lock, Rejection, JournalEntry, MigrationRecord]
+WAIT: Any = Wait
+MODELS = [Facts, Outcome, WAIT, Dispatch, Signal, Lock, Rejection, JournalEntry, MigrationRecord]
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
 TEXTS = st.text(max_size=40)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_models_come_back_as_they_went_in(model: type[Any]) -> None:
+    read = wait_from_json if model is WAIT else model.from_json
+
     @settings(max_examples=40)
     @given(st.data())
     def check(data: st.DataObject) -> None:
         made = data.draw(instances(model))
-        back = model.from_json(made.to_json())
+        back = read(made.to_json())
         assert back == made
         # The store compares documents as text, and reads them again where equal models are not equal texts.
         assert back.to_json() == made.to_json()
@@ -238,7 +238,7 @@ def instances(model: type[Any]) -> st.SearchStrategy[Any]:
             commands=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=3),
         ),
         Outcome: OUTCOMES,
-        Wait: st.builds(
+        WAIT: st.builds(
             lambda moment, delay, token, outcome, intent, reasons: a_wait(
                 parked_at=moment,
                 deadline=moment + delay,
@@ -251,8 +251,7 @@ def instances(model: type[Any]) -> st.SearchStrategy[Any]:
             st.timedeltas(timedelta(0), timedelta(days=30)),
             TEXTS,
             st.none() | OUTCOMES,
-            st.none()
-            | st.builds(
+            st.builds(
                 lambda kind, wave, end: LaunchIntent(kind=kind, wave=wave, not_after=end),
                 KINDS,
                 TEXTS,

@@ -8,10 +8,11 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from runtime.adapters.state import items
-from runtime.adapters.state.store import ROUNDS, DynamoDbMigrationStore
-from runtime.adapters.state.table import READ_ATTEMPTS
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
+from runtime.adapters.state.table import READ_ATTEMPTS, ROUNDS
 from runtime.errors import RecordChangedError, ServiceUnavailableError, ThrottledError
-from runtime.models.record import Outcome
+from runtime.models.waits import Outcome
 from tests.builders import SCOPE, a_lock, a_record, a_wait, an_entry
 from tests.contract.aws import aws
 
@@ -26,8 +27,8 @@ def dynamodb() -> Iterator[Stubber]:
 
 
 @pytest.fixture
-def store() -> DynamoDbMigrationStore:
-    return DynamoDbMigrationStore(aws("dynamodb"), "migrations")
+def store() -> DynamoDbState:
+    return DynamoDbState(aws("dynamodb"), "migrations", refuse)
 
 
 def cancel(dynamodb: Stubber, *codes: str) -> None:
@@ -47,53 +48,53 @@ def cancel(dynamodb: Stubber, *codes: str) -> None:
     ],
 )
 def test_cancelled_transaction(
-    dynamodb: Stubber, store: DynamoDbMigrationStore, codes: tuple[str, ...], expected: type[Exception]
+    dynamodb: Stubber, store: DynamoDbState, codes: tuple[str, ...], expected: type[Exception]
 ) -> None:
     cancel(dynamodb, *codes)
     with pytest.raises(expected):
-        store.append(RECORD, an_entry(RECORD))
+        store.migrations.append(RECORD, an_entry(RECORD))
 
 
-def test_lock_lost_alone_is_no_reason_to_stay(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_lock_lost_alone_is_no_reason_to_stay(dynamodb: Stubber, store: DynamoDbState) -> None:
     cancel(dynamodb, "None", "None", "ConditionalCheckFailed")
     dynamodb.add_response("transact_write_items", {})
-    store.append(RECORD, an_entry(RECORD), unlock=a_lock())
+    store.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
 
 
-def test_lock_lost_with_the_record_is_a_changed_record(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_lock_lost_with_the_record_is_a_changed_record(dynamodb: Stubber, store: DynamoDbState) -> None:
     cancel(dynamodb, "ConditionalCheckFailed", "None", "ConditionalCheckFailed")
     with pytest.raises(RecordChangedError):
-        store.append(RECORD, an_entry(RECORD), unlock=a_lock())
+        store.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
 
 
-def test_unavailable_table_heals_by_waiting(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_unavailable_table_heals_by_waiting(dynamodb: Stubber, store: DynamoDbState) -> None:
     dynamodb.add_client_error("transact_write_items", "InternalServerError", http_status_code=500)
     with pytest.raises(ServiceUnavailableError):
-        store.append(RECORD, an_entry(RECORD))
+        store.migrations.append(RECORD, an_entry(RECORD))
 
 
-def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbState) -> None:
     for call in ("transact_write_items", "put_item", "delete_item", "update_item"):
         dynamodb.add_client_error(call, "AccessDeniedException")
     with pytest.raises(ClientError):
-        store.append(RECORD, an_entry(RECORD))
+        store.migrations.append(RECORD, an_entry(RECORD))
     with pytest.raises(ClientError):
-        store.lock(a_lock())
+        store.migrations.lock(a_lock())
     with pytest.raises(ClientError):
-        store.unlock(a_lock())
+        store.migrations.unlock(a_lock())
     with pytest.raises(ClientError):
-        store.count_sweep()
+        store.dispatches.count_sweep()
 
 
-READS: dict[str, tuple[str, Callable[[DynamoDbMigrationStore], object]]] = {
-    "record": ("get_item", lambda store: store.record("mig-1")),
-    "records_of": ("batch_get_item", lambda store: store.records_of(["mig-1"])),
-    "journal": ("query", lambda store: store.journal("mig-1")),
-    "waits": ("query", lambda store: store.waits(SCOPE, "mig-1")),
-    "open_waits": ("query", lambda store: list(store.open_waits(SCOPE))),
-    "signals": ("query", lambda store: store.signals("mig-1")),
-    "dispatch": ("get_item", lambda store: store.dispatch(SCOPE)),
-    "last_look": ("get_item", lambda store: store.last_look(SCOPE)),
+READS: dict[str, tuple[str, Callable[[DynamoDbState], object]]] = {
+    "record": ("get_item", lambda store: store.migrations.record("mig-1")),
+    "records_of": ("batch_get_item", lambda store: store.migrations.records_of(["mig-1"])),
+    "journal": ("query", lambda store: store.migrations.journal("mig-1")),
+    "waits": ("query", lambda store: store.waits.of(SCOPE, "mig-1")),
+    "open_waits": ("query", lambda store: list(store.waits.open(SCOPE))),
+    "signals": ("query", lambda store: store.decisions.of("mig-1")),
+    "dispatch": ("get_item", lambda store: store.dispatches.state(SCOPE)),
+    "last_look": ("get_item", lambda store: store.dispatches.last_look(SCOPE)),
 }
 EMPTY: dict[str, dict[str, Any]] = {
     "get_item": {},
@@ -103,9 +104,7 @@ EMPTY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_what_decisions_rest_on_is_read_consistently(
-    dynamodb: Stubber, store: DynamoDbMigrationStore, name: str
-) -> None:
+def test_what_decisions_rest_on_is_read_consistently(dynamodb: Stubber, store: DynamoDbState, name: str) -> None:
     call, read = READS[name]
     seen: list[Any] = []
     dynamodb.add_response(call, EMPTY[call])
@@ -131,18 +130,18 @@ def answer(*found: str, left: dict[str, Any]) -> dict[str, Any]:
     return {"Responses": {"migrations": stored}, "UnprocessedKeys": left}
 
 
-def test_records_dynamodb_left_out_are_asked_for_again(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_records_dynamodb_left_out_are_asked_for_again(dynamodb: Stubber, store: DynamoDbState) -> None:
     first, second = left_out("mig-1", "mig-2"), left_out("mig-2")
     dynamodb.add_response("batch_get_item", answer("mig-1", left=second), {"RequestItems": first})
     dynamodb.add_response("batch_get_item", answer("mig-2", left={}), {"RequestItems": second})
-    assert store.records_of(["mig-1", "mig-2", "mig-1"]).keys() == {"mig-1", "mig-2"}
+    assert store.migrations.records_of(["mig-1", "mig-2", "mig-1"]).keys() == {"mig-1", "mig-2"}
 
 
-def test_records_dynamodb_keeps_leaving_out_are_throttling(dynamodb: Stubber, store: DynamoDbMigrationStore) -> None:
+def test_records_dynamodb_keeps_leaving_out_are_throttling(dynamodb: Stubber, store: DynamoDbState) -> None:
     for _ in range(READ_ATTEMPTS):
         dynamodb.add_response("batch_get_item", answer(left=left_out("mig-1")))
     with pytest.raises(ThrottledError, match="left 1 items out"):
-        store.records_of(["mig-1"])
+        store.migrations.records_of(["mig-1"])
 
 
 class Contended:
@@ -172,12 +171,12 @@ class Rewritten(Contended):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda store: store.amend(a_wait(), {"job_id": "mgnjob-1"}),
-        lambda store: store.decide(a_wait(), Outcome()),
-        lambda store: store.close(a_wait()),
+        lambda store: store.waits.amend(a_wait(), {"job_id": "mgnjob-1"}),
+        lambda store: store.waits.decide(a_wait(), Outcome()),
+        lambda store: store.waits.close(a_wait()),
     ],
 )
-def test_change_of_a_wait_that_always_loses_gives_up(store: DynamoDbMigrationStore, write: Any) -> None:
+def test_change_of_a_wait_that_always_loses_gives_up(store: DynamoDbState, write: Any) -> None:
     table: Any = Rewritten()
     store._table = table
     with pytest.raises(RecordChangedError, match="keep writing the wait launch-test"):
@@ -185,8 +184,10 @@ def test_change_of_a_wait_that_always_loses_gives_up(store: DynamoDbMigrationSto
     assert table.writes == ROUNDS
 
 
-@pytest.mark.parametrize("write", [lambda store: store.park(a_wait()), lambda store: store.lock(a_lock())])
-def test_write_that_always_loses_gives_up(store: DynamoDbMigrationStore, write: Any) -> None:
+@pytest.mark.parametrize(
+    "write", [lambda store: store.waits.park(a_wait()), lambda store: store.migrations.lock(a_lock())]
+)
+def test_write_that_always_loses_gives_up(store: DynamoDbState, write: Any) -> None:
     table: Any = Contended()
     store._table = table
     with pytest.raises(RecordChangedError):
@@ -194,9 +195,9 @@ def test_write_that_always_loses_gives_up(store: DynamoDbMigrationStore, write: 
     assert table.writes == ROUNDS
 
 
-def test_decision_that_lost_to_the_end_of_the_wait_keeps_nothing(store: DynamoDbMigrationStore) -> None:
+def test_decision_that_lost_to_the_end_of_the_wait_keeps_nothing(store: DynamoDbState) -> None:
     table: Any = Contended()
     store._table = table
     outcome = Outcome(reason="launched")
-    assert store.decide(a_wait(), outcome).outcome == outcome
+    assert store.waits.decide(a_wait(), outcome).outcome == outcome
     assert table.writes == 1

@@ -12,13 +12,14 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from runtime.adapters.aws import clients
-from runtime.adapters.aws.clients import Target
+from runtime.adapters.aws.target import Target
 from runtime.adapters.servers.network import Ec2Network
 from runtime.errors import MigrationError, ServiceUnavailableError, TargetAccountError, ThrottledError
-from runtime.handlers.wiring import AwsPorts
+from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import Ports
 from runtime.models.environment import Targets
 from runtime.models.mgn import LaunchTemplateRef
+from runtime.models.scope import Scope
 from tests.builders import SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE
 from tests.fakes import FakePorts
 
@@ -42,7 +43,7 @@ def ports(request: pytest.FixtureRequest) -> Ports:
     if request.param == "fake":
         return FakePorts(targets=(TARGET_SCOPE,))
     targets = Targets(role_name="migration-dev", external_id="shibboleth", scopes=(TARGET_SCOPE,))
-    return AwsPorts(state_table="table", scope=SCOPE, targets=targets)
+    return AwsPorts(Wiring(state_table="table", targets=targets), SCOPE)
 
 
 def test_ports_at_home_are_themselves(ports: Ports) -> None:
@@ -67,11 +68,12 @@ def test_what_speaks_to_the_account_is_another_there(ports: Ports, name: str) ->
 
 
 def test_going_to_a_target_that_is_no_more_calls_nobody(ports: Ports) -> None:
-    assert ports.at("333344445555#eu-west-1").scope == "333344445555#eu-west-1"
+    gone = Scope("333344445555", "eu-west-1")
+    assert ports.at(gone).scope == gone
 
 
 def test_pipeline_without_targets_has_no_way_into_another_account() -> None:
-    there = AwsPorts(state_table="table", scope=SCOPE).at(TARGET_SCOPE)
+    there = AwsPorts(Wiring(state_table="table"), SCOPE).at(TARGET_SCOPE)
     with pytest.raises(
         TargetAccountError, match=f"targetAccount: no role is known for {TARGET_ACCOUNT} {TARGET_REGION}"
     ):
@@ -183,4 +185,4 @@ def test_denied_call_is_the_accounts_fault_whichever_service_denies_it(
     stubber = Stubber(clients.client(service))
     stubber.add_client_error(operation, code, "no", status)
     with stubber, pytest.raises(TargetAccountError, match=code):
-        call(AwsPorts(state_table="table", scope=SCOPE))
+        call(AwsPorts(Wiring(state_table="table"), SCOPE))

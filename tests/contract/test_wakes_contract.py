@@ -21,7 +21,7 @@ World = tuple[Wakes, Callable[[], list[str]]]
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         fake = FakeWakes()
-        yield fake, lambda: [scope for scope, after in fake.sent if not after]
+        yield fake, lambda: [str(scope) for scope, after in fake.sent if not after]
         return
     with mock_aws():
         sqs = aws("sqs")
@@ -38,7 +38,7 @@ def test_wake_names_the_account_and_region(world: World) -> None:
     wakes, seen = world
     wakes.wake(SCOPE)
     wakes.wake(TARGET_SCOPE)
-    assert sorted(seen()) == sorted([SCOPE, TARGET_SCOPE])
+    assert sorted(seen()) == sorted([str(SCOPE), str(TARGET_SCOPE)])
 
 
 def test_wake_for_later_does_not_come_now(world: World) -> None:
@@ -53,7 +53,7 @@ def test_wake_for_later_does_not_come_now(world: World) -> None:
 )
 def test_delay_is_whole_seconds_never_less_than_asked_and_within_what_sqs_takes(after: float, seconds: int) -> None:
     with Stubber(aws("sqs")) as stubber:
-        asked: Any = {"QueueUrl": "queue", "MessageBody": SCOPE, "DelaySeconds": seconds}
+        asked: Any = {"QueueUrl": "queue", "MessageBody": str(SCOPE), "DelaySeconds": seconds}
         stubber.add_response("send_message", {}, asked)
         WakeQueue(aws("sqs"), "queue").wake(SCOPE, after=after)
         stubber.assert_no_pending_responses()

@@ -63,7 +63,7 @@ def test_cloud_knows_its_networks_and_is_described_by_its_state_file(tmp_path: P
         for network, scope in ((HOME, state.home), (TARGET, TARGET_SCOPE)):
             ec2 = state.client("ec2", scope)
             found = ec2.describe_subnets(SubnetIds=list(network.subnets))["Subnets"]
-            assert {subnet["OwnerId"] for subnet in found} == {scope.split("#")[0]}
+            assert {subnet["OwnerId"] for subnet in found} == {scope.account}
             groups = ec2.describe_security_groups(GroupIds=list(network.security_groups))["SecurityGroups"]
             assert len(groups) == len(network.security_groups)
         with pytest.raises(StartError, match="is up at"):

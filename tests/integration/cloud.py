@@ -9,10 +9,12 @@ from uuid import uuid4
 from botocore.awsrequest import AWSResponse
 
 from runtime.adapters.aws.clients import client, once_client
-from runtime.adapters.state.store import DynamoDbMigrationStore
+from runtime.adapters.state.documents import refuse
+from runtime.adapters.state.state import DynamoDbState
 from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
 from runtime.models.environment import Budgets, CallbackEnvironment, SweepEnvironment
+from runtime.models.scope import Scope
 from simulator.boto_compute import BotoCompute
 from simulator.engine import Simulator
 from simulator.inprocess import attach
@@ -25,7 +27,7 @@ from tests.contract.aws import aws
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
-SCOPE = f"{ACCOUNT}#{REGION}"
+SCOPE = Scope(ACCOUNT, REGION)
 BUS = "migrations"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migrations:one"
 
@@ -63,8 +65,8 @@ class Cloud:
     gone: set[str] = field(default_factory=set)
 
     @property
-    def store(self) -> DynamoDbMigrationStore:
-        return DynamoDbMigrationStore(aws("dynamodb"), TABLE_NAME)
+    def store(self) -> DynamoDbState:
+        return DynamoDbState(aws("dynamodb"), TABLE_NAME, refuse)
 
     def invoke(self, handler: LambdaHandler, event: Any) -> dict[str, Any]:
         """Call a handler as Lambda does: JSON in, JSON out."""
@@ -134,7 +136,7 @@ class Cloud:
                     "NewImage": {"pk": {"S": migration_id}, "document": {"S": entry.to_json()}},
                 },
             }
-            for entry in self.store.journal(migration_id)
+            for entry in self.store.migrations.journal(migration_id)
         ]
 
 

@@ -10,6 +10,7 @@ from runtime.handlers import dispatch_launches, ingress_handler, prepare_source,
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.models.mgn import SourceServer
 from runtime.models.record import Launch
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from tests.builders import JOB_ID, OTHER_SERVER_ID, SERVER_ID, TARGET_SCOPE, a_wait
 from tests.integration.cloud import SCOPE, Cloud, sqs_event, take_wakes
@@ -44,27 +45,27 @@ def ask_together(cloud: Cloud) -> None:
     cloud.step(trigger_migration.handler, phase="test", taskToken="launch-2", **SECOND)
 
 
-def a_wake(message_id: str, *, scope: str = SCOPE, sent: int = 9_999_999_999_999) -> dict[str, Any]:
+def a_wake(message_id: str, *, scope: Scope = SCOPE, sent: int = 9_999_999_999_999) -> dict[str, Any]:
     """A record of the wake queue, sent in milliseconds of the epoch and received at once."""
     attributes = {
         "SentTimestamp": f"{sent}",
         "ApproximateFirstReceiveTimestamp": f"{sent}",
         "ApproximateReceiveCount": "1",
     }
-    return {"messageId": message_id, "body": scope, "eventSource": "aws:sqs", "attributes": attributes}
+    return {"messageId": message_id, "body": str(scope), "eventSource": "aws:sqs", "attributes": attributes}
 
 
 def test_step_that_asks_for_a_launch_starts_no_job(cloud: Cloud) -> None:
     ask_for_test_launch(cloud)
     assert (len(cloud.simulator.account.jobs), record_of(cloud).test_launch) == (0, None)
-    assert [wake["body"] for wake in take_wakes()] == [SCOPE]
+    assert [wake["body"] for wake in take_wakes()] == [str(SCOPE)]
 
 
 def test_i9_migrations_that_ask_together_share_a_job_that_names_them_all(cloud: Cloud) -> None:
     ask_together(cloud)
     cloud.dispatch()
     (job,) = cloud.simulator.account.jobs.values()
-    second = cloud.store.record("mig-2")
+    second = cloud.store.migrations.record("mig-2")
     assert second is not None
     assert second.test_launch == launch_of_test(cloud)
     assert (job.tags[LAUNCH_TAG], job.tags[CORRELATION_TAG].split()) == (
@@ -78,7 +79,7 @@ def test_i9_migrations_that_ask_together_share_a_job_that_names_them_all(cloud: 
 def test_throttled_launch_is_tried_again_soon(cloud: Cloud) -> None:
     ask_for_test_launch(cloud, {"outcome": "throttle", "calls": [1]})
     cloud.dispatch()
-    assert (len(cloud.simulator.account.jobs), cloud.store.dispatch(SCOPE).in_flight) == (0, None)
+    assert (len(cloud.simulator.account.jobs), cloud.store.dispatches.state(SCOPE).in_flight) == (0, None)
     looked(cloud)
     assert len(cloud.simulator.account.jobs) == 1
 
@@ -86,10 +87,10 @@ def test_throttled_launch_is_tried_again_soon(cloud: Cloud) -> None:
 def test_i3_lost_answer_of_start_test_is_adopted_by_tag(cloud: Cloud) -> None:
     ask_for_test_launch(cloud, {"outcome": "timeout_after", "calls": [1]})
     cloud.dispatch()
-    assert cloud.store.dispatch(SCOPE).is_launching("mig-1")
+    assert cloud.store.dispatches.state(SCOPE).is_launching("mig-1")
     looked(cloud)
     assert list(cloud.simulator.account.jobs) == [launch_of_test(cloud).job_id]
-    assert cloud.store.dispatch(SCOPE).in_flight is None
+    assert cloud.store.dispatches.state(SCOPE).in_flight is None
 
 
 def test_i3_call_that_never_arrived_is_doubt_first_and_made_again_after_it(cloud: Cloud) -> None:
@@ -97,11 +98,11 @@ def test_i3_call_that_never_arrived_is_doubt_first_and_made_again_after_it(cloud
     cloud.dispatch()
     looked(cloud)
     assert len(cloud.simulator.account.jobs) == 0
-    state = cloud.store.dispatch(SCOPE)
+    state = cloud.store.dispatches.state(SCOPE)
     assert state.in_flight is not None
     long_ago = state.in_flight.attempted_at - timedelta(hours=1)
     batch = state.in_flight.model_copy(update={"attempted_at": long_ago})
-    cloud.store.save_dispatch(state.model_copy(update={"in_flight": batch}))
+    cloud.store.dispatches.save(state.model_copy(update={"in_flight": batch}))
     looked(cloud)
     assert list(cloud.simulator.account.jobs) == [launch_of_test(cloud).job_id]
 
@@ -142,10 +143,10 @@ def test_i3_cancelled_migration_is_not_launched(cloud: Cloud) -> None:
     ask_for_test_launch(cloud)
     record = record_of(cloud)
     rolling_back = record.model_copy(update={"status": MigrationStatus.ROLLING_BACK, "sequence": record.sequence + 1})
-    entry = cloud.store.journal("mig-1")[-1].model_copy(
+    entry = cloud.store.migrations.journal("mig-1")[-1].model_copy(
         update={"sequence": record.sequence + 1, "to_status": MigrationStatus.ROLLING_BACK}
     )
-    cloud.store.append(rolling_back, entry)
+    cloud.store.migrations.append(rolling_back, entry)
     cloud.dispatch()
     assert len(cloud.simulator.account.jobs) == 0
 
@@ -153,7 +154,7 @@ def test_i3_cancelled_migration_is_not_launched(cloud: Cloud) -> None:
 def test_account_nobody_may_enter_does_not_keep_the_others_waiting(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     cloud.simulator.finish_jobs()
-    cloud.store.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID))
+    cloud.store.waits.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID))
     wakes = [a_wake("of-the-target", scope=TARGET_SCOPE), a_wake("of-home")]
     answer = cloud.invoke(dispatch_launches.handler, {"Records": wakes})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "of-the-target"}]}

@@ -44,7 +44,7 @@ class Rush(BusyAccount):
         self._next_wave()
         self.run()
         self.seconds = self.simulator.clock.now() - self.began
-        ends = Counter(record.status for record in self.store.records.values())
+        ends = Counter(record.status for record in self.migrations.records.values())
         assert ends == {MigrationStatus.COMPLETED: migrations}, ends
 
     def is_over(self) -> bool:
@@ -60,15 +60,15 @@ class Rush(BusyAccount):
         if time.monotonic() - self._reported < 0.5:
             return
         self._reported = time.monotonic()
-        ended = sum(record.status.is_terminal for record in self.store.records.values())
+        ended = sum(record.status.is_terminal for record in self.migrations.records.values())
         passed = timedelta(seconds=int(self.simulator.clock.now() - self.began))
-        self._report(f"{ended:,} of {len(self.store.records):,} migrations ended after {passed} of simulated time")
+        self._report(f"{ended:,} of {len(self.migrations.records):,} migrations ended after {passed} of simulated time")
 
     def added(self, limits: Mapping[str, float]) -> list[Figure]:
         """The time we added to each part of the migrations."""
         times = mgn_times(self.simulator.log(), datetime.timestamp)
-        journals = self.store.journals
-        parts = (added_seconds(record, journals[name], times) for name, record in self.store.records.items())
+        journals = self.migrations.journals
+        parts = (added_seconds(record, journals[name], times) for name, record in self.migrations.records.items())
         return added_figures(parts, limits=limits)
 
     def capacity(self) -> list[Figure]:
@@ -93,7 +93,7 @@ class Rush(BusyAccount):
     def costs(self) -> list[str]:
         """Per migration: Describe calls by operation and all of them, and state transitions."""
         calls = self._calls()
-        count = len(self.store.records)
+        count = len(self.migrations.records)
         describes = [calls[name] for name in DESCRIBES]
         transitions = sum(execution.transitions for execution in self.executions.values())
         return [f"{each / count:.1f}" for each in (*describes, sum(describes), transitions)]

@@ -8,7 +8,7 @@ from tests.pipeline.world import World
 
 OF_THE_ACCOUNT = ("mgn", "launch_settings", "instances", "network", "commands")
 """What speaks to the account of the server, which may deny it."""
-PORTS = ("store", "resumer", "wakes", "bus", "prober", *OF_THE_ACCOUNT)
+PORTS = ("migrations", "waits", "dispatches", "decisions", "resumer", "wakes", "bus", "prober", *OF_THE_ACCOUNT)
 
 
 class Saboteur:

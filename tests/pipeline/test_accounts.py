@@ -12,9 +12,10 @@ from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.errors import TargetAccountError
 from runtime.logic.ports import Ports
 from runtime.models.mgn import InstanceHealth
-from runtime.models.record import WaitKind
 from runtime.models.request import MigrationRequest
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import WaitKind
 from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus
@@ -69,7 +70,7 @@ class TwoAccounts(World):
         self.target = Target(self, Scenario(servers=servers, account_id=TARGET_ACCOUNT, region=TARGET_REGION))
         self._delivers_target_events = delivers_target_events
 
-    def at(self, scope: str) -> Ports:
+    def at(self, scope: Scope) -> Ports:
         return cast(Ports, self.target) if scope == TARGET_SCOPE else super().at(scope)
 
     def _step(self) -> None:
@@ -123,7 +124,7 @@ def test_migration_of_a_target_account_completes_there_and_never_calls_home() ->
     assert (record.status, record.scope) == (S.COMPLETED, TARGET_SCOPE), record.reason
     assert world.target.simulator.server("vm").state == "CUTOVER"
     assert not list(world.simulator.log(kind="call"))
-    assert world.store.locks == {}
+    assert world.migrations.locks == {}
 
 
 def test_i2_same_server_id_of_two_accounts_is_migrated_at_once() -> None:
@@ -168,7 +169,7 @@ def test_i6_target_account_that_lets_nobody_in_any_more_freezes_its_migration() 
     record = world.record("m-target")
     assert record.status is S.FROZEN, record.reason
     assert "TargetAccountError" in record.reason
-    assert world.store.locks[TARGET_SCOPE, SERVER].owner == "m-target"
+    assert world.migrations.locks[TARGET_SCOPE, SERVER].owner == "m-target"
     assert world.record("m-home").status is S.COMPLETED, world.record("m-home").reason
 
 
@@ -179,7 +180,7 @@ def test_role_revoked_while_a_server_boots_makes_the_looks_no_more() -> None:
 
     def revoke(function: str, payload: Json) -> None:
         now = world.simulator.clock.now()
-        if function == "dispatch_launches" and any(wait.kind is WaitKind.BOOT for wait in world.store.parked.values()):
+        if function == "dispatch_launches" and any(wait.kind is WaitKind.BOOT for wait in world.waits.parked.values()):
             world.target.mgn = cast(MgnMigrationService, Refusing())
             revoked_at.append(now)
         if revoked_at:

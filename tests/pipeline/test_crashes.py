@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
+from runtime.models.decisions import Decision
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from tests.pipeline.saboteur import OF_THE_ACCOUNT, Saboteur, failing
@@ -139,7 +139,7 @@ def test_call_denied_to_one_migration_keeps_no_other_from_its_end() -> None:
         world.run()
         if saboteur.attacked is None:
             break
-        ends = [record.status for record in world.store.records.values()]
+        ends = [record.status for record in world.migrations.records.values()]
         assert ends.count(S.COMPLETED) >= 1, f"denied {nth} at {saboteur.attacked}: {ends}"
         assert_invariants(world)
 
@@ -155,7 +155,7 @@ def _attack_batch(nth: int, attack: Callable[..., Any]) -> str | None:
     saboteur = Saboteur(world, nth, lambda call: attack(world, call), only="dispatch_launches")
     world.run()
     where = f"attack {nth} at {saboteur.attacked}"
-    ends = {name: (record.status, record.reason) for name, record in world.store.records.items()}
+    ends = {name: (record.status, record.reason) for name, record in world.migrations.records.items()}
     assert {name: status for name, (status, _) in ends.items()} == BATCH_ENDS, f"{where}: {ends}"
     assert running_instances(world) == 2, where
     terminated = [e for e in world.simulator.log(kind="call") if e["operation"] == "TerminateTargetInstances"]

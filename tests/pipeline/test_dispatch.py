@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.adapters.state.request_budget import limit_requests
+from runtime.logic.dispatch.packing import asking
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.inprocess import attach
@@ -59,12 +60,11 @@ class BusyAccount(World):
         self.later(0.25, again)
 
     def is_over(self) -> bool:
-        return len(self.store.records) == len(self.ours) and super().is_over()
+        return len(self.migrations.records) == len(self.ours) and super().is_over()
 
     def _step(self) -> None:
         super()._step()
-        asking = sum(wait.asks_for_launch for wait in self.store.parked.values())
-        self.waiting.append((self.simulator.clock.now(), asking))
+        self.waiting.append((self.simulator.clock.now(), len(asking(self.waits.parked.values()))))
 
     def usage(self) -> list[tuple[float, int, int]]:
         """When jobs began or ended: the moment, active jobs and the servers in them."""
@@ -79,10 +79,10 @@ class BusyAccount(World):
         used = total = 0.0
         usage = iter(self.usage())
         upcoming, active = next(usage, None), 0
-        for (start, asking), (end, _) in pairwise(self.waiting):
+        for (start, waiting), (end, _) in pairwise(self.waiting):
             while upcoming and upcoming[0] <= start:
                 active, upcoming = upcoming[2], next(usage, None)
-            if asking > ACTIVE_SERVERS - active:
+            if waiting > ACTIVE_SERVERS - active:
                 used += active * (end - start)
                 total += ACTIVE_SERVERS * (end - start)
         return used / total
@@ -99,7 +99,7 @@ def test_a_thousand_requests_fill_the_quota_and_never_exceed_it(foreign: int) ->
     world.submit(*(a_request(f"m-{name}", source_vm_id=name, test=foreign == 0) for name in world.ours))
     world.run(hours=96)
 
-    assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: 1_000}
+    assert Counter(record.status for record in world.migrations.records.values()) == {S.COMPLETED: 1_000}
     assert max(jobs for _, jobs, _ in world.usage()) <= ACTIVE_JOBS
     assert max(servers for _, _, servers in world.usage()) == ACTIVE_SERVERS
     assert world.use_while_more_wait() >= 0.95
@@ -118,7 +118,7 @@ def test_requests_that_arrive_one_by_one_fill_the_quota_too(requests: int, secon
         world.later(number * seconds / requests, lambda request=request: world.submit(request))  # type: ignore[misc]
     world.run(hours=96)
 
-    assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: requests}
+    assert Counter(record.status for record in world.migrations.records.values()) == {S.COMPLETED: requests}
     assert world.use_while_more_wait() >= 0.95
     assert world.refused_launches() == []
 
@@ -152,6 +152,6 @@ def test_hundred_that_begin_at_once_stampede_only_without_a_shared_budget(
     world = account()
     world.submit(*(a_request(f"m-{name}", source_vm_id=name, test=False) for name in world.ours))
     world.run()
-    assert Counter(record.status for record in world.store.records.values()) == {S.COMPLETED: 100}
+    assert Counter(record.status for record in world.migrations.records.values()) == {S.COMPLETED: 100}
     found = most_calls_in_a_second(world)
     assert found <= most if most else found > 250, found

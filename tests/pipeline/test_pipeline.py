@@ -13,11 +13,12 @@ from runtime.errors import ThrottledError
 from runtime.logic.dispatch import packing
 from runtime.logic.dispatch.packing import Room
 from runtime.logic.journal import rebuild
+from runtime.models.decisions import Decision
 from runtime.models.dispatch import StartedJob
 from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
 from runtime.models.mgn import Job
-from runtime.models.record import Decision, JournalEntry, Lock, MigrationRecord
+from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate, MigrationRequest
 from runtime.models.status import MigrationStatus
 from simulator.scenario import Scenario, ServerSpec
@@ -57,17 +58,17 @@ def running_instances(world: World) -> int:
 def assert_invariants(world: World) -> None:
     """I2, I3, I7 and I8 as the store and the simulator's log show them."""
     assert max(launches(world).values(), default=1) == 1
-    for name, record in world.store.records.items():
+    for name, record in world.migrations.records.items():
         assert record.status.is_terminal, (name, record.status, record.reason)
-        assert rebuild(world.store.journals[name]) == record
+        assert rebuild(world.migrations.journals[name]) == record
     ends = Counter(
         event.migration_id
-        for event in world.store.events
+        for event in world.migrations.events
         if event.detail_type == "MigrationStatusChanged" and event.to_status.is_terminal
     )
     assert set(ends.values()) == {1}
-    frozen = {record.migration_id for record in world.store.records.values() if record.status is S.FROZEN}
-    assert {lock.owner for lock in world.store.locks.values()} <= frozen
+    frozen = {record.migration_id for record in world.migrations.records.values() if record.status is S.FROZEN}
+    assert {lock.owner for lock in world.migrations.locks.values()} <= frozen
 
 
 def test_a_migration_completes() -> None:
@@ -267,7 +268,7 @@ def test_events_lost_doubled_or_reordered_change_no_end(deliveries: Callable[[Js
     world.submit(*requests(world))
     world.run()
     undone = {"m-vm-003", "m-vm-007", "m-vm-011", "m-vm-012"}
-    ends = {name: record.status for name, record in world.store.records.items()}
+    ends = {name: record.status for name, record in world.migrations.records.items()}
     assert ends == {name: S.ROLLED_BACK if name in undone else S.COMPLETED for name in ends}
     assert running_instances(world) == 8
     assert_invariants(world)
@@ -285,14 +286,14 @@ def test_a_second_migration_of_the_same_server_is_rejected() -> None:
 def test_a_lock_whose_entry_the_table_never_took_keeps_no_later_migration_out() -> None:
     """I2"""
     world = a_world()
-    append = world.store.append
+    append = world.migrations.append
 
     def refused(record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         if record.migration_id == "first" and entry.facts.source_server_id:
             raise ThrottledError("TransactWriteItems: ThrottlingError")
         append(record, entry, unlock=unlock)
 
-    world.store.append = refused  # type: ignore[method-assign]
+    world.migrations.append = refused  # type: ignore[method-assign]
     world.submit(a_request("first", source_vm_id="vm-001"))
     world.run()
     world.submit(a_request("second", source_vm_id="vm-001"))

@@ -23,15 +23,26 @@ from runtime.logic.ports import Ports
 from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
 from runtime.models.mgn import InstanceHealth
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
+from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
+from runtime.models.scope import Scope
+from runtime.models.waits import Outcome
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
 from simulator.scenario import Scenario
 from simulator.wire import Response
-from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork, FakeProber, InMemoryStore
+from tests.fakes import (
+    FakeCommands,
+    FakeLaunchSettings,
+    FakeNetwork,
+    FakeProber,
+    InMemoryDecisions,
+    InMemoryDispatches,
+    InMemoryMigrations,
+    InMemoryWaits,
+)
 from tests.pipeline.asl import Execution, Json, TaskFailedError
 from tests.unit.infrastructure.synthesis import definition, functions
 
@@ -59,7 +70,7 @@ class CrashError(BaseException):
     """The function's process dies; no code of ours runs after it."""
 
 
-class RecordingStore(InMemoryStore):
+class RecordingMigrations(InMemoryMigrations):
     """Publishes what the table's stream would."""
 
     def __init__(self) -> None:
@@ -74,13 +85,14 @@ class RecordingStore(InMemoryStore):
 class World:
     """Everything around the handlers. It is their ports, too."""
 
-    scope = f"{ACCOUNT}#{REGION}"
+    scope = Scope(ACCOUNT, REGION)
 
     def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None, sweep_seconds: float = 60) -> None:
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
         self.sweep_seconds = sweep_seconds
-        self.store = RecordingStore()
+        self.migrations, self.waits = RecordingMigrations(), InMemoryWaits()
+        self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
         self.mgn = _mgn(self.simulator)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
@@ -100,9 +112,9 @@ class World:
 
     # the ports that are not fakes of their own
 
-    scopes: tuple[str, ...] = (scope,)
+    scopes: tuple[Scope, ...] = (scope,)
 
-    def at(self, scope: str) -> Ports:
+    def at(self, scope: Scope) -> Ports:
         assert scope == self.scope
         return self
 
@@ -117,7 +129,7 @@ class World:
         assert isinstance(compute, MemoryCompute)
         return {id_: _health(id_, compute) for id_ in ids}
 
-    def wake(self, scope: str, *, after: float = 0) -> None:
+    def wake(self, scope: Scope, *, after: float = 0) -> None:
         sent = self._milliseconds()
         self.later(
             ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(scope, sent))
@@ -127,13 +139,13 @@ class World:
         """Have a dispatcher look at this moment, whatever else goes on."""
         self._call("dispatch_launches", self._wake_message(self.scope, self._milliseconds()))
 
-    def _wake_message(self, scope: str, sent: str) -> Json:
+    def _wake_message(self, scope: Scope, sent: str) -> Json:
         attributes = {
             "SentTimestamp": sent,
             "ApproximateFirstReceiveTimestamp": self._milliseconds(),
             "ApproximateReceiveCount": "1",
         }
-        return {"Records": [{"messageId": "wake", "body": scope, "attributes": attributes}]}
+        return {"Records": [{"messageId": "wake", "body": str(scope), "attributes": attributes}]}
 
     def _milliseconds(self) -> str:
         return str(int(self.simulator.clock.now() * 1_000))
@@ -161,7 +173,7 @@ class World:
         """Accept requests as ingress_handler does."""
         for request in requests:
             correlation_id = request.correlation_id or f"c-{request.migration_id}"
-            accept(request, correlation_id=correlation_id, at=self.now(), store=self.store, bus=self)
+            accept(self, request.model_copy(update={"correlation_id": correlation_id}))
 
     def signal(self, signal: MigrationSignal) -> None:
         """Put a decision on the bus."""
@@ -177,11 +189,11 @@ class World:
 
     def is_over(self) -> bool:
         """Every accepted migration is terminal and no execution runs."""
-        ended = all(record.status.is_terminal for record in self.store.records.values())
+        ended = all(record.status.is_terminal for record in self.migrations.records.values())
         return ended and all(execution.status != "RUNNING" for execution in self.executions.values())
 
     def record(self, migration_id: str) -> MigrationRecord:
-        return self.store.records[migration_id]
+        return self.migrations.records[migration_id]
 
     # the machinery
 

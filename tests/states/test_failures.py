@@ -2,8 +2,8 @@
 
 import pytest
 
-from runtime.models.record import Progress
 from runtime.models.steps import Failure, Plan, Verdict
+from runtime.models.waits import Progress
 from tests.states.interpreters import Interpreter
 from tests.states.script import PARKS, TOKEN, Act, Script, fails_token, program, progresses, raises, tasks
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from runtime.models.record import Progress, WaitKind
 from runtime.models.request import Gate, Phase
 from runtime.models.steps import (
     AwaitSignal,
@@ -17,6 +16,7 @@ from runtime.models.steps import (
     Verdict,
     VerifyMigration,
 )
+from runtime.models.waits import Progress, WaitKind
 from tests.pipeline.asl import Json
 from tests.states.interpreters import Interpreter
 from tests.states.script import IDENTITY, Script, program, progresses, raises, tasks

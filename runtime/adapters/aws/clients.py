@@ -1,8 +1,9 @@
 """The boto3 clients, each made once per execution environment and none before it is needed."""
 
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+from runtime.adapters.aws.target import USER_AGENT, Target
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
-USER_AGENT = "mgn-migration-orchestrator"
-
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
 ONCE_READ_TIMEOUT = 25
@@ -31,16 +30,6 @@ SHARED = frozenset({"ec2", "mgn", "ssm"})
 SHARED_READ_TIMEOUT = 8
 SHARED_ATTEMPTS = 3
 """A service that stays silent costs one look of the dispatcher half a minute at most; the next look asks again."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Another account or Region, entered by its role."""
-
-    account: str
-    region: str
-    role_name: str
-    external_id: str = field(repr=False)
 
 
 @overload

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from botocore.credentials import CredentialProvider, DeferredRefreshableCredentials
 from botocore.exceptions import ClientError
 
-from runtime.adapters.aws.clients import USER_AGENT, Target
 from runtime.adapters.aws.faults import aws_faults, code_of
+from runtime.adapters.aws.target import USER_AGENT, Target
 from runtime.errors import TargetAccountError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from runtime.adapters.aws.faults import aws_faults, code_of
-from runtime.models.record import Outcome
+from runtime.models.waits import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

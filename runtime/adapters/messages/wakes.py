@@ -4,6 +4,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from runtime.adapters.aws.faults import aws_faults
+from runtime.models.scope import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -20,7 +21,7 @@ class WakeQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def wake(self, scope: str, *, after: float = 0) -> None:
+    def wake(self, scope: Scope, *, after: float = 0) -> None:
         delay = min(ceil(after), LONGEST_DELAY)
         with aws_faults():
-            self._client.send_message(QueueUrl=self._queue_url, MessageBody=scope, DelaySeconds=delay)
+            self._client.send_message(QueueUrl=self._queue_url, MessageBody=str(scope), DelaySeconds=delay)

@@ -1,0 +1,1 @@
+"""The state table: what it keeps of each entity, and how documents lie in it."""

@@ -19,10 +19,13 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from runtime.models.base import Payload
+from runtime.models.base import Model
+from runtime.models.decisions import Signal
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection, Signal, Wait
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.scope import Scope
 from runtime.models.table import DOCUMENT, INDEXES, JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
+from runtime.models.waits import Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -57,15 +60,15 @@ def journal_key(sequence: int) -> str:
     return f"{JOURNAL_PREFIX}{sequence:06d}"
 
 
-def lock_key(scope: str, source_server_id: str) -> str:
+def lock_key(scope: Scope, source_server_id: str) -> str:
     return f"SERVER#{scope}#{source_server_id}"
 
 
-def scope_key(scope: str) -> str:
+def scope_key(scope: Scope) -> str:
     return f"SCOPE#{scope}"
 
 
-def requests_key(scope: str, second: int) -> "Item":
+def requests_key(scope: Scope, second: int) -> "Item":
     return key(f"REQUESTS#{scope}", str(second))
 
 
@@ -103,7 +106,7 @@ def dispatch_item(state: Dispatch) -> "Item":
     return {**_item(scope_key(state.scope), DISPATCH, state), VERSION: {"N": str(state.version)}}
 
 
-def look_item(scope: str, at: datetime) -> "Item":
+def look_item(scope: Scope, at: datetime) -> "Item":
     return {**key(scope_key(scope), LAST_LOOK), DOCUMENT: {"S": at.isoformat()}}
 
 
@@ -125,7 +128,7 @@ def document(item: "Item") -> str:
     return item[DOCUMENT]["S"]
 
 
-def _item(partition: str, sort: str, model: Payload, expires_at: int | None = None) -> "Item":
+def _item(partition: str, sort: str, model: Model, expires_at: int | None = None) -> "Item":
     item: Item = {**key(partition, sort), DOCUMENT: {"S": model.to_json()}}
     if expires_at is not None:
         item[TTL_ATTRIBUTE] = {"N": str(expires_at)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runtime.adapters.state import items
 from runtime.adapters.state.table import StateTable
 from runtime.errors import ThrottledError
+from runtime.models.scope import Scope
 from runtime.observability import logger
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class DynamoDbRequestBudget:
         self,
         client: "DynamoDBClient",
         table_name: str,
-        scope: str,
+        scope: Scope,
         *,
         per_second: int,
         clock: Callable[[], float] = time.time,

@@ -20,6 +20,9 @@ WRITES_PER_TRANSACTION = 100
 KEYS_PER_READ = 100
 READ_ATTEMPTS = 3
 
+ROUNDS = 10
+"""How often a write lost to another writer is tried again; each round someone else got further."""
+
 CONDITION_FAILED = "ConditionalCheckFailed"
 CONFLICT = "TransactionConflict"
 

@@ -9,15 +9,16 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from runtime.errors import MigrationError, RecordChangedError, ServiceUnavailableError
-from runtime.logic.dispatch.packing import VISIBLE_AFTER, asked
+from runtime.logic.dispatch.packing import VISIBLE_AFTER, asking
 from runtime.logic.journal import note
 from runtime.logic.ports import Ports
-from runtime.logic.steps.trigger_migration import LAUNCHING_STATUS, launch_facts, launch_of
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
+from runtime.models.functions import DISPATCH_LAUNCHES
 from runtime.models.mgn import Job
-from runtime.models.record import Launch, LaunchKind, MigrationRecord, Wait
+from runtime.models.record import LAUNCHING_STATUS, Facts, Launch, LaunchKind, MigrationRecord
+from runtime.models.waits import Launching
 
-ACTOR = "dispatch_launches"
+ACTOR = DISPATCH_LAUNCHES.name
 LAUNCH_TAG = "migration:launch-id"
 CORRELATION_TAG = "migration:correlation-id"
 TAG_VALUE_LIMIT = 256
@@ -29,7 +30,7 @@ _HOPE = timedelta(hours=1)
 """How long the job of a given up call may still come to light."""
 _NOTE_ATTEMPTS = 5
 
-Group = Sequence[Wait]
+Group = Sequence[Launching]
 
 
 class Started(NamedTuple):
@@ -43,7 +44,7 @@ class Started(NamedTuple):
 def start(ports: Ports, state: Dispatch, group: Group) -> Started:
     """Start one MGN job for these waits. After ServiceUnavailableError the batch is still in flight."""
     batch = Batch(
-        launch_id=ports.new_id(), kind=kind_of(group[0]), members=tuple(map(_member, group)), attempted_at=ports.now()
+        launch_id=ports.new_id(), kind=group[0].asked.kind, members=tuple(map(_member, group)), attempted_at=ports.now()
     )
     state = save(ports, state, in_flight=batch)
     owed = _still_owed(ports, group)
@@ -110,13 +111,13 @@ def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:
     return ports.mgn.start_launch(batch.kind.phase, servers, tags)
 
 
-def _still_owed(ports: Ports, group: Group) -> list[tuple[Wait, MigrationRecord]]:
+def _still_owed(ports: Ports, group: Group) -> list[tuple[Launching, MigrationRecord]]:
     """Those that still ask, read after the batch was written.
 
     A migration that is given up moves its record before it looks for a batch in flight: one of us sees the other.
     """
     waits = _waits(ports)
-    records = ports.store.records_of([wait.migration_id for wait in group])
+    records = ports.migrations.records_of([wait.migration_id for wait in group])
     owed = []
     for known in group:
         # An earlier call of this look may have taken until past the end of a window.
@@ -127,16 +128,16 @@ def _still_owed(ports: Ports, group: Group) -> list[tuple[Wait, MigrationRecord]
             continue
         if has_job(ports, wait, record):
             continue
-        if record.status is LAUNCHING_STATUS.get(kind_of(wait), record.status) and not record.status.is_terminal:
+        if record.status is LAUNCHING_STATUS.get(wait.asked.kind, record.status) and not record.status.is_terminal:
             owed.append((wait, record))
         else:
-            ports.store.close(wait)
+            ports.waits.close(wait)
     return owed
 
 
-def has_job(ports: Ports, wait: Wait, record: MigrationRecord | None) -> bool:
+def has_job(ports: Ports, wait: Launching, record: MigrationRecord | None) -> bool:
     """Whether the launch was started before. A step that ran again may have parked a wait that does not know it."""
-    launch = launch_of(record, kind_of(wait)) if record else None
+    launch = record.launch(wait.asked.kind) if record else None
     if launch is None:
         return False
     _give_job(ports, wait, launch.job_id)
@@ -147,7 +148,7 @@ def _announce(ports: Ports, state: Dispatch, batch: Batch) -> Dispatch:
     """Write the job into every member's record and wait, then take the batch out of flight."""
     job_id = batch.job_id or ""
     launch = Launch(launch_id=batch.launch_id, job_id=job_id)
-    records = ports.store.records_of([member.migration_id for member in batch.members])
+    records = ports.migrations.records_of([member.migration_id for member in batch.members])
     waits = _waits(ports)
     for member in batch.members:
         _note_job(ports, records.get(member.migration_id), batch, launch)
@@ -162,22 +163,22 @@ def _announce(ports: Ports, state: Dispatch, batch: Batch) -> Dispatch:
 def _note_job(ports: Ports, record: MigrationRecord | None, batch: Batch, launch: Launch) -> None:
     reason = f"MGN job {launch.job_id} with {len(batch.members)} servers"
     for attempt in range(_NOTE_ATTEMPTS):
-        if record is None or launch_of(record, batch.kind) is not None:
+        if record is None or record.launch(batch.kind) is not None:
             return
         try:
-            note(ports, record, launch_facts(batch.kind, launch), actor=ACTOR, reason=reason)
+            note(ports, record, Facts.of_launch(batch.kind, launch), actor=ACTOR, reason=reason)
         except RecordChangedError:
             if attempt == _NOTE_ATTEMPTS - 1:
                 raise
-            record = ports.store.record(record.migration_id)
+            record = ports.migrations.record(record.migration_id)
         else:
             return
 
 
-def _give_job(ports: Ports, wait: Wait, job_id: str) -> None:
-    limit = ports.budgets.undo if kind_of(wait) is LaunchKind.TERMINATE else ports.budgets.launch
+def _give_job(ports: Ports, wait: Launching, job_id: str) -> None:
+    limit = ports.budgets.undo if wait.asked.kind is LaunchKind.TERMINATE else ports.budgets.launch
     deadline = ports.now() + timedelta(seconds=limit)
-    ports.store.amend(wait, {"job_id": job_id, "deadline": deadline})
+    ports.waits.amend(wait, {"job_id": job_id, "deadline": deadline})
 
 
 def correlation_tags(correlation_ids: Iterable[str]) -> dict[str, str]:
@@ -194,16 +195,13 @@ def correlation_tags(correlation_ids: Iterable[str]) -> dict[str, str]:
 
 
 def save(ports: Ports, state: Dispatch, **changes: object) -> Dispatch:
-    return ports.store.save_dispatch(state.model_copy(update=changes))
+    return ports.dispatches.save(state.model_copy(update=changes))
 
 
-def _waits(ports: Ports) -> dict[tuple[str, str], Wait]:
-    return {(wait.migration_id, wait.name): wait for wait in ports.store.open_waits(ports.scope)}
+def _waits(ports: Ports) -> dict[tuple[str, str], Launching]:
+    found = asking(ports.waits.open(ports.scope))
+    return {(wait.migration_id, wait.name): wait for wait in found}
 
 
-def _member(wait: Wait) -> Member:
+def _member(wait: Launching) -> Member:
     return Member(migration_id=wait.migration_id, wait=wait.name, source_server_id=wait.source_server_id)
-
-
-def kind_of(wait: Wait) -> LaunchKind:
-    return asked(wait).kind

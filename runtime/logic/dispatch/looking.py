@@ -15,11 +15,13 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
-from runtime.logic.dispatch.batching import CLOCK_SKEW, Group, finish, has_job, kind_of, save, start
+from runtime.logic.dispatch.batching import CLOCK_SKEW, Group, finish, has_job, save, start
+from runtime.logic.dispatch.fitting import is_launchable, misfit
 from runtime.logic.dispatch.packing import (
     ACTIVE_JOBS,
     SERVERS_IN_ACTIVE_JOBS,
     Room,
+    asking,
     due,
     in_order,
     next_batch,
@@ -27,12 +29,12 @@ from runtime.logic.dispatch.packing import (
     typical_seconds,
 )
 from runtime.logic.journal import REASON_LIMIT
+from runtime.logic.lookups.migration import JOB_HORIZON
 from runtime.logic.ports import Ports
-from runtime.logic.steps.validate_input import JOB_HORIZON
-from runtime.logic.waits.observing import is_launchable, misfit
 from runtime.logic.waits.settling import Settled, conclude, settle
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import LaunchKind, Outcome, Progress, Wait, WaitKind
+from runtime.models.record import LaunchKind
+from runtime.models.waits import BootWait, Launching, Outcome, Progress
 
 SOON = 120
 """Seconds. What begins later is scheduled by one of the sweep's looks until then."""
@@ -64,15 +66,15 @@ def look(ports: Ports) -> Look:
 
     Raises RecordChangedError when another look is launching.
     """
-    state = ports.store.dispatch(ports.scope)
+    state = ports.dispatches.state(ports.scope)
     # An account that may not be entered any more fails below, where its waits can still end at their deadlines.
     with suppress(TargetAccountError):
         state = finish(ports, state)
-    settled = settle(ports, tuple(ports.store.open_waits(ports.scope)), state)
-    asking = in_order(wait for wait in settled.open if wait.asks_for_launch)
+    settled = settle(ports, tuple(ports.waits.open(ports.scope)), state)
+    waiting = in_order(asking(settled.open))
     launch = _Launch()
-    if asking and state.may_launch(ports.now()) and not _is_closed(settled.failures):
-        launch = _launch(ports, state, asking)
+    if waiting and state.may_launch(ports.now()) and not _is_closed(settled.failures):
+        launch = _launch(ports, state, waiting)
     return Look(
         waiting=len(settled.open) + settled.resumed,
         resumed=settled.resumed,
@@ -87,10 +89,10 @@ def _next_look(ports: Ports, state: Dispatch, settled: Settled, launch: "_Launch
         return None
     pauses = [] if launch.again is None else [launch.again]
     # No event tells of a boot, nor of a job whose call was lost.
-    if state.in_flight or any(wait.kind is WaitKind.BOOT for wait in settled.open):
+    if state.in_flight or any(isinstance(wait, BootWait) for wait in settled.open):
         pauses.append(ports.budgets.look)
     # What begins at a known time would else be noticed by the next sweep.
-    begins = [(wait.not_before - ports.now()).total_seconds() for wait in settled.open if wait.not_before is not None]
+    begins = [(wait.begins_at - ports.now()).total_seconds() for wait in settled.open if wait.begins_at is not None]
     pauses += [seconds for seconds in begins if 0 < seconds <= SOON]
     return min(pauses, default=None)
 
@@ -114,16 +116,16 @@ class _Tried(NamedTuple):
     left: Room
     launched: int
     calls: int
-    alone: list[tuple[Wait, MigrationError]]
+    alone: list[tuple[Launching, MigrationError]]
     """The servers that were refused by themselves."""
     is_over: bool
     """MGN takes no more calls for now."""
 
 
-def _launch(ports: Ports, state: Dispatch, asking: Group) -> _Launch:
-    state, left, ready = _survey(ports, state, asking)
+def _launch(ports: Ports, state: Dispatch, waiting: Group) -> _Launch:
+    state, left, ready = _survey(ports, state, waiting)
     launched, calls, is_over = 0, 0, False
-    alone: list[tuple[Wait, MigrationError]] = []
+    alone: list[tuple[Launching, MigrationError]] = []
     gather = ports.budgets.launch_gather
     while not is_over and calls < CALLS and (batch := next_batch(ready, left, now=ports.now(), gather=gather)):
         if state.is_in_doubt:
@@ -148,13 +150,13 @@ def _launch(ports: Ports, state: Dispatch, asking: Group) -> _Launch:
         save(ports, state, **held)
     if ready and not left.is_full and calls < CALLS:
         return _Launch(launched, max((due(ready, left, gather=gather) - ports.now()).total_seconds(), 0), kept)
-    return _Launch(launched, None if launched == len(asking) else ports.budgets.look, kept)
+    return _Launch(launched, None if launched == len(waiting) else ports.budgets.look, kept)
 
 
 def _start_all(ports: Ports, state: Dispatch, left: Room, batch: Group, *, limit: int) -> _Tried:
     """Start a job for all of these; when MGN refuses, for as many of them as it takes."""
     launched, calls = 0, 0
-    alone: list[tuple[Wait, MigrationError]] = []
+    alone: list[tuple[Launching, MigrationError]] = []
     groups: deque[Group] = deque([batch])
     while groups and not left.is_full and calls < limit:
         group = groups.popleft()[: left.servers]
@@ -180,7 +182,7 @@ def _start_all(ports: Ports, state: Dispatch, left: Room, batch: Group, *, limit
     return _Tried(state, left, launched, calls, alone, is_over=False)
 
 
-def _survey(ports: Ports, state: Dispatch, waits: Group) -> tuple[Dispatch, Room, list[Wait]]:
+def _survey(ports: Ports, state: Dispatch, waits: Group) -> tuple[Dispatch, Room, list[Launching]]:
     """The room MGN's jobs leave, and those of the waits whose server none of them holds."""
     listed = tuple(ports.mgn.jobs_since(_unsettled_since(ports, state)))
     active = [job for job in listed if job.is_active]
@@ -199,13 +201,13 @@ def _unsettled_since(ports: Ports, state: Dispatch) -> datetime:
     return min([state.active_since or ports.now() - JOB_HORIZON, *own])
 
 
-def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[Wait]]:
+def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[Launching]]:
     """Those that can be launched as MGN has them now; a server that someone changed ends its wait by itself."""
     servers = {server.source_server_id: server for server in ports.mgn.servers([w.source_server_id for w in batch])}
     # What looks changed by someone may be the work of a call whose job is still to be found.
     doubtful = {member.migration_id for batch in state.given_up for member in batch.members}
-    fit: list[Wait] = []
-    misfits: list[tuple[Wait, Outcome]] = []
+    fit: list[Launching] = []
+    misfits: list[tuple[Launching, Outcome]] = []
     for wait in batch:
         server = servers.get(wait.source_server_id)
         outcome = misfit(wait, server)
@@ -217,7 +219,7 @@ def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[Wa
 
 
 def _blame(
-    ports: Ports, state: Dispatch, alone: Sequence[tuple[Wait, MigrationError]], *, may_be_full: bool
+    ports: Ports, state: Dispatch, alone: Sequence[tuple[Launching, MigrationError]], *, may_be_full: bool
 ) -> tuple[Dispatch, tuple[Exception, ...]]:
     """End the waits whose server alone was refused although MGN shows it fit; the errors of those that stay.
 
@@ -231,19 +233,19 @@ def _blame(
             kept.append(refused)
             continue
         outcome = Outcome(error=type(refused).__name__, reason=str(refused)[:REASON_LIMIT])
-        if kind_of(wait) is LaunchKind.TERMINATE and isinstance(refused, SourceServerBusyError):
+        if wait.asked.kind is LaunchKind.TERMINATE and isinstance(refused, SourceServerBusyError):
             # The next round of the undo finds out who works on the server.
             outcome = outcome.model_copy(update={"error": None, "progress": Progress.AGAIN})
         ended.append((wait, outcome))
     return _give_up(ports, state, ended), tuple(kept)
 
 
-def _give_up(ports: Ports, state: Dispatch, ended: Sequence[tuple[Wait, Outcome]]) -> Dispatch:
+def _give_up(ports: Ports, state: Dispatch, ended: Sequence[tuple[Launching, Outcome]]) -> Dispatch:
     """End these waits, unless another dispatcher has launched since the state was read: the change may be its own."""
     if not ended:
         return state
     state = save(ports, state)
-    records = ports.store.records_of([wait.migration_id for wait, _ in ended])
+    records = ports.migrations.records_of([wait.migration_id for wait, _ in ended])
     for wait, outcome in ended:
         if not has_job(ports, wait, records.get(wait.migration_id)):
             conclude(ports, wait, outcome)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from runtime.models.dispatch import Dispatch, StartedJob
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait
+from runtime.models.record import LaunchKind
+from runtime.models.waits import Launching, LaunchIntent, LaunchWait, UndoWait, Wait
 
 # https://docs.aws.amazon.com/general/latest/gr/mgn.html, per account and Region; none of them can be raised.
 ACTIVE_JOBS = 20
@@ -55,12 +56,17 @@ def room(jobs: Sequence[Job], started: Iterable[StartedJob], *, now: datetime) -
     return Room(ACTIVE_JOBS - len(active) - len(unseen), SERVERS_IN_ACTIVE_JOBS - servers, max(began, default=None))
 
 
-def in_order(waiting: Iterable[Wait]) -> list[Wait]:
+def asking(waits: Iterable[Wait]) -> list[Launching]:
+    """Those that the dispatcher owes a job."""
+    return [wait for wait in waits if isinstance(wait, LaunchWait | UndoWait) and wait.asks_for_launch]
+
+
+def in_order(waiting: Iterable[Launching]) -> list[Launching]:
     """Undo first, then the window that closes first; between equals each wave in turn, and first come first served."""
     turns: Counter[LaunchIntent] = Counter()
     ranked = []
     for wait in sorted(waiting, key=lambda wait: (wait.parked_at, wait.migration_id)):
-        intent = asked(wait)
+        intent = wait.asked
         turn = turns[intent]
         turns[intent] += 1
         ranked.append(((_RANK[intent.kind], intent.not_after or _NEVER, turn, wait.parked_at), wait))
@@ -74,13 +80,13 @@ def places(waits: Iterable[Wait], state: Dispatch) -> dict[str, Place]:
     """
     seconds = state.job_seconds
     found: dict[str, Place] = {}
-    for ahead, wait in enumerate(in_order(wait for wait in waits if wait.asks_for_launch)):
+    for ahead, wait in enumerate(in_order(asking(waits))):
         jobs = max((state.active_servers + ahead) // SERVERS_IN_ACTIVE_JOBS, state.active_jobs // ACTIVE_JOBS)
         found.setdefault(wait.migration_id, Place(ahead + 1, None if seconds is None else jobs * seconds))
     return found
 
 
-def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: float) -> tuple[Wait, ...]:
+def next_batch(waiting: Sequence[Launching], left: Room, *, now: datetime, gather: float) -> tuple[Launching, ...]:
     """The launches of one call, from those that wait in order; empty when there is no room or they gather company.
 
     Jobs are as scarce as servers: twenty small ones keep most of the servers idle until they end. So those who wait
@@ -91,11 +97,11 @@ def next_batch(waiting: Sequence[Wait], left: Room, *, now: datetime, gather: fl
         return ()
     if len(waiting) < left.servers / left.jobs and due(waiting, left, gather=gather) > now:
         return ()
-    alike = [wait for wait in waiting if asked(wait).kind is asked(waiting[0]).kind]
+    alike = [wait for wait in waiting if wait.asked.kind is waiting[0].asked.kind]
     return tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
 
 
-def due(waiting: Iterable[Wait], left: Room, *, gather: float) -> datetime:
+def due(waiting: Iterable[Launching], left: Room, *, gather: float) -> datetime:
     """When the next job may begin for however few: the fewer jobs are left, the longer after the one before.
 
     With half of them left at once, with a quarter `gather` seconds after, with one nine times that. The ten together
@@ -103,15 +109,8 @@ def due(waiting: Iterable[Wait], left: Room, *, gather: float) -> datetime:
     """
     pace = timedelta(seconds=gather * max(0, ACTIVE_JOBS // 2 - left.jobs) / left.jobs)
     paced = left.latest + pace if left.latest else _EVER
-    ends = [intent.not_after - URGENT for intent in map(asked, waiting) if intent.not_after]
+    ends = [intent.not_after - URGENT for intent in (wait.asked for wait in waiting) if intent.not_after]
     return min([paced, *ends])
-
-
-def asked(wait: Wait) -> LaunchIntent:
-    """What the wait asks the dispatcher for; raises ValueError when it asks for nothing."""
-    if wait.intent is None:
-        raise ValueError(f"{wait.migration_id}: the wait {wait.name} asks for no launch")
-    return wait.intent
 
 
 def typical_seconds(jobs: Iterable[Job]) -> float | None:

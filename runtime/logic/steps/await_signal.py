@@ -4,62 +4,67 @@ from datetime import timedelta
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.journal import move
+from runtime.logic.lookups.migration import load
 from runtime.logic.ports import Ports
-from runtime.logic.steps.validate_input import load
-from runtime.logic.waits.settling import park
-from runtime.models.record import MigrationRecord, WaitKind
+from runtime.logic.waits.parking import park, parked
+from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
+from runtime.models.waits import ApprovalWait, SoakWait, WaitKind, WindowWait
 
-ACTOR = "signal_handler"
+ACTOR = AwaitSignal.function.name
 
 
 def await_signal(step: AwaitSignal, ports: Ports) -> None:
     """Park an approval, the window or the soak; each is bounded from the moment its status began."""
     record, ports = load(ports, step)
-    request, budgets = record.request, ports.budgets
     match step.kind:
-        case WaitKind.APPROVAL:
-            record = move(
-                ports,
-                record,
-                MigrationStatus.AWAITING_APPROVAL,
-                actor=ACTOR,
-                reason=f"waiting for approval of {step.gate}",
-            )
-            deadline = record.updated_at + timedelta(seconds=request.approval.timeout_seconds)
-            park(
-                ports,
-                record,
-                step.kind,
-                token=step.task_token,
-                deadline=deadline,
-                name=f"approval-{step.gate}",
-                gate=step.gate,
-                # A test instance may go as soon as its testers are done: the cutover does not need it.
-                instance_id=_cutover_instance(record) if step.gate is Gate.FINALIZE else None,
-            )
+        case WaitKind.APPROVAL if step.gate is not None:
+            _await_approval(ports, record, step.gate, step.task_token)
         case WaitKind.WINDOW:
-            record = move(ports, record, MigrationStatus.AWAITING_WINDOW, actor=ACTOR, reason="waiting for the window")
-            window = request.window
-            deadline = window.not_after if window else record.updated_at + timedelta(seconds=budgets.window)
-            not_before = window.not_before if window else None
-            park(ports, record, step.kind, token=step.task_token, deadline=deadline, not_before=not_before)
+            _await_window(ports, record, step.task_token)
         case WaitKind.SOAK:
-            record = move(ports, record, MigrationStatus.SOAKING, actor=ACTOR, reason="soaking")
-            end = record.updated_at + timedelta(seconds=request.soak_seconds)
-            park(
-                ports,
-                record,
-                step.kind,
-                token=step.task_token,
-                deadline=end + timedelta(seconds=budgets.boot),
-                not_before=end,
-                instance_id=_cutover_instance(record),
-            )
+            _await_soak(ports, record, step.task_token)
         case _:
             raise NotVerifiedError(f"{step.kind} is not a wait of signal_handler")
+
+
+def _await_approval(ports: Ports, record: MigrationRecord, gate: Gate, token: str) -> None:
+    reason = f"waiting for approval of {gate}"
+    record = move(ports, record, MigrationStatus.AWAITING_APPROVAL, actor=ACTOR, reason=reason)
+    wait = ApprovalWait(
+        **parked(ports, record, token),
+        name=f"approval-{gate}",
+        deadline=record.updated_at + timedelta(seconds=record.request.approval.timeout_seconds),
+        gate=gate,
+        # None before the cutover. A test instance may go as soon as its testers are done.
+        instance_id=_cutover_instance(record),
+    )
+    park(ports, record, wait)
+
+
+def _await_window(ports: Ports, record: MigrationRecord, token: str) -> None:
+    record = move(ports, record, MigrationStatus.AWAITING_WINDOW, actor=ACTOR, reason="waiting for the window")
+    window = record.request.window
+    wait = WindowWait(
+        **parked(ports, record, token),
+        deadline=window.not_after if window else record.updated_at + timedelta(seconds=ports.budgets.window),
+        not_before=window.not_before if window else None,
+    )
+    park(ports, record, wait)
+
+
+def _await_soak(ports: Ports, record: MigrationRecord, token: str) -> None:
+    record = move(ports, record, MigrationStatus.SOAKING, actor=ACTOR, reason="soaking")
+    end = record.updated_at + timedelta(seconds=record.request.soak_seconds)
+    wait = SoakWait(
+        **parked(ports, record, token),
+        deadline=end + timedelta(seconds=ports.budgets.boot),
+        not_before=end,
+        instance_id=_cutover_instance(record),
+    )
+    park(ports, record, wait)
 
 
 def _cutover_instance(record: MigrationRecord) -> str | None:

@@ -2,15 +2,16 @@
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.journal import lock_held_by, move
+from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
-from runtime.logic.steps.validate_input import load, read_server
+from runtime.models.decisions import Decision, Signal
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
-from runtime.models.record import Decision, MigrationRecord, Signal
+from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate, Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import FinalizeCutover
 
-ACTOR = "finalize_cutover"
+ACTOR = FinalizeCutover.function.name
 
 
 def finalize(step: FinalizeCutover, ports: Ports) -> None:
@@ -22,7 +23,7 @@ def finalize(step: FinalizeCutover, ports: Ports) -> None:
     if not _is_final(record, server):
         instance_id = record.cutover_launch.instance_id if record.cutover_launch else None
         health = ports.instances.health([instance_id])[instance_id] if instance_id else None
-        signals = ports.store.signals(record.migration_id)
+        signals = ports.decisions.of(record.migration_id)
         missing = missing_conditions(record, server, health, signals)
         if missing:
             raise NotVerifiedError(f"finalize refused: {'; '.join(missing)}")

@@ -4,17 +4,18 @@ from datetime import timedelta
 
 from runtime.errors import DriftError
 from runtime.logic.journal import move, note
+from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
-from runtime.logic.steps.validate_input import load, read_server
-from runtime.logic.waits.settling import park
+from runtime.logic.waits.parking import park, parked
 from runtime.models.mgn import LifeCycleState
-from runtime.models.record import Facts, WaitKind
+from runtime.models.record import Facts
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import PrepareSource
+from runtime.models.waits import ReplicationWait
 
-ACTOR = "prepare_source"
+ACTOR = PrepareSource.function.name
 
 _READY = {Phase.TEST: LifeCycleState.READY_FOR_TEST, Phase.CUTOVER: LifeCycleState.READY_FOR_CUTOVER}
 _FROM = {
@@ -28,7 +29,7 @@ def await_replication(step: PrepareSource, token: str, ports: Ports) -> None:
     record, ports = load(ports, step)
     record = move(ports, record, MigrationStatus.PREPARING, actor=ACTOR, reason="waiting to be launchable")
     deadline = record.updated_at + timedelta(seconds=ports.budgets.replication)
-    park(ports, record, WaitKind.REPLICATION, token=token, deadline=deadline)
+    park(ports, record, ReplicationWait(**parked(ports, record, token), deadline=deadline))
 
 
 def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from runtime.errors import CheckFailedError, CheckPendingError, SourceServerBusyError, SourceServerStateError
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
+from runtime.logic.lookups.migration import active_jobs_of, load
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rollback_plan import (
     AwaitJob,
@@ -17,19 +18,24 @@ from runtime.logic.steps.rollback_plan import (
     launched_instances,
     next_step,
 )
-from runtime.logic.steps.validate_input import active_jobs_of, load
-from runtime.logic.waits.settling import park
-from runtime.models.record import Facts, LaunchIntent, LaunchKind, MigrationRecord, Outcome, Progress, WaitKind
+from runtime.logic.waits.parking import park, parked
+from runtime.models.record import Facts, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback, UndoGoal
+from runtime.models.waits import (
+    LaunchIntent,
+    Outcome,
+    Progress,
+    UndoWait,
+)
 
-ACTOR = "rollback_handler"
+ACTOR = Rollback.function.name
 CANCELLED = "MigrationCancelledError"
 STEPS_A_ROUND = 8
 """More than any undo needs; a bound for MGN that never shows what was done."""
 
 
-def undo(step: Rollback, token: str, ports: Ports) -> None:
+def roll_back(step: Rollback, token: str, ports: Ports) -> None:
     """Run one round and complete the task, unless a job has to end first."""
     progress = _round(step, token, ports)
     if progress is not None:
@@ -70,7 +76,7 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
     if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
         return _freeze(ports, record, f"not undone in {ports.budgets.undo_rounds} rounds")
     # The record says by now that nothing more is to be launched; a batch written before that is seen here.
-    if ports.store.dispatch(ports.scope).is_launching(record.migration_id):
+    if ports.dispatches.state(ports.scope).is_launching(record.migration_id):
         _await(ports, record, token, "the end of a doubt about its launch")
         return None
     record, _ = load(ports, step)
@@ -138,7 +144,8 @@ def _await(
     # As long as a launch waits for room; a job that ends it has its own deadline.
     limit = ports.budgets.undo if intent is None else ports.budgets.launch_queue
     deadline = ports.now() + timedelta(seconds=limit)
-    park(ports, record, WaitKind.UNDO, token=token, deadline=deadline, job_id=job_id, intent=intent)
+    wait = UndoWait(**parked(ports, record, token), deadline=deadline, job_id=job_id, intent=intent)
+    park(ports, record, wait)
 
 
 def _finish(ports: Ports, record: MigrationRecord, step: Rollback) -> Progress:

@@ -1,38 +1,38 @@
 """Business rules and preflight. Every broken rule is reported at once."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from runtime.errors import MgnNotInitializedError
 from runtime.logic.lookups.readiness import is_gone
 from runtime.models.environment import Budgets
 from runtime.models.mgn import Job, LifeCycleState, NetworkFacts, SourceServer
 from runtime.models.record import Lock
-from runtime.models.request import MigrationRequest
+from runtime.models.request import FARTHEST_WINDOW, MigrationRequest
+from runtime.models.scope import Scope
 
 _STARTABLE = (LifeCycleState.NOT_READY, LifeCycleState.READY_FOR_TEST, LifeCycleState.READY_FOR_CUTOVER)
-FARTHEST_WINDOW = timedelta(days=270)
-"""Executions last a year at most, and the wait for a window 300 days."""
-
 _HOPELESS_REPLICATION = ("STOPPED", "DISCONNECTED", "PAUSED")
 
 
-def broken_target_rules(scope: str, scopes: Sequence[str]) -> tuple[str, ...]:
+def broken_target_rules(scope: Scope, scopes: Sequence[Scope]) -> tuple[str, ...]:
     """What is wrong with the account and Region a request names."""
     if scope in scopes:
         return ()
-    account, _, region = scope.partition("#")
-    known = ", ".join(other.replace("#", " ") for other in scopes)
+    known = ", ".join(f"{other.account} {other.region}" for other in scopes)
     return (
-        f"targetAccount, targetRegion: {account} {region} is no target of this deployment (targets are {known}); "
+        f"targetAccount, targetRegion: {scope.account} {scope.region} is no target of this deployment "
+        f"(targets are {known}); "
         "correct the request, or have it added to the stage's targets",
     )
 
 
-def uninitialized(scope: str, error: MgnNotInitializedError) -> str:
+def uninitialized(scope: Scope, error: MgnNotInitializedError) -> str:
     """The rule a Region without MGN breaks."""
-    account, _, region = scope.partition("#")
-    return f"targetRegion: MGN is not initialized in {region} of account {account}; initialize it there ({error})"
+    return (
+        f"targetRegion: MGN is not initialized in {scope.region} of account {scope.account}; "
+        f"initialize it there ({error})"
+    )
 
 
 def broken_server_rules(request: MigrationRequest, matches: Sequence[SourceServer]) -> tuple[str, ...]:

@@ -1,10 +1,9 @@
 """validate_input: claim the migration for this execution, check it against live state, lock its server."""
 
-from datetime import timedelta
-
-from runtime.errors import MgnNotInitializedError, RecordChangedError, SourceServerGoneError, TargetAccountError
+from runtime.errors import MgnNotInitializedError, TargetAccountError
 from runtime.logic.journal import is_needed, move, note
-from runtime.logic.lookups.readiness import matching_servers
+from runtime.logic.lookups.matching import matching_servers
+from runtime.logic.lookups.migration import active_jobs_of, load
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rules import (
     broken_launch_rules,
@@ -14,41 +13,14 @@ from runtime.logic.steps.rules import (
     broken_window_rules,
     uninitialized,
 )
-from runtime.models.mgn import Job, NetworkFacts, SourceServer
+from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import Facts, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest, Mode
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Plan, Step, ValidateInput, Verdict
+from runtime.models.steps import Plan, ValidateInput, Verdict
 
-ACTOR = "validate_input"
-JOB_HORIZON = timedelta(days=1)
-"""MGN jobs end within hours; older ones are not looked at when asking who works on a server."""
-
-
-def load(ports: Ports, step: Step) -> tuple[MigrationRecord, Ports]:
-    """The record of a step's migration, and the ports in its account and Region.
-
-    Raises RecordChangedError while the table does not show the record.
-    """
-    record = ports.store.record(step.migration_id)
-    if record is None:
-        raise RecordChangedError(f"no migration {step.migration_id} in the state table yet")
-    return record, ports.at(record.scope or ports.scope)
-
-
-def server_of(record: MigrationRecord) -> str:
-    """The id validation resolved; a migration past validation has one."""
-    if record.source_server_id is None:
-        raise SourceServerGoneError(f"{record.migration_id} has no source server yet")
-    return record.source_server_id
-
-
-def read_server(ports: Ports, record: MigrationRecord) -> SourceServer:
-    """The migration's server as MGN has it now; raises SourceServerGoneError when MGN does not have it."""
-    found = ports.mgn.servers([server_of(record)])
-    if not found:
-        raise SourceServerGoneError(f"{record.source_server_id} is not in MGN any more")
-    return found[0]
+ACTOR = ValidateInput.function.name
 
 
 def validate(step: ValidateInput, ports: Ports) -> Plan:
@@ -78,12 +50,6 @@ def plan(request: MigrationRequest) -> Plan:
         approves_cutover=request.approval.cutover,
         approves_finalize=request.approval.finalize,
     )
-
-
-def active_jobs_of(ports: Ports, source_server_id: str) -> tuple[Job, ...]:
-    """The MGN jobs that hold this server now, whoever started them."""
-    recent = ports.mgn.jobs_since(ports.now() - JOB_HORIZON)
-    return tuple(job for job in recent if job.is_active and job.server(source_server_id))
 
 
 def _check(ports: Ports, record: MigrationRecord) -> Plan:
@@ -124,22 +90,21 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
 
 def _lock(ports: Ports, lock: Lock) -> tuple[Lock, str]:
     """Take the server's lock; the lock that holds now, and what to journal of one that was left behind."""
-    held = ports.store.lock(lock)
+    held = ports.migrations.lock(lock)
     if held.owner == lock.owner:
         return held, ""
-    owner = ports.store.record(held.owner)
+    owner = ports.migrations.record(held.owner)
     if is_needed(held, owner):
         return held, ""
     # Only the old owner's lock is dropped, so of two that take it over one has it.
-    ports.store.unlock(held)
+    ports.migrations.unlock(held)
     end = owner.status if owner else "expired"
     left_behind = f"; took over the lock of {held.owner} ({end}), {held.reason}, since {held.since.isoformat()}"
-    return ports.store.lock(lock), left_behind
+    return ports.migrations.lock(lock), left_behind
 
 
-def _scope_of(request: MigrationRequest, home: str) -> str:
-    account, _, region = home.partition("#")
-    return f"{request.target_account or account}#{request.target_region or region}"
+def _scope_of(request: MigrationRequest, home: Scope) -> Scope:
+    return Scope(request.target_account or home.account, request.target_region or home.region)
 
 
 def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lock | None = None) -> Plan:

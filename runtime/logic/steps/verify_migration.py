@@ -4,18 +4,18 @@ from datetime import timedelta
 
 from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
 from runtime.logic.journal import move, note
+from runtime.logic.lookups.migration import load, server_of
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
-from runtime.logic.steps.trigger_migration import launch_facts
-from runtime.logic.steps.validate_input import load, server_of
-from runtime.logic.waits.settling import park
+from runtime.logic.waits.parking import park, parked
 from runtime.models.mgn import Job
-from runtime.models.record import Launch, LaunchKind, MigrationRecord, WaitKind
+from runtime.models.record import Facts, Launch, LaunchKind, MigrationRecord
 from runtime.models.request import Phase, SsmCheck
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import VerifyMigration
+from runtime.models.waits import BootWait
 
-ACTOR = "verify_migration"
+ACTOR = VerifyMigration.function.name
 
 VERIFYING_STATUS = {Phase.TEST: MigrationStatus.TEST_VERIFYING, Phase.CUTOVER: MigrationStatus.CUTOVER_VERIFYING}
 _STALE_EVENTS = ("USING_PREVIOUS_SNAPSHOT", "SNAPSHOT_FAIL")
@@ -31,19 +31,17 @@ def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
         raise LaunchFailedError(f"{job.job_id} names no instance for {record.source_server_id}")
     launch = launch.model_copy(update={"instance_id": mine.launched_ec2_instance_id})
     reason = f"launched {launch.instance_id}"
-    facts = launch_facts(LaunchKind(step.phase), launch)
+    facts = Facts.of_launch(LaunchKind(step.phase), launch)
     record = move(ports, record, VERIFYING_STATUS[step.phase], actor=ACTOR, reason=reason, facts=facts)
-    park(
-        ports,
-        record,
-        WaitKind.BOOT,
+    wait = BootWait(
+        **parked(ports, record, token),
         name=f"boot-{step.phase}",
-        token=token,
         deadline=record.updated_at + timedelta(seconds=ports.budgets.boot),
         phase=step.phase,
         job_id=job.job_id,
-        instance_id=launch.instance_id,
+        instance_id=mine.launched_ec2_instance_id,
     )
+    park(ports, record, wait)
 
 
 def check_instance(step: VerifyMigration, ports: Ports) -> None:
@@ -60,7 +58,7 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
     reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
-    note(ports, record, launch_facts(LaunchKind(step.phase), verified), actor=ACTOR, reason=reason)
+    note(ports, record, Facts.of_launch(LaunchKind(step.phase), verified), actor=ACTOR, reason=reason)
 
 
 def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phase: Phase) -> None:

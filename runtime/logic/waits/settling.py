@@ -1,4 +1,4 @@
-"""Parking a step and ending its wait: the truth is read once for many waits, each is resumed exactly once."""
+"""Ending waits: the truth is read once for many, and each is resumed exactly once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -7,12 +7,10 @@ from typing import NamedTuple
 from runtime.errors import TargetAccountError
 from runtime.logic.journal import REASON_LIMIT
 from runtime.logic.ports import Ports
-from runtime.logic.steps.validate_input import server_of
-from runtime.logic.waits.observing import is_settled, needs_server, observe
+from runtime.logic.waits.observing import observe
 from runtime.models.dispatch import Dispatch
 from runtime.models.mgn import Truth
-from runtime.models.record import LaunchIntent, MigrationRecord, Outcome, Signal, Wait, WaitKind
-from runtime.models.request import Gate, Phase
+from runtime.models.waits import Outcome, Wait
 
 
 class Settled(NamedTuple):
@@ -21,58 +19,6 @@ class Settled(NamedTuple):
     resumed: int
     open: tuple[Wait, ...]
     failures: tuple[Exception, ...]
-
-
-def park(
-    ports: Ports,
-    record: MigrationRecord,
-    kind: WaitKind,
-    *,
-    token: str,
-    deadline: datetime,
-    name: str | None = None,
-    phase: Phase | None = None,
-    gate: Gate | None = None,
-    intent: LaunchIntent | None = None,
-    job_id: str | None = None,
-    instance_id: str | None = None,
-    not_before: datetime | None = None,
-) -> None:
-    """Keep the wait of a step and wake the dispatcher: what it waits for, or its signal, may have come first."""
-    wait = Wait(
-        migration_id=record.migration_id,
-        name=name or kind,
-        kind=kind,
-        scope=ports.scope,
-        source_server_id=server_of(record),
-        parked_at=ports.now(),
-        deadline=deadline,
-        token=token,
-        phase=phase,
-        gate=gate,
-        intent=intent,
-        job_id=job_id,
-        instance_id=instance_id,
-        not_before=not_before,
-    )
-    ports.store.park(wait)
-    hand_out_signals(ports, record)
-    ports.wakes.wake(ports.scope)
-
-
-def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
-    """Give every open wait of the migration the signals it got.
-
-    Who parks writes the wait before it reads the signals, who signals writes the signal before it reads the waits: one
-    of the two sees the other's, and a look at a thousand waits reads no signals at all.
-    """
-    handed: tuple[Signal, ...] = ()
-    # Read again after they were handed out: another signal may have come, and its bearer written before us.
-    while record.scope is not None and (signals := ports.store.signals(record.migration_id)) != handed:
-        for wait in ports.store.waits(record.scope, record.migration_id):
-            if wait.signals != signals:
-                ports.store.amend(wait, {"signals": signals})
-        handed = signals
 
 
 def settle(ports: Ports, waits: Sequence[Wait], state: Dispatch) -> Settled:
@@ -110,9 +56,9 @@ def _unseen(wait: Wait, error: Exception, now: datetime) -> Outcome | None:
 def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
     """End a wait."""
     # The outcome is kept before the token is used: if we die in between, the next look delivers the same outcome.
-    decided = ports.store.decide(wait, outcome)
+    decided = ports.waits.decide(wait, outcome)
     ports.resumer.resume(decided.token, decided.outcome or outcome)
-    ports.store.close(decided)
+    ports.waits.close(decided)
 
 
 def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
@@ -120,13 +66,13 @@ def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
     open_waits = [wait for wait in waits if wait.outcome is None]
     in_flight = state.in_flight.members if state.in_flight else ()
     truth = Truth(launching=frozenset(member.migration_id for member in in_flight))
-    if jobs := sorted({wait.job_id for wait in open_waits if wait.job_id}):
+    now = ports.now()
+    if jobs := sorted({wait.watched_job for wait in open_waits if wait.watched_job}):
         truth = truth.model_copy(update={"jobs": {job.job_id: job for job in ports.mgn.jobs(jobs)}})
-    if instances := sorted(
-        {wait.instance_id for wait in open_waits if wait.instance_id and is_settled(wait, truth, ports.now())}
-    ):
+    watched = (wait.watched_instance(truth, now) for wait in open_waits)
+    if instances := sorted({instance_id for instance_id in watched if instance_id}):
         truth = truth.model_copy(update={"instances": ports.instances.health(instances)})
-    if servers := sorted({wait.source_server_id for wait in open_waits if needs_server(wait, truth, ports.now())}):
+    if servers := sorted({wait.source_server_id for wait in open_waits if wait.needs_server(truth, now)}):
         found = {server.source_server_id: server for server in ports.mgn.servers(servers)}
         truth = truth.model_copy(update={"servers": found})
     return truth

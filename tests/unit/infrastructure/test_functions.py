@@ -10,23 +10,14 @@ import runtime.handlers
 from runtime.adapters.aws import clients
 from runtime.models.environment import (
     CallbackEnvironment,
-    HandlerEnvironment,
-    IngressEnvironment,
-    PublishEnvironment,
     StepEnvironment,
-    SweepEnvironment,
 )
-from stacks.functions import STEP_TIMEOUTS
+from runtime.models.functions import FUNCTIONS, STEPS
 from tests.unit.infrastructure.synthesis import Json, context, functions, plain, resources, template
 
 FUNCTION = "AWS::Lambda::Function"
-ENVIRONMENTS: dict[str, type[HandlerEnvironment]] = {
-    "ingress_handler": IngressEnvironment,
-    "publish_events": PublishEnvironment,
-    "callback_handler": CallbackEnvironment,
-    "sweep": SweepEnvironment,
-    **dict.fromkeys((*STEP_TIMEOUTS, "dispatch_launches"), StepEnvironment),
-}
+STEP_NAMES = [function.name for function in STEPS]
+ENVIRONMENTS = {function.name: function.environment for function in FUNCTIONS}
 
 
 def variables(module: str, stage: str = "dev") -> dict[str, str]:
@@ -116,7 +107,7 @@ def test_no_function_takes_concurrency_from_the_account(stage: str) -> None:
     assert not [name for name, found in functions(stage).items() if "ReservedConcurrentExecutions" in found]
 
 
-@pytest.mark.parametrize("module", ["sweep", "dispatch_launches", *STEP_TIMEOUTS])
+@pytest.mark.parametrize("module", ["sweep", "dispatch_launches", *STEP_NAMES])
 def test_whoever_may_wake_knows_the_queue(module: str) -> None:
     assert variables(module)["WAKE_QUEUE"].startswith("${RefWakes")
 
@@ -137,9 +128,9 @@ def test_service_that_stays_silent_leaves_the_dispatcher_half_of_its_time() -> N
 def test_steps_leave_a_fifth_of_the_requests_to_the_dispatcher(stage: str, whole: int, of_steps: int) -> None:
     allowed = {
         module: StepEnvironment.from_variables(variables(module, stage)).mgn_requests
-        for module in (*STEP_TIMEOUTS, "dispatch_launches")
+        for module in (*STEP_NAMES, "dispatch_launches")
     }
-    assert allowed == dict.fromkeys(STEP_TIMEOUTS, of_steps) | {"dispatch_launches": whole}
+    assert allowed == dict.fromkeys(STEP_NAMES, of_steps) | {"dispatch_launches": whole}
 
 
 def test_failed_sweep_is_not_repeated() -> None:

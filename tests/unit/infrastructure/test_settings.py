@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app import build
 from localcloud.demo import SCENARIOS
 from localcloud.network import TARGET_ACCOUNT, TARGET_REGION
+from runtime.models.scope import Scope
 from simulator.scenario import load_scenario
 from stacks.settings import StageSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
@@ -71,10 +72,10 @@ def test_local_stage_builds_for_this_interpreter_and_machine() -> None:
 
 def test_local_stages_target_is_where_the_sample_has_servers() -> None:
     targets = settings("local").targets
-    places = {(scenario.account_id, scenario.region) for scenario in map(load_scenario, SCENARIOS)}
+    places = {Scope(scenario.account_id, scenario.region) for scenario in map(load_scenario, SCENARIOS)}
     assert targets is not None
-    assert {(targets.home_account, targets.home_region), *targets.places} == places
-    assert targets.places == ((TARGET_ACCOUNT, TARGET_REGION),)
+    assert {Scope(targets.home_account, targets.home_region), *targets.places} == places
+    assert targets.places == (Scope(TARGET_ACCOUNT, TARGET_REGION),)
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

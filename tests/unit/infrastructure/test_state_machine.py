@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from migration_constructs.steps import Pace, StepTasks, wire_name
 from runtime.errors import TRANSIENT
 from runtime.models.environment import Budgets
+from runtime.models.functions import STEPS
 from runtime.models.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
 from tests.unit.infrastructure.synthesis import ROOT, Json, definition, functions, plain, resources, template
 
@@ -254,17 +256,17 @@ def test_executions_are_traced() -> None:
 
 def test_renamed_field_stops_the_synthesis() -> None:
     with pytest.raises(ValueError, match="VerifyMigration has no field 'stage'"):
-        _tasks().call("Check", "verify_migration", VerifyMigration, stage="test")
+        _tasks().call("Check", VerifyMigration, stage="test")
 
 
 def test_missing_field_stops_the_synthesis() -> None:
     with pytest.raises(ValueError, match=r"TriggerMigration needs \['phase'\]"):
-        _tasks().wait("Launch", "trigger_migration", TriggerMigration, at_most=Duration.hours(1))
+        _tasks().wait("Launch", TriggerMigration, at_most=timedelta(hours=1))
 
 
 @pytest.mark.parametrize("step", [FinalizeCutover, Rollback])
 def test_call_needs_no_token(step: type[FinalizeCutover | Rollback]) -> None:
-    assert _tasks().call("Step", "verify_migration", step)
+    assert _tasks().call("Step", step)
 
 
 def _tasks() -> StepTasks:
@@ -280,7 +282,7 @@ def _tasks() -> StepTasks:
     pace = Pace(transient=Duration.seconds(1), check=Duration.seconds(1), check_attempts=1)
     return StepTasks(
         scope=stack,
-        functions={"verify_migration": function, "trigger_migration": function},
+        functions=dict.fromkeys(STEPS, function),
         pace=pace,
         on_failure=sfn.Fail(stack, "Failed"),
     )

@@ -13,8 +13,9 @@ from aws_cdk.cx_api import CloudAssembly
 from pydantic import ValidationError
 
 from app import build
-from migration_constructs import PERMISSIONS
 from runtime.models.environment import StepEnvironment, SweepEnvironment, Targets
+from runtime.models.functions import FUNCTIONS
+from runtime.models.scope import Scope
 from stacks.settings import TargetSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, OUTPUT, Json, context, plain, resources
 
@@ -27,7 +28,7 @@ TARGETS: Json = {
     "regions": {OTHER: ["eu-west-1", "us-east-1"], HOME: ["eu-west-1"]},
 }
 PLACES = [(OTHER, "eu-west-1"), (OTHER, "us-east-1"), (HOME, "eu-west-1")]
-FUNCTIONS_THAT_ENTER = {module for module, permissions in PERMISSIONS.items() if permissions}
+FUNCTIONS_THAT_ENTER = {function.name for function in FUNCTIONS if function.permissions}
 
 
 @cache
@@ -86,7 +87,7 @@ def test_roles_of_one_account_are_told_apart_by_region() -> None:
 def test_role_may_do_there_what_the_functions_may_do_at_home() -> None:
     policies = [p["PolicyDocument"] for p in found(target(), "AWS::IAM::Policy").values()]
     granted = {action for policy in policies for s in policy["Statement"] for action in listed(s["Action"])}
-    wanted = {action for permissions in PERMISSIONS.values() for p in permissions for action in p.actions}
+    wanted = {action for function in FUNCTIONS for p in function.permissions for action in p.actions}
     assert granted == {action for action in wanted if not action.startswith("states:")} | {"events:PutEvents"}
 
 
@@ -134,7 +135,7 @@ def test_only_functions_that_speak_to_mgn_may_enter_targets_and_only_by_their_ro
 def test_functions_know_the_targets(module: str, kind: type[StepEnvironment]) -> None:
     functions = found("Orchestration", "AWS::Lambda::Function").values()
     (function,) = (f for f in functions if f["Handler"] == f"runtime.handlers.{module}.handler")
-    scopes = tuple(f"{account}#{region}" for account, region in PLACES)
+    scopes = tuple(Scope(account, region) for account, region in PLACES)
     expected = Targets(role_name="migration-dev", external_id="shibboleth", scopes=scopes)
     assert kind.from_variables(function["Environment"]["Variables"]).targets == expected
 

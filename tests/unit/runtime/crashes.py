@@ -48,12 +48,11 @@ class _Watched:
 
 def watch(ports: FakePorts, crashes: Crashes) -> None:
     """Put every call that reads or changes the world under watch."""
-    store = (
-        *("record", "records_of", "append", "park", "waits", "open_waits", "amend", "decide", "close"),
-        *("signals", "lock", "unlock", "dispatch", "save_dispatch"),
-    )
     mgn = ("servers", "jobs", "jobs_since", "start_launch", "terminate", "change_lifecycle", "finalize")
-    ports.store = crashes.around(ports.store, store)
+    ports.migrations = crashes.around(ports.migrations, ("record", "records_of", "append", "lock", "unlock"))
+    ports.waits = crashes.around(ports.waits, ("park", "of", "open", "amend", "decide", "close"))
+    ports.dispatches = crashes.around(ports.dispatches, ("state", "save"))
+    ports.decisions = crashes.around(ports.decisions, ("of",))
     ports.mgn = crashes.around(ports.mgn, mgn)
     ports.resumer = crashes.around(ports.resumer, ("resume",))
     ports.wakes = crashes.around(ports.wakes, ("wake",))

@@ -8,13 +8,13 @@ from runtime.logic.dispatch.looking import Look
 from runtime.logic.ingress import accept
 from runtime.logic.steps.await_signal import await_signal
 from runtime.logic.steps.prepare_source import await_replication, prepare_launch
-from runtime.logic.steps.rollback import undo
+from runtime.logic.steps.rollback import roll_back
 from runtime.logic.steps.trigger_migration import trigger
 from runtime.logic.steps.validate_input import validate
 from runtime.logic.steps.verify_migration import await_boot, check_instance
 from runtime.models.environment import Budgets
 from runtime.models.mgn import SourceServer
-from runtime.models.record import MigrationRecord, Progress, Wait, WaitKind
+from runtime.models.record import MigrationRecord
 from runtime.models.request import Phase
 from runtime.models.steps import (
     AwaitSignal,
@@ -27,6 +27,7 @@ from runtime.models.steps import (
     ValidateInput,
     VerifyMigration,
 )
+from runtime.models.waits import Progress, WaitKind
 from tests.builders import SCOPE, SERVER_ID, a_request, a_server, some_health
 from tests.fakes import FakeMgn, FakePorts
 
@@ -48,7 +49,7 @@ def a_step(model: type[AStep], /, **fields: Any) -> AStep:
 
 
 def the_record(ports: FakePorts, migration_id: str = MIGRATION_ID) -> MigrationRecord:
-    return ports.store.records[migration_id]
+    return ports.migrations.records[migration_id]
 
 
 def the_server(ports: FakePorts) -> SourceServer:
@@ -56,13 +57,11 @@ def the_server(ports: FakePorts) -> SourceServer:
 
 
 def accepted(ports: FakePorts, **request: Any) -> MigrationRecord:
-    wanted = a_request(MIGRATION_ID, **request)
-    correlation_id = f"cor-{MIGRATION_ID}"
-    return accept(wanted, correlation_id=correlation_id, at=ports.now(), store=ports.store, bus=ports.bus)
+    return accept(ports, a_request(MIGRATION_ID, **{"correlation_id": f"cor-{MIGRATION_ID}", **request}))
 
 
-def waits_of(ports: FakePorts, migration_id: str = MIGRATION_ID) -> tuple[Wait, ...]:
-    return ports.store.waits(ports.scope, migration_id)
+def waits_of(ports: FakePorts, migration_id: str = MIGRATION_ID) -> tuple[Any, ...]:
+    return ports.waits.of(ports.scope, migration_id)
 
 
 def finish_jobs(ports: FakePorts, launch_status: str = "LAUNCHED") -> None:
@@ -165,7 +164,7 @@ def undo_until_done(
     failure = failure or Failure(error="CheckFailedError", cause="the application did not answer")
     for number in range(20):
         token = f"undo-{number}"
-        undo(a_step(Rollback, goal=goal, failure=failure), token, ports)
+        roll_back(a_step(Rollback, goal=goal, failure=failure), token, ports)
         look(ports)
         # Longer than a launch stays in doubt.
         ports.advance(121)
@@ -182,5 +181,5 @@ def assert_as_before(ports: FakePorts, state: str = "READY_FOR_TEST") -> None:
     assert the_server(ports).state == state
     assert not [health for health in ports.instances.known.values() if not health.is_gone]
     assert ports.launch_settings.defaults[SERVER_ID] == 1
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is None
     assert "undo" not in [wait.name for wait in waits_of(ports)]

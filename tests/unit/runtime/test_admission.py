@@ -15,11 +15,11 @@ from runtime.logic.signals import execution_ended
 from runtime.logic.steps.validate_input import validate
 from runtime.models.mgn import NetworkFacts
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Plan, ValidateInput, Verdict
 from tests.builders import (
     JOB_ID,
-    NOON,
     OTHER_SERVER_ID,
     SCOPE,
     SERVER_ID,
@@ -51,7 +51,7 @@ def test_success_flow_claims_locks_and_plans() -> None:
     assert (plan.verdict, plan.runs_test, plan.cuts_over) == (Verdict.ACCEPTED, True, True)
     assert (record.status, record.execution, record.scope) == (MigrationStatus.VALIDATING, EXECUTION, SCOPE)
     assert (record.source_server_id, record.lifecycle_before) == (SERVER_ID, "READY_FOR_TEST")
-    held = ports.store.lock_of(SCOPE, SERVER_ID)
+    held = ports.migrations.lock_of(SCOPE, SERVER_ID)
     assert held is not None
     assert held.owner == "mig-1"
 
@@ -86,9 +86,9 @@ def test_step_run_again_gives_the_same_plan_and_writes_nothing() -> None:
     ports = a_world()
     accepted(ports)
     first = run(ports)
-    before = ports.store.journal("mig-1")
+    before = ports.migrations.journal("mig-1")
     assert run(ports) == first
-    assert ports.store.journal("mig-1") == before
+    assert ports.migrations.journal("mig-1") == before
 
 
 def test_all_broken_rules_are_reported_at_once() -> None:
@@ -116,7 +116,7 @@ def test_server_that_cannot_be_resolved_is_rejected_without_a_lock(servers: list
     accepted(ports)
     assert run(ports).verdict is Verdict.REJECTED
     assert reason in the_record(ports).reason
-    assert ports.store.locks == {}
+    assert ports.migrations.locks == {}
 
 
 def test_archived_twin_of_the_same_name_is_ignored() -> None:
@@ -144,8 +144,8 @@ def test_disconnected_server_named_by_id_is_rejected() -> None:
 def locked_by_another(status: MigrationStatus, source_server_id: str | None) -> FakePorts:
     ports = a_world()
     owner = a_record("mig-2", status=status, source_server_id=source_server_id)
-    ports.store.append(owner, an_entry(owner))
-    ports.store.lock(a_lock(owner="mig-2"))
+    ports.migrations.append(owner, an_entry(owner))
+    ports.migrations.lock(a_lock(owner="mig-2"))
     accepted(ports)
     return ports
 
@@ -165,7 +165,7 @@ def test_i2_server_locked_by_another_migration_is_rejected_and_stays_theirs(
     ports = locked_by_another(status, named)
     assert run(ports).verdict is Verdict.REJECTED
     assert "belongs to migration mig-2" in the_record(ports).reason
-    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-2"
+    assert ports.migrations.locks[SCOPE, SERVER_ID].owner == "mig-2"
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_i2_lock_its_owner_left_behind_is_taken_over_and_the_journal_says_so(
 ) -> None:
     ports = locked_by_another(status, named)
     assert run(ports).verdict is Verdict.ACCEPTED
-    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-1"
+    assert ports.migrations.locks[SCOPE, SERVER_ID].owner == "mig-1"
     took_over = f"took over the lock of mig-2 ({status}), claimed, since 2026-01-05T12:00:00+00:00"
     assert took_over in the_record(ports).reason
 
 
 def test_i2_lock_whose_owner_has_expired_is_taken_over() -> None:
     ports = a_world()
-    ports.store.lock(a_lock(owner="mig-2"))
+    ports.migrations.lock(a_lock(owner="mig-2"))
     accepted(ports)
     assert run(ports).verdict is Verdict.ACCEPTED
     assert "took over the lock of mig-2 (expired)" in the_record(ports).reason
@@ -199,40 +199,40 @@ def test_i2_lock_whose_owner_has_expired_is_taken_over() -> None:
 def test_i2_of_two_that_take_a_lock_over_the_slower_one_is_rejected() -> None:
     ports = locked_by_another(MigrationStatus.ROLLED_BACK, None)
     rival = a_record("mig-3", status=MigrationStatus.VALIDATING)
-    ports.store.append(rival, an_entry(rival))
-    drop = ports.store.unlock
+    ports.migrations.append(rival, an_entry(rival))
+    drop = ports.migrations.unlock
 
     def taken_over_meanwhile(lock: Lock) -> None:
         drop(lock)
-        ports.store.lock(a_lock(owner="mig-3"))
+        ports.migrations.lock(a_lock(owner="mig-3"))
 
-    ports.store.unlock = taken_over_meanwhile  # type: ignore[method-assign]
+    ports.migrations.unlock = taken_over_meanwhile  # type: ignore[method-assign]
     assert run(ports).verdict is Verdict.REJECTED
-    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-3"
+    assert ports.migrations.locks[SCOPE, SERVER_ID].owner == "mig-3"
 
 
 def test_i2_server_of_an_execution_that_died_before_it_journaled_its_lock_can_be_migrated_again() -> None:
     # Given an execution that is stopped between taking the lock and noting it
     ports = a_world()
     accepted(ports)
-    keep = ports.store.append
+    keep = ports.migrations.append
 
     def stopped(record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         if entry.facts.source_server_id:
             raise ServiceUnavailableError("stopped")
         keep(record, entry, unlock=unlock)
 
-    ports.store.append = stopped  # type: ignore[method-assign]
+    ports.migrations.append = stopped  # type: ignore[method-assign]
     with pytest.raises(ServiceUnavailableError):
         run(ports)
-    ports.store.append = keep  # type: ignore[method-assign]
+    ports.migrations.append = keep  # type: ignore[method-assign]
     execution_ended(ports, "mig-1", EXECUTION, "ABORTED")
     # When the server is sent again
-    accept(a_request("mig-2"), correlation_id="cor-mig-2", at=NOON, store=ports.store, bus=ports.bus)
+    accept(ports, a_request("mig-2", correlation_id="cor-mig-2"))
     plan = validate(a_step(ValidateInput, migration_id="mig-2", execution="second"), ports)
     # Then nobody has to release what no migration holds
     assert plan.verdict is Verdict.ACCEPTED
-    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-2"
+    assert ports.migrations.locks[SCOPE, SERVER_ID].owner == "mig-2"
 
 
 def test_server_in_somebodys_active_job_is_rejected_and_unlocked() -> None:
@@ -241,7 +241,7 @@ def test_server_in_somebodys_active_job_is_rejected_and_unlocked() -> None:
     accepted(ports)
     assert run(ports).verdict is Verdict.REJECTED
     assert JOB_ID in the_record(ports).reason
-    assert ports.store.locks == {}
+    assert ports.migrations.locks == {}
 
 
 def test_region_where_mgn_was_never_initialized_is_rejected_with_the_other_rules() -> None:
@@ -258,7 +258,7 @@ def test_rejected_migration_stays_rejected_when_its_step_runs_again() -> None:
     accepted(ports)
     run(ports)
     assert run(ports).verdict is Verdict.REJECTED
-    assert [entry.to_status for entry in ports.store.journal("mig-1")] == ["RECEIVED", "VALIDATING", "REJECTED"]
+    assert [entry.to_status for entry in ports.migrations.journal("mig-1")] == ["RECEIVED", "VALIDATING", "REJECTED"]
 
 
 def test_migration_the_table_does_not_show_yet_is_tried_again() -> None:
@@ -272,13 +272,13 @@ def test_i2_mgn_failing_during_validation_leaves_no_lock_behind() -> None:
     accepted(ports)
     with pytest.raises(ServiceUnavailableError):
         run(ports)
-    assert ports.store.locks == {}
+    assert ports.migrations.locks == {}
 
 
 def test_i2_of_two_migrations_of_one_server_one_is_rejected() -> None:
     ports = a_world()
     for name in ("mig-1", "mig-2"):
-        accept(a_request(name), correlation_id=f"cor-{name}", at=NOON, store=ports.store, bus=ports.bus)
+        accept(ports, a_request(name, correlation_id=f"cor-{name}"))
     plans = [
         validate(a_step(ValidateInput, migration_id=name, execution=name), ports).verdict for name in ("mig-1", "mig-2")
     ]
@@ -300,7 +300,7 @@ def test_request_for_a_target_is_checked_and_locked_there() -> None:
     assert run(ports).verdict is Verdict.ACCEPTED
     assert the_record(ports).scope == TARGET_SCOPE
     assert ports.mgn.calls == []
-    assert list(ports.store.locks) == [(TARGET_SCOPE, SERVER_ID)]
+    assert list(ports.migrations.locks) == [(TARGET_SCOPE, SERVER_ID)]
 
 
 @pytest.mark.parametrize(
@@ -308,11 +308,11 @@ def test_request_for_a_target_is_checked_and_locked_there() -> None:
     [
         ({}, SCOPE),
         ({"target_account": "111122223333", "target_region": "us-east-1"}, SCOPE),
-        ({"target_region": "eu-west-1"}, "111122223333#eu-west-1"),
-        ({"target_account": TARGET_ACCOUNT}, f"{TARGET_ACCOUNT}#us-east-1"),
+        ({"target_region": "eu-west-1"}, Scope("111122223333", "eu-west-1")),
+        ({"target_account": TARGET_ACCOUNT}, Scope(TARGET_ACCOUNT, "us-east-1")),
     ],
 )
-def test_absent_account_or_region_is_the_pipelines_own(named: dict[str, str], scope: str) -> None:
+def test_absent_account_or_region_is_the_pipelines_own(named: dict[str, str], scope: Scope) -> None:
     ports = FakePorts(FakeMgn(a_server()), targets=(scope,))
     accepted(ports, **named)
     run(ports)
@@ -326,7 +326,7 @@ def test_account_that_is_no_target_is_rejected_with_the_other_rules_and_never_ca
     assert run(ports).verdict is Verdict.REJECTED
     assert "window:" in the_record(ports).reason
     assert f"{TARGET_ACCOUNT} us-east-1 is no target of this deployment" in the_record(ports).reason
-    assert ports.at(f"{TARGET_ACCOUNT}#us-east-1").mgn.calls == []
+    assert ports.at(Scope(TARGET_ACCOUNT, "us-east-1")).mgn.calls == []
 
 
 def test_account_that_refuses_its_role_is_rejected_with_what_to_do() -> None:
@@ -348,6 +348,6 @@ def test_region_without_mgn_is_named() -> None:
 
 def test_i2_server_id_locked_in_one_account_is_free_in_another() -> None:
     ports = two_accounts()
-    ports.store.lock(a_lock(owner="mig-2"))
+    ports.migrations.lock(a_lock(owner="mig-2"))
     accepted(ports, target_account=TARGET_ACCOUNT, target_region=TARGET_REGION)
     assert run(ports).verdict is Verdict.ACCEPTED

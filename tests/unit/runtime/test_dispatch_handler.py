@@ -9,8 +9,9 @@ import pytest
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers import dispatch_launches
 from runtime.models.environment import Budgets
-from runtime.models.record import Outcome, WaitKind
 from runtime.models.request import Phase
+from runtime.models.scope import Scope
+from runtime.models.waits import Outcome, WaitKind
 from runtime.observability import logger, metrics
 from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, TARGET_SCOPE, a_job, a_server, a_wait
 from tests.fakes import FakeMgn, FakePorts, FakeResumer
@@ -30,13 +31,13 @@ def ports(monkeypatch: pytest.MonkeyPatch) -> FakePorts:
     """An account in which a launch ended, and a target."""
     ports = FakePorts(FakeMgn(a_server()), budgets=Budgets(look=2), targets=(TARGET_SCOPE,))
     ports.mgn.started.append(a_job(launch_status="LAUNCHED"))
-    ports.store.park(a_wait(job_id=JOB_ID, token="launched"))
+    ports.waits.park(a_wait(job_id=JOB_ID, token="launched"))
     monkeypatch.setattr(metrics.provider, "namespace", "Migrations")
     monkeypatch.setattr(dispatch_launches, "aws_ports", lambda environment, scope: ports.at(scope))
     return ports
 
 
-def receive(*wakes: tuple[str, datetime], at: datetime = NOON, time: int = 1) -> list[str]:
+def receive(*wakes: tuple[Scope, datetime], at: datetime = NOON, time: int = 1) -> list[str]:
     """Hand wakes sent at these moments over, first received at one; the numbers of those that failed.
 
     `time` says how many times they have been received, with this one.
@@ -44,7 +45,7 @@ def receive(*wakes: tuple[str, datetime], at: datetime = NOON, time: int = 1) ->
     records = [
         {
             "messageId": str(number),
-            "body": scope,
+            "body": str(scope),
             "attributes": {
                 "SentTimestamp": str(round(sent.timestamp() * 1_000)),
                 "ApproximateFirstReceiveTimestamp": str(round(at.timestamp() * 1_000)),
@@ -61,14 +62,14 @@ def receive(*wakes: tuple[str, datetime], at: datetime = NOON, time: int = 1) ->
 def boot(ports: FakePorts) -> None:
     """Park a boot that goes on."""
     ports.mgn.add(a_server(state="TESTING", job_id=JOB_ID, first_boot="WAITING"))
-    ports.store.park(a_wait("boot-test", kind=WaitKind.BOOT, phase=Phase.TEST, job_id=JOB_ID))
+    ports.waits.park(a_wait("boot-test", kind=WaitKind.BOOT, phase=Phase.TEST, job_id=JOB_ID))
 
 
 def test_wake_looks_at_its_account_and_region_and_remembers_when(ports: FakePorts) -> None:
     assert receive((SCOPE, NOON), at=NOON + MOMENT) == []
     assert list(ports.resumer.resumed) == ["launched"]
-    assert ports.store.last_look(SCOPE) == NOON + MOMENT
-    assert ports.store.last_look(TARGET_SCOPE) is None
+    assert ports.dispatches.last_look(SCOPE) == NOON + MOMENT
+    assert ports.dispatches.last_look(TARGET_SCOPE) is None
     assert ports.wakes.sent == []
 
 
@@ -83,13 +84,13 @@ def test_many_wakes_at_once_are_one_look(ports: FakePorts) -> None:
     [(NOON - MOMENT, False), (NOON, True), (NOON + MOMENT, True)],
 )
 def test_wake_sent_before_the_last_look_began_is_skipped(ports: FakePorts, sent: datetime, looks: bool) -> None:
-    ports.store.looked(SCOPE, NOON)
+    ports.dispatches.looked(SCOPE, NOON)
     receive((SCOPE, sent))
     assert bool(ports.resumer.resumed) is looks
 
 
 def test_any_wake_sent_since_leads_to_a_look(ports: FakePorts) -> None:
-    ports.store.looked(SCOPE, NOON)
+    ports.dispatches.looked(SCOPE, NOON)
     receive((SCOPE, NOON + MOMENT), (SCOPE, NOON - timedelta(hours=1)))
     assert list(ports.resumer.resumed) == ["launched"]
 
@@ -133,7 +134,7 @@ def test_burst_of_wakes_while_mgn_throttles_is_one_look_and_one_wake(ports: Fake
 def test_account_that_lets_nobody_in_hands_its_wake_back_and_keeps_no_other_waiting(ports: FakePorts) -> None:
     there = ports.at(TARGET_SCOPE)
     there.mgn.failures["jobs"] = [TargetAccountError("refused")]
-    ports.store.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID, source_server_id=SERVER_ID))
+    ports.waits.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID, source_server_id=SERVER_ID))
     assert receive((TARGET_SCOPE, NOON), (SCOPE, NOON)) == ["0"]
     assert list(ports.resumer.resumed) == ["launched"]
 
@@ -158,7 +159,7 @@ def test_failed_look_that_wakes_itself_again_is_not_handed_back_as_well(ports: F
     boot(ports)
     ports.resumer = Poisoned()
     assert receive((SCOPE, NOON), at=NOON + MOMENT) == []
-    assert (ports.wakes.sent, ports.store.last_look(SCOPE)) == ([(SCOPE, 2)], NOON + MOMENT)
+    assert (ports.wakes.sent, ports.dispatches.last_look(SCOPE)) == ([(SCOPE, 2)], NOON + MOMENT)
 
 
 def test_failures_are_counted_and_logged_without_a_token(
@@ -176,14 +177,14 @@ def test_failures_are_counted_and_logged_without_a_token(
 
 @pytest.mark.parametrize("seen", [NOON, NOON + timedelta(hours=1)])
 def test_late_repetition_does_not_turn_back_what_has_been_seen(ports: FakePorts, seen: datetime) -> None:
-    ports.store.looked(SCOPE, seen)
+    ports.dispatches.looked(SCOPE, seen)
     receive((SCOPE, NOON - MOMENT), at=NOON - MOMENT, time=2)
-    assert ports.store.last_look(SCOPE) == seen
+    assert ports.dispatches.last_look(SCOPE) == seen
 
 
 def test_each_account_is_judged_by_its_own_mgn(ports: FakePorts) -> None:
     ports.at(TARGET_SCOPE).mgn.started.append(a_job(launch_status="FAILED"))
-    ports.store.park(a_wait(scope=TARGET_SCOPE, job_id=JOB_ID, token="failed"))
+    ports.waits.park(a_wait(scope=TARGET_SCOPE, job_id=JOB_ID, token="failed"))
     receive((SCOPE, NOON), (TARGET_SCOPE, NOON))
     assert {token: outcome.error for token, outcome in ports.resumer.resumed.items()} == {
         "launched": None,

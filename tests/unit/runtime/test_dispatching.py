@@ -24,13 +24,20 @@ from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG, correla
 from runtime.logic.dispatch.looking import CALLS, SOON, Look, look
 from runtime.logic.dispatch.packing import VISIBLE_AFTER
 from runtime.logic.journal import note
-from runtime.logic.waits.settling import hand_out_signals
+from runtime.logic.waits.parking import hand_out_signals
+from runtime.models.decisions import Decision
 from runtime.models.dispatch import Batch, Dispatch
 from runtime.models.environment import Budgets
 from runtime.models.mgn import Job
-from runtime.models.record import Decision, Facts, Launch, LaunchIntent, LaunchKind, Outcome, Progress, Wait, WaitKind
+from runtime.models.record import Facts, Launch, LaunchKind
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import (
+    LaunchIntent,
+    Outcome,
+    Progress,
+    WaitKind,
+)
 from tests.builders import (
     JOB_ID,
     NOON,
@@ -63,11 +70,11 @@ def a_world(*numbers: int, kind: LaunchKind = TEST, **budgets: Any) -> FakePorts
     return ports
 
 
-def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) -> Wait:
+def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) -> Any:
     """Have one more migration wait for a launch."""
     ports.mgn.add(a_server(server_id(number), state=STATE[kind]))
     name = f"mig-{number}"
-    ports.store.records[name] = a_record(
+    ports.migrations.records[name] = a_record(
         name, status=STATUS[kind], scope=SCOPE, source_server_id=server_id(number), correlation_id=f"{number:032x}"
     )
     wait = {
@@ -78,16 +85,16 @@ def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) 
         "token": f"token-{number}",
         "intent": LaunchIntent(kind=kind, wave="1"),
     }
-    return ports.store.park(a_wait("undo" if kind is TERMINATE else f"launch-{kind}", name, **{**wait, **changes}))
+    return ports.waits.park(a_wait("undo" if kind is TERMINATE else f"launch-{kind}", name, **{**wait, **changes}))
 
 
-def the_wait(ports: FakePorts, number: int = 1) -> Wait:
-    (wait,) = ports.store.waits(SCOPE, f"mig-{number}")
+def the_wait(ports: FakePorts, number: int = 1) -> Any:
+    (wait,) = ports.waits.of(SCOPE, f"mig-{number}")
     return wait
 
 
 def launch_of(ports: FakePorts, number: int = 1) -> Launch | None:
-    record = ports.store.records[f"mig-{number}"]
+    record = ports.migrations.records[f"mig-{number}"]
     return record.test_launch or record.cutover_launch or record.undo_launch
 
 
@@ -100,7 +107,7 @@ def errors(ports: FakePorts) -> dict[str, str | None]:
 
 
 def in_flight(ports: FakePorts) -> Batch | None:
-    return ports.store.dispatch(SCOPE).in_flight
+    return ports.dispatches.state(SCOPE).in_flight
 
 
 def raising(error: Exception) -> Callable[..., Any]:
@@ -152,7 +159,7 @@ class TestLaunching:
         look(ports)
         (job,) = ports.mgn.started
         assert launch_of(ports) == Launch(launch_id=job.tags[LAUNCH_TAG], job_id=job.job_id)
-        assert ports.store.records["mig-1"].reason == f"MGN job {job.job_id} with 2 servers"
+        assert ports.migrations.records["mig-1"].reason == f"MGN job {job.job_id} with 2 servers"
         wait = the_wait(ports)
         assert (wait.job_id, wait.deadline) == (job.job_id, ports.now() + timedelta(seconds=limit))
 
@@ -180,7 +187,7 @@ class TestLaunching:
         state = "CUTTING_OVER" if kind is WaitKind.SOAK else "READY_FOR_CUTOVER"
         ports.mgn.add(a_server(server_id(9), state=state, lag="PT1H"))
         begins = NOON + timedelta(seconds=left)
-        ports.store.park(a_wait(kind, "mig-9", kind=kind, source_server_id=server_id(9), not_before=begins))
+        ports.waits.park(a_wait(kind, "mig-9", kind=kind, source_server_id=server_id(9), not_before=begins))
         assert look(ports).again == again
 
     def test_nothing_waits_and_nobody_is_called(self) -> None:
@@ -199,23 +206,23 @@ class TestLaunching:
         ports = a_world(look=2)
         ports.mgn.add(a_server(server_id(9), state="TESTING"))
         boot = a_wait("boot", "mig-9", kind=WaitKind.BOOT, source_server_id=server_id(9), phase=Phase.TEST)
-        ports.store.park(boot)
+        ports.waits.park(boot)
         assert look(ports).again == 2
-        ports.store.close(boot)
+        ports.waits.close(boot)
         assert look(ports).again is None
 
     def test_what_mgn_runs_is_kept_for_estimates_be_it_others_or_ours(self) -> None:
         ports = a_world(1, 2)
         ports.mgn.started.append(a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(30))))
         look(ports)
-        state = ports.store.dispatch(SCOPE)
+        state = ports.dispatches.state(SCOPE)
         assert (state.active_jobs, state.active_servers) == (2, 32)
 
     def test_full_account_is_kept_for_estimates(self) -> None:
         ports = a_world()
         ports.mgn.started.append(a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(200))))
         assert look(ports).launched == 0
-        state = ports.store.dispatch(SCOPE)
+        state = ports.dispatches.state(SCOPE)
         assert (state.active_jobs, state.active_servers) == (1, 200)
 
     def test_time_that_launches_take_is_kept_for_estimates(self) -> None:
@@ -225,7 +232,7 @@ class TestLaunching:
         )
         ports.mgn.started.append(ended)
         look(ports)
-        assert ports.store.dispatch(SCOPE).job_seconds == 600
+        assert ports.dispatches.state(SCOPE).job_seconds == 600
 
 
 class TestQuotas:
@@ -259,11 +266,11 @@ class TestQuotas:
     def test_job_that_mgn_has_shown_is_remembered_no_longer_than_needed(self) -> None:
         ports = a_world()
         look(ports)
-        assert len(ports.store.dispatch(SCOPE).recent) == 1
+        assert len(ports.dispatches.state(SCOPE).recent) == 1
         ports.advance(VISIBLE_AFTER.total_seconds())
         ask(ports, 2)
         look(ports)
-        assert [job.servers for job in ports.store.dispatch(SCOPE).recent] == [1]
+        assert [job.servers for job in ports.dispatches.state(SCOPE).recent] == [1]
 
     def test_jobs_are_listed_from_the_oldest_active_one_and_every_active_one_counts(self) -> None:
         ports = a_world()
@@ -289,7 +296,7 @@ class TestQuotas:
         ports = a_world()
         look(ports)
         ports.mgn.end(ports.mgn.started[0].job_id)
-        since = ports.store.dispatch(SCOPE).active_since
+        since = ports.dispatches.state(SCOPE).active_since
         assert since == NOON - timedelta(minutes=5)
 
     def test_full_quota_that_only_mgn_knows_of_is_waited_for(self) -> None:
@@ -375,7 +382,7 @@ class TestDoubt:
         ports.mgn.unseen.clear()
         look(ports)
         assert the_wait(ports).job_id == job_id
-        assert ports.store.dispatch(SCOPE).given_up == ()
+        assert ports.dispatches.state(SCOPE).given_up == ()
         assert ports.mgn.calls.count("start_launch") == 1
 
     def test_job_that_never_comes_to_light_is_forgotten_and_the_change_counts_as_drift(self) -> None:
@@ -395,10 +402,10 @@ class TestDoubt:
         for _ in range(60):
             look(ports)
             ports.advance(60)
-        given_up = ports.store.dispatch(SCOPE).given_up
+        given_up = ports.dispatches.state(SCOPE).given_up
         assert {len(batch.members) for batch in given_up} <= {1, 200}
         assert len(given_up) < 60
-        assert len(ports.store.dispatch(SCOPE).to_json()) < 100_000
+        assert len(ports.dispatches.state(SCOPE).to_json()) < 100_000
         look(ports)
         ports.advance(60)
         look(ports)
@@ -454,27 +461,27 @@ class TestDoubt:
         look(ports)
         job_id = ports.mgn.started[0].job_id
         # The first member was told before it died.
-        state = ports.store.dispatch(SCOPE)
+        state = ports.dispatches.state(SCOPE)
         assert state.in_flight is not None
         known = Launch(launch_id=state.in_flight.launch_id, job_id=job_id)
-        note(ports, ports.store.records["mig-1"], Facts(test_launch=known), actor="test", reason="told")
+        note(ports, ports.migrations.records["mig-1"], Facts(test_launch=known), actor="test", reason="told")
         look(ports)
         assert launch_of(ports, 1) == launch_of(ports, 2) == known
-        assert len(ports.store.journal("mig-1")) == 1
+        assert len(ports.migrations.journal("mig-1")) == 1
 
     def test_job_of_a_wait_that_ended_meanwhile_is_kept_in_its_record(self) -> None:
         ports = a_world()
         ports.mgn.lost["start_launch"] = [NO_ANSWER]
         look(ports)
-        ports.store.close(the_wait(ports))
+        ports.waits.close(the_wait(ports))
         look(ports)
         assert launch_of(ports) is not None
-        assert ports.store.waits(SCOPE, "mig-1") == ()
+        assert ports.waits.of(SCOPE, "mig-1") == ()
 
     @pytest.mark.parametrize(("rivals", "told"), [(4, True), (5, False)])
     def test_record_that_others_write_meanwhile_is_told_its_job_in_the_end(self, rivals: int, told: bool) -> None:
         ports = a_world()
-        write, left = ports.store.append, [None] * rivals
+        write, left = ports.migrations.append, [None] * rivals
 
         def contended(*args: Any, **kwargs: Any) -> None:
             if left:
@@ -482,7 +489,7 @@ class TestDoubt:
                 raise RecordChangedError("another writer was first")
             write(*args, **kwargs)
 
-        ports.store.append = contended  # type: ignore[method-assign]
+        ports.migrations.append = contended  # type: ignore[method-assign]
         if told:
             look(ports)
         else:
@@ -668,7 +675,7 @@ class TestMovedOn:
 
     def test_wait_decided_before_the_call_is_not_launched(self) -> None:
         ports = a_world(1, 2)
-        once_before(ports.store, "save_dispatch", lambda: ports.store.decide(the_wait(ports), Outcome(error="Expired")))
+        once_before(ports.dispatches, "save", lambda: ports.waits.decide(the_wait(ports), Outcome(error="Expired")))
         assert look(ports).launched == 1
         assert servers_of(ports.mgn.started) == [[server_id(2)]]
 
@@ -676,10 +683,10 @@ class TestMovedOn:
         ports = a_world(1, 2)
 
         def cancel() -> None:
-            ports.store.signal(a_signal(Decision.CANCEL))
-            hand_out_signals(ports, ports.store.records["mig-1"])
+            ports.decisions.keep(a_signal(Decision.CANCEL))
+            hand_out_signals(ports, ports.migrations.records["mig-1"])
 
-        once_before(ports.store, "save_dispatch", cancel)
+        once_before(ports.dispatches, "save", cancel)
         assert look(ports).launched == 1
         look(ports)
         assert errors(ports) == {"token-1": "MigrationCancelledError"}
@@ -687,7 +694,7 @@ class TestMovedOn:
 
     def test_wait_closed_before_the_call_is_not_launched(self) -> None:
         ports = a_world()
-        once_before(ports.store, "save_dispatch", lambda: ports.store.close(the_wait(ports)))
+        once_before(ports.dispatches, "save", lambda: ports.waits.close(the_wait(ports)))
         assert look(ports).launched == 0
         assert ports.mgn.started == []
         assert in_flight(ports) is None
@@ -695,7 +702,7 @@ class TestMovedOn:
     def test_wait_parked_again_before_the_call_is_launched_once(self) -> None:
         ports = a_world()
         again = the_wait(ports).model_copy(update={"token": "second"})
-        once_before(ports.store, "save_dispatch", lambda: ports.store.park(again))
+        once_before(ports.dispatches, "save", lambda: ports.waits.park(again))
         assert look(ports).launched == 1
         assert (the_wait(ports).token, the_wait(ports).job_id) == ("second", ports.mgn.started[0].job_id)
 
@@ -712,25 +719,25 @@ class TestMovedOn:
     )
     def test_migration_that_moved_on_is_never_launched(self, kind: LaunchKind, status: MigrationStatus) -> None:
         ports = a_world(1, 2, kind=kind)
-        record = ports.store.records["mig-1"]
+        record = ports.migrations.records["mig-1"]
         moved = record.model_copy(update={"status": status})
-        once_before(ports.store, "save_dispatch", lambda: ports.store.records.update({"mig-1": moved}))
+        once_before(ports.dispatches, "save", lambda: ports.migrations.records.update({"mig-1": moved}))
         assert look(ports).launched == 1
         assert servers_of(ports.mgn.started) == [[server_id(2)]]
-        assert ports.store.waits(SCOPE, "mig-1") == ()
+        assert ports.waits.of(SCOPE, "mig-1") == ()
 
     def test_test_that_is_cleaned_up_needs_no_rollback(self) -> None:
         ports = a_world(kind=TERMINATE)
-        record = ports.store.records["mig-1"]
-        ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.TEST_VERIFYING})
+        record = ports.migrations.records["mig-1"]
+        ports.migrations.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.TEST_VERIFYING})
         assert look(ports).launched == 1
 
     @pytest.mark.parametrize("state", ["TESTING", "READY_FOR_TEST"])
     def test_wait_that_does_not_know_the_job_its_record_has_gets_it(self, state: str) -> None:
         ports = a_world(1, 2)
         known = Launch(launch_id="launch-1", job_id=JOB_ID)
-        record = ports.store.records["mig-1"]
-        ports.store.records["mig-1"] = record.model_copy(update={"test_launch": known})
+        record = ports.migrations.records["mig-1"]
+        ports.migrations.records["mig-1"] = record.model_copy(update={"test_launch": known})
         ports.mgn.add(a_server(server_id(1), state=state))
         look(ports)
         wait = the_wait(ports)
@@ -740,7 +747,7 @@ class TestMovedOn:
 
     def test_migration_whose_record_is_gone_is_not_launched(self) -> None:
         ports = a_world(1, 2)
-        del ports.store.records["mig-1"]
+        del ports.migrations.records["mig-1"]
         assert look(ports).launched == 1
 
 
@@ -748,7 +755,7 @@ class TestTwoDispatchers:
     def test_second_that_read_before_the_first_wrote_gives_up_and_launches_nothing(self) -> None:
         ports = a_world(1, 2)
         looks: list[Look] = []
-        once_before(ports.store, "save_dispatch", lambda: looks.append(look(ports)))
+        once_before(ports.dispatches, "save", lambda: looks.append(look(ports)))
         with pytest.raises(RecordChangedError, match="another dispatcher is at work"):
             look(ports)
         assert [each.launched for each in looks] == [2]
@@ -773,17 +780,17 @@ class TestTwoDispatchers:
         # Given a call that is refused, and a second dispatcher whose call for the same gets no answer
         ports = a_world(1, 2)
         ports.mgn.failures["start_launch"] = [SourceServerStateError("no")]
-        save = ports.store.save_dispatch
+        save = ports.dispatches.save
 
         def saved_and_overtaken(state: Dispatch) -> Dispatch:
             written = save(state)
             if state.in_flight is None:
-                ports.store.save_dispatch = save  # type: ignore[method-assign]
+                ports.dispatches.save = save  # type: ignore[method-assign]
                 ports.mgn.lost["start_launch"] = [NO_ANSWER]
                 look(ports)
             return written
 
-        ports.store.save_dispatch = saved_and_overtaken  # type: ignore[method-assign]
+        ports.dispatches.save = saved_and_overtaken  # type: ignore[method-assign]
         with pytest.raises(RecordChangedError):
             look(ports)
         # Then the second one's batch is still known and its job adopted
@@ -802,7 +809,7 @@ class TestTwoDispatchers:
 
     def test_second_that_comes_while_the_job_is_announced_finishes_it_and_the_first_gives_up(self) -> None:
         ports = a_world(1, 2)
-        once_before(ports.store, "append", lambda: look(ports))
+        once_before(ports.migrations, "append", lambda: look(ports))
         with pytest.raises(RecordChangedError):
             look(ports)
         assert len(ports.mgn.started) == 1
@@ -819,17 +826,17 @@ class TestTroubleElsewhere:
 
         ports = a_world()
         ports.resumer = Poisoned()
-        ports.store.park(a_wait(migration_id="mig-9", deadline=NOON, job_id=JOB_ID))
+        ports.waits.park(a_wait(migration_id="mig-9", deadline=NOON, job_id=JOB_ID))
         assert [str(failure) for failure in look(ports).failures] == ["Step Functions cannot read this token"]
         assert the_wait(ports).job_id == ports.mgn.started[0].job_id
 
     def test_account_that_lets_nobody_in_launches_nothing_and_ends_its_waits_at_their_deadlines(self) -> None:
         ports = a_world(1, 2)
-        ports.store.save_dispatch(
+        ports.dispatches.save(
             Dispatch(scope=SCOPE, in_flight=Batch(launch_id="l", kind=TEST, members=(), attempted_at=NOON))
         )
         short = the_wait(ports).model_copy(update={"deadline": NOON, "job_id": JOB_ID})
-        ports.store.park(short)
+        ports.waits.park(short)
         for method in ("jobs", "jobs_since", "servers"):
             ports.mgn.failures[method] = [TargetAccountError("refused")] * 2
         assert [type(failure) for failure in look(ports).failures] == [TargetAccountError]

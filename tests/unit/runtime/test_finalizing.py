@@ -7,8 +7,9 @@ import pytest
 
 from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
 from runtime.logic.steps.finalize_cutover import finalize
+from runtime.models.decisions import Decision
 from runtime.models.mgn import LaunchedInstance
-from runtime.models.record import Decision, Launch
+from runtime.models.record import Launch
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import FinalizeCutover
@@ -40,12 +41,12 @@ def test_verified_cutover_is_finalized_and_completes(verified: FakePorts) -> Non
     assert the_server(verified).state == "CUTOVER"
     assert the_record(verified).status is MigrationStatus.COMPLETED
     assert the_record(verified).reason == f"cut over to {the_launch(verified).instance_id}"
-    assert verified.store.lock_of(SCOPE, SERVER_ID) is None
+    assert verified.migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def put_launch(ports: FakePorts, **changes: Any) -> None:
     launch = the_launch(ports).model_copy(update=changes)
-    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"cutover_launch": launch})
+    ports.migrations.records["mig-1"] = the_record(ports).model_copy(update={"cutover_launch": launch})
 
 
 def put_server(ports: FakePorts, **changes: Any) -> None:
@@ -53,7 +54,7 @@ def put_server(ports: FakePorts, **changes: Any) -> None:
 
 
 def forget_launch(ports: FakePorts) -> None:
-    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"cutover_launch": None})
+    ports.migrations.records["mig-1"] = the_record(ports).model_copy(update={"cutover_launch": None})
 
 
 def put_health(ports: FakePorts, state: str) -> None:
@@ -103,7 +104,7 @@ def test_i5_each_missing_condition_refuses(verified: FakePorts, spoil: Callable[
 def test_i5_each_gate_that_was_asked_for_must_be_approved(opened: list[Any], missing: list[str]) -> None:
     ports = bring_to("cutover-verified", test=False, approval=BOTH)
     for signal in opened:
-        ports.store.signal(signal)
+        ports.decisions.keep(signal)
     with pytest.raises(NotVerifiedError) as caught:
         run(ports)
     assert str(caught.value) == f"finalize refused: {'; '.join(missing)}"
@@ -112,7 +113,7 @@ def test_i5_each_gate_that_was_asked_for_must_be_approved(opened: list[Any], mis
 def test_i5_approved_gates_let_it_pass() -> None:
     ports = bring_to("cutover-verified", test=False, approval=BOTH)
     for gate in Gate:
-        ports.store.signal(a_signal(gate=gate))
+        ports.decisions.keep(a_signal(gate=gate))
     run(ports)
     assert the_record(ports).status is MigrationStatus.COMPLETED
 

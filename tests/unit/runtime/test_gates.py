@@ -8,10 +8,10 @@ import pytest
 from runtime.errors import NotVerifiedError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.await_signal import await_signal
-from runtime.models.record import Wait, WaitKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import AwaitSignal
+from runtime.models.waits import WaitKind
 from tests.builders import NOON, SCOPE, some_health
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
@@ -19,7 +19,7 @@ from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 WINDOW = {"not_before": NOON + timedelta(hours=3), "not_after": NOON + timedelta(hours=6)}
 
 
-def parked(ports: FakePorts, kind: WaitKind, gate: Gate | None = None, token: str = "token") -> Wait:
+def parked(ports: FakePorts, kind: WaitKind, gate: Gate | None = None, token: str = "token") -> Any:
     await_signal(a_step(AwaitSignal, kind=kind, gate=gate, task_token=token), ports)
     return next(wait for wait in waits_of(ports) if wait.token == token)
 

@@ -6,23 +6,22 @@ from threading import Barrier, Thread
 import pytest
 
 from runtime.errors import RecordChangedError, RequestConflictError, ServiceUnavailableError
-from runtime.logic.ingress import accept, id_hints, parse_request, rejection
+from runtime.logic.ingress import accept, id_hints, parse_request, rejected
 from runtime.logic.journal import rebuild
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, a_request
-from tests.fakes import FakeBus, FakePorts, InMemoryStore
+from tests.fakes import FakePorts, InMemoryMigrations
 
 
 def take(ports: FakePorts, request: MigrationRequest | None = None) -> MigrationRecord:
-    wanted = request or a_request()
-    return accept(wanted, correlation_id=ports.new_id(), at=ports.now(), store=ports.store, bus=ports.bus)
+    return accept(ports, request or a_request())
 
 
 def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) -> None:
     record = take(ports)
-    assert ports.store.record("mig-1") == record == rebuild(ports.store.journal("mig-1"))
+    assert ports.migrations.record("mig-1") == record == rebuild(ports.migrations.journal("mig-1"))
     assert record.status is MigrationStatus.RECEIVED
     assert [event.correlation_id for event in ports.bus.published] == [record.correlation_id]
     assert ports.bus.types() == ["MigrationRequested"]
@@ -31,7 +30,7 @@ def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) ->
 def test_i1_ten_copies_of_one_message_are_one_migration(ports: FakePorts) -> None:
     records = [take(ports) for _ in range(10)]
     assert len({record.to_json() for record in records}) == 1
-    assert len(ports.store.journal("mig-1")) == 1
+    assert len(ports.migrations.journal("mig-1")) == 1
     assert {event.correlation_id for event in ports.bus.published} == {records[0].correlation_id}
 
 
@@ -49,7 +48,7 @@ def test_i1_ten_copies_at_the_same_moment_are_one_migration(ports: FakePorts) ->
     for thread in threads:
         thread.join()
     assert len({record.correlation_id for record in taken}) == 1
-    assert len(ports.store.journal("mig-1")) == 1
+    assert len(ports.migrations.journal("mig-1")) == 1
 
 
 def test_same_id_with_another_body_is_a_conflict_naming_the_fields(ports: FakePorts) -> None:
@@ -57,7 +56,7 @@ def test_same_id_with_another_body_is_a_conflict_naming_the_fields(ports: FakePo
     with pytest.raises(RequestConflictError, match="different: wave, soakSeconds") as caught:
         take(ports, a_request(wave="2", soak_seconds=60))
     assert "new migrationId" in str(caught.value)
-    assert len(ports.store.journal("mig-1")) == 1
+    assert len(ports.migrations.journal("mig-1")) == 1
 
 
 def test_same_body_with_its_tags_in_another_order_is_the_same_request(ports: FakePorts) -> None:
@@ -76,12 +75,12 @@ def test_i1_crash_between_append_and_publish_is_healed_by_the_redelivery(ports: 
 
 def test_request_of_a_migration_under_way_is_not_published_again(ports: FakePorts) -> None:
     record = take(ports)
-    ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.PREPARING})
+    ports.migrations.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.PREPARING})
     take(ports)
     assert len(ports.bus.published) == 1
 
 
-class _Colliding(InMemoryStore):
+class _Colliding(InMemoryMigrations):
     """Two copies written at the same instant can make DynamoDB refuse both."""
 
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
@@ -89,13 +88,14 @@ class _Colliding(InMemoryStore):
 
 
 def test_i1_copies_that_collided_and_were_both_refused_come_again() -> None:
-    bus = FakeBus()
+    ports = FakePorts()
+    ports.migrations = _Colliding()
     with pytest.raises(RecordChangedError):
-        accept(a_request(), correlation_id="c", at=NOON, store=_Colliding(), bus=bus)
-    assert bus.published == []
+        take(ports)
+    assert ports.bus.published == []
 
 
-class _Beaten(InMemoryStore):
+class _Beaten(InMemoryMigrations):
     """Another copy is written between our look and our write."""
 
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
@@ -104,14 +104,15 @@ class _Beaten(InMemoryStore):
 
 
 def test_i1_copy_that_was_beaten_takes_the_record_of_the_first() -> None:
-    bus = FakeBus()
-    record = accept(a_request(), correlation_id="ours", at=NOON, store=_Beaten(), bus=bus)
-    assert (record.correlation_id, bus.published[0].correlation_id) == ("theirs", "theirs")
+    ports = FakePorts()
+    ports.migrations = _Beaten()
+    record = take(ports, a_request(correlation_id="ours"))
+    assert (record.correlation_id, ports.bus.published[0].correlation_id) == ("theirs", "theirs")
 
 
 def test_invalid_message_is_kept_with_its_reason_and_ids() -> None:
     body = json.dumps({"migrationId": "mig-9", "correlationId": "cor-9"})
-    kept = rejection(body, message_id="m-1", reason="x" * 5_000, at=NOON, retention_days=90, hints=id_hints(body))
+    kept = rejected(body, message_id="m-1", reason="x" * 5_000, at=NOON, retention_days=90)
     assert (kept.migration_id, kept.correlation_id, kept.body_excerpt) == ("mig-9", "cor-9", body)
     assert len(kept.reason) == 2048
     assert kept.expires_at == int(NOON.timestamp()) + 90 * 86_400
@@ -131,7 +132,7 @@ def test_half_a_surrogate_pair_is_refused_and_its_rejection_can_be_stored(body: 
     with pytest.raises(Exception, match="body") as caught:
         parse_request(body)
     assert type(caught.value).__name__ == "RequestError"
-    kept = rejection(body, message_id="m", reason="r", at=NOON, retention_days=1, hints=id_hints(body))
+    kept = rejected(body, message_id="m", reason="r", at=NOON, retention_days=1)
     assert "?" in kept.to_json()
 
 

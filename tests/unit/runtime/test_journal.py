@@ -20,7 +20,7 @@ S = MigrationStatus
 
 def begun(ports: FakePorts) -> MigrationRecord:
     record, entry = begin(a_request(tags={"b": "2", "a": "1"}), correlation_id="cor-1", at=NOON)
-    ports.store.append(record, entry)
+    ports.migrations.append(record, entry)
     return record
 
 
@@ -54,8 +54,8 @@ def test_i8_record_is_the_fold_of_its_journal_after_any_legal_walk(data: st.Data
         target = data.draw(st.sampled_from(choices))
         ports.advance(data.draw(st.integers(0, 10_000)))
         record = move(ports, record, target, actor="test", reason=target, facts=data.draw(some_facts))
-    journal = ports.store.journal("mig-1")
-    assert rebuild(journal) == record == ports.store.record("mig-1")
+    journal = ports.migrations.journal("mig-1")
+    assert rebuild(journal) == record == ports.migrations.record("mig-1")
     assert [entry.sequence for entry in journal] == list(range(1, len(journal) + 1))
     assert rebuild(JournalEntry.from_json(entry.to_json()) for entry in journal) == record
     assert MigrationRecord.from_json(record.to_json()) == record
@@ -69,7 +69,7 @@ def test_illegal_move_raises_and_writes_nothing(ports: FakePorts, before: S, aft
     record = begun(ports).model_copy(update={"status": before})
     with pytest.raises(IllegalMoveError, match=f"{before} may not become {after}"):
         move(ports, record, after, actor="test", reason="why")
-    assert len(ports.store.journal("mig-1")) == 1
+    assert len(ports.migrations.journal("mig-1")) == 1
 
 
 def test_i7_terminal_statuses_lead_nowhere_and_every_other_can_reach_one() -> None:
@@ -85,14 +85,14 @@ def test_move_to_the_present_status_without_news_writes_nothing(ports: FakePorts
     first = move(ports, begun(ports), S.VALIDATING, actor="a", reason="claimed", facts=Facts(execution="e"))
     again = move(ports, first, S.VALIDATING, actor="a", reason="claimed", facts=Facts(execution="e"))
     assert again is first
-    assert len(ports.store.journal("mig-1")) == 2
+    assert len(ports.migrations.journal("mig-1")) == 2
 
 
 def test_i8_entry_says_what_from_to_who_when_why_under_which_correlation_id(ports: FakePorts) -> None:
     record = begun(ports)
     ports.advance(5)
     move(ports, record, S.VALIDATING, actor="validate_input", reason="claimed")
-    entry = ports.store.journal("mig-1")[1]
+    entry = ports.migrations.journal("mig-1")[1]
     expected: tuple[Any, ...] = (S.RECEIVED, S.VALIDATING, "validate_input", "claimed", "cor-1", 2)
     assert (
         entry.from_status,
@@ -108,7 +108,7 @@ def test_i8_entry_says_what_from_to_who_when_why_under_which_correlation_id(port
 def test_note_adds_facts_and_keeps_the_status(ports: FakePorts) -> None:
     after = note(ports, begun(ports), Facts(lifecycle_before="READY_FOR_TEST"), actor="a", reason="seen")
     assert (after.status, after.lifecycle_before, after.sequence) == (S.RECEIVED, "READY_FOR_TEST", 2)
-    assert not ports.store.journal("mig-1")[1].changes_status
+    assert not ports.migrations.journal("mig-1")[1].changes_status
 
 
 def test_second_writer_of_the_same_record_is_refused(ports: FakePorts) -> None:
@@ -121,18 +121,18 @@ def test_second_writer_of_the_same_record_is_refused(ports: FakePorts) -> None:
 def test_terminal_move_sets_the_expiry_and_drops_the_lock(ports: FakePorts) -> None:
     facts = Facts(scope=SCOPE, source_server_id=SERVER_ID)
     record = move(ports, begun(ports), S.VALIDATING, actor="a", reason="r", facts=facts)
-    ports.store.lock(a_lock())
+    ports.migrations.lock(a_lock())
     ended = move(ports, record, S.REJECTED, actor="a", reason="r", unlock=lock_held_by(record, at=NOON))
     assert ended.expires_at == int(NOON.timestamp()) + 90 * 86_400
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def test_unlock_leaves_the_lock_of_another_migration(ports: FakePorts) -> None:
     facts = Facts(scope=SCOPE, source_server_id=SERVER_ID)
     record = move(ports, begun(ports), S.VALIDATING, actor="a", reason="r", facts=facts)
-    ports.store.lock(a_lock(owner="mig-2"))
+    ports.migrations.lock(a_lock(owner="mig-2"))
     move(ports, record, S.REJECTED, actor="a", reason="r", unlock=lock_held_by(record, at=NOON))
-    held = ports.store.lock_of(SCOPE, SERVER_ID)
+    held = ports.migrations.lock_of(SCOPE, SERVER_ID)
     assert held is not None
     assert held.owner == "mig-2"
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from runtime.logic.dispatch.looking import look
-from runtime.logic.steps.trigger_migration import launch_facts, launch_of, trigger
+from runtime.logic.steps.trigger_migration import trigger
 from runtime.models.mgn import Job
-from runtime.models.record import Facts, Launch, LaunchIntent, LaunchKind
+from runtime.models.record import Facts, Launch, LaunchKind
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import TriggerMigration
+from runtime.models.waits import LaunchIntent
 from tests.builders import JOB_ID, NOON, SCOPE, a_record
 from tests.fakes import FakePorts
 from tests.unit.runtime.crashes import CrashError, Crashes, watch
@@ -102,7 +103,7 @@ def test_step_run_again_after_its_job_began_waits_as_long_as_a_job_may_take() ->
     ports.advance(120)
     run(ports)
     (second,) = waits_of(ports)
-    ports.store.close(second)
+    ports.waits.close(second)
     run(ports)
     (third,) = waits_of(ports)
     # Then the end of the window is not the end of the job
@@ -112,10 +113,10 @@ def test_step_run_again_after_its_job_began_waits_as_long_as_a_job_may_take() ->
 @pytest.mark.parametrize("kind", LaunchKind)
 def test_launch_of_each_kind_has_its_own_place_in_the_record(kind: LaunchKind) -> None:
     launch = Launch(launch_id="launch-1", job_id=JOB_ID)
-    facts = launch_facts(kind, launch)
+    facts = Facts.of_launch(kind, launch)
     known = {name: value for name in Facts.model_fields if (value := getattr(facts, name)) is not None}
     record = a_record(**known)
-    assert [launch_of(record, each) for each in LaunchKind] == [launch if each is kind else None for each in LaunchKind]
+    assert [record.launch(each) for each in LaunchKind] == [launch if each is kind else None for each in LaunchKind]
 
 
 def launch_it(ports: FakePorts) -> None:

@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from runtime.logic.waits.observing import is_launchable, misfit, observe
+from runtime.logic.dispatch.fitting import is_launchable, misfit
+from runtime.logic.waits.observing import observe
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, Job, SourceServer, Truth
-from runtime.models.record import LaunchIntent, LaunchKind, Outcome, Progress, Wait, WaitKind
+from runtime.models.record import LaunchKind
 from runtime.models.request import Phase
+from runtime.models.waits import (
+    LaunchIntent,
+    Outcome,
+    Progress,
+    Wait,
+    WaitKind,
+)
 from tests.builders import INSTANCE_ID, JOB_ID, NOON, SERVER_ID, a_job, a_server, a_wait, some_health
 
 END = NOON + timedelta(hours=2)
@@ -43,7 +51,7 @@ SOAK = a_wait("soak", kind=WaitKind.SOAK, instance_id=INSTANCE_ID, not_before=LA
 UNDO = a_wait("undo", kind=WaitKind.UNDO, job_id=JOB_ID)
 
 
-def asking(kind: LaunchKind, *, not_after: datetime | None = None) -> Wait:
+def asking(kind: LaunchKind, *, not_after: datetime | None = None) -> Any:
     wait_kind = WaitKind.UNDO if kind is LaunchKind.TERMINATE else WaitKind.LAUNCH
     return a_wait(kind=wait_kind, intent=LaunchIntent(kind=kind, wave="1", not_after=not_after))
 

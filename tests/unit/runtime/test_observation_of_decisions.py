@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.logic.waits.observing import observe
+from runtime.models.decisions import Decision, Signal
 from runtime.models.environment import Budgets
 from runtime.models.mgn import InstanceHealth, SourceServer, Truth
-from runtime.models.record import Decision, LaunchIntent, LaunchKind, Outcome, Signal, Wait, WaitKind
+from runtime.models.record import LaunchKind
 from runtime.models.request import Gate, Phase
+from runtime.models.waits import (
+    LaunchIntent,
+    Outcome,
+    Wait,
+    WaitKind,
+)
 from tests.builders import INSTANCE_ID, JOB_ID, NOON, SERVER_ID, a_job, a_server, a_signal, a_wait, some_health
 
 END = NOON + timedelta(hours=2)
@@ -164,8 +171,8 @@ instances = st.none() | st.builds(
 
 @given(
     kind=st.sampled_from(WaitKind),
-    phase=st.none() | st.sampled_from(Phase),
-    gate=st.none() | st.sampled_from(Gate),
+    phase=st.sampled_from(Phase),
+    gate=st.sampled_from(Gate),
     server=st.none() | servers,
     job=jobs,
     health=instances,
@@ -185,7 +192,7 @@ def test_i7_every_kind_of_wait_ends_at_its_deadline(late: int, has_start: bool, 
         phase=case["phase"],
         gate=case["gate"],
         intent=case["intent"],
-        job_id=JOB_ID if case["has_job"] else None,
+        job_id=JOB_ID if case["has_job"] or case["kind"] is WaitKind.BOOT else None,
         instance_id=INSTANCE_ID,
         not_before=NOON if has_start or case["kind"] is WaitKind.SOAK else None,
     )

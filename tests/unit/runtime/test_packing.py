@@ -15,7 +15,6 @@ from runtime.logic.dispatch.packing import (
     URGENT,
     VISIBLE_AFTER,
     Room,
-    asked,
     due,
     in_order,
     next_batch,
@@ -25,7 +24,8 @@ from runtime.logic.dispatch.packing import (
 from runtime.models.dispatch import StartedJob
 from runtime.models.environment import Budgets
 from runtime.models.mgn import Job
-from runtime.models.record import LaunchIntent, LaunchKind, Wait
+from runtime.models.record import LaunchKind
+from runtime.models.waits import Launching, LaunchIntent, LaunchWait, WaitKind
 from tests.builders import NOON, a_job, a_wait, server_id
 
 EMPTY = Room(ACTIVE_JOBS, SERVERS_IN_ACTIVE_JOBS)
@@ -37,11 +37,14 @@ def after(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def asking(name: str, kind: LaunchKind = TEST, wave: str = "1", parked: float = 0, end: float | None = None) -> Wait:
+def asking(
+    name: str, kind: LaunchKind = TEST, wave: str = "1", parked: float = 0, end: float | None = None
+) -> LaunchWait:
     """A wait for a launch, parked so many seconds after noon; its window closes `end` seconds after noon."""
     not_after = None if end is None else after(end)
     intent = LaunchIntent(kind=kind, wave=wave, not_after=not_after)
-    return a_wait(migration_id=name, intent=intent, parked_at=after(parked))
+    wait: LaunchWait = a_wait(migration_id=name, intent=intent, parked_at=after(parked))
+    return wait
 
 
 LAST_JOB = Room(1, 200, NOON)
@@ -49,7 +52,7 @@ LAST_JOB = Room(1, 200, NOON)
 PACE = 9 * GATHER
 
 
-def batch(*waiting: Wait, left: Room = EMPTY, now: float = 60, gather: float = GATHER) -> list[str]:
+def batch(*waiting: Launching, left: Room = EMPTY, now: float = 60, gather: float = GATHER) -> list[str]:
     return names(next_batch(in_order(waiting), left, now=after(now), gather=gather))
 
 
@@ -120,8 +123,8 @@ class TestOrder:
         assert names(in_order(waits)) == ["a", "b", "late"]
 
     def test_wait_that_asks_for_nothing_is_no_launch(self) -> None:
-        with pytest.raises(ValueError, match="mig-1: the wait launch-test asks for no launch"):
-            asked(a_wait())
+        with pytest.raises(ValueError, match="mig-1: the wait undo asks for no launch"):
+            _ = a_wait("undo", kind=WaitKind.UNDO).asked
 
 
 class TestPace:
@@ -188,7 +191,7 @@ rooms = st.builds(
 moments = st.floats(0, 240)
 
 
-def waits_of(drawn: list[tuple[tuple[LaunchKind, str, int | None], float]]) -> list[Wait]:
+def waits_of(drawn: list[tuple[tuple[LaunchKind, str, int | None], float]]) -> list[Launching]:
     return in_order(
         asking(f"mig-{number}", kind, wave, parked, end) for number, ((kind, wave, end), parked) in enumerate(drawn)
     )
@@ -207,15 +210,15 @@ class TestEveryBatch:
         waiting = waits_of(drawn)
         found = next_batch(waiting, left, now=after(now), gather=GATHER)
         assume(found)
-        assert len({asked(wait).kind for wait in found}) == 1
+        assert len({wait.asked.kind for wait in found}) == 1
         assert list(found) == waiting[: len(found)]
 
     @given(arrivals, rooms, moments)
     def test_waves_that_are_equal_share_the_room(self, drawn: Any, left: Room, now: float) -> None:
-        waiting = [wait for wait in waits_of(drawn) if asked(wait).kind is TEST]
+        waiting = [wait for wait in waits_of(drawn) if wait.asked.kind is TEST]
         found = next_batch(waiting, left, now=after(now), gather=GATHER)
-        taken = Counter(asked(wait).wave for wait in found)
-        behind = Counter(asked(wait).wave for wait in waiting if wait not in found)
+        taken = Counter(wait.asked.wave for wait in found)
+        behind = Counter(wait.asked.wave for wait in waiting if wait not in found)
         for wave in behind if found else ():
             assert taken[wave] >= max(taken.values()) - 1
 

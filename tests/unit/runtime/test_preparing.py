@@ -91,7 +91,7 @@ def test_server_deleted_meanwhile_is_gone() -> None:
 
 def test_migration_that_was_never_validated_has_no_server() -> None:
     ports = bring_to("replicating")
-    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"source_server_id": None})
+    ports.migrations.records["mig-1"] = the_record(ports).model_copy(update={"source_server_id": None})
     with pytest.raises(SourceServerGoneError, match="no source server yet"):
         prepare(ports, Phase.TEST)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runtime.logic.lookups.readiness import is_gone, lag_seconds, matching_servers
+from runtime.logic.lookups.matching import matching_servers
+from runtime.logic.lookups.readiness import is_gone, lag_seconds
 from tests.builders import OTHER_SERVER_ID, SERVER_ID, a_request, a_server
 
 HINTS = {

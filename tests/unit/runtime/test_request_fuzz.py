@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import RequestError
-from runtime.logic.ingress import id_hints, parse_request, rejection
+from runtime.logic.ingress import parse_request, rejected
 from runtime.models.record import Rejection
 from runtime.models.request import MigrationRequest
 from tests.builders import NOON, a_request
@@ -47,7 +47,7 @@ def test_any_value_of_any_field_is_accepted_or_refused_by_the_fields_name(field:
 @given(body=texts)
 def test_any_text_is_explained_and_kept_as_a_rejection(body: str) -> None:
     reason = outcome(body)
-    kept = rejection(body, message_id="m-1", reason=reason, at=NOON, retention_days=90, hints=id_hints(body))
+    kept = rejected(body, message_id="m-1", reason=reason, at=NOON, retention_days=90)
     assert Rejection.from_json(kept.to_json()) == kept
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.adapters.aws.clients import Target
+from runtime.adapters.aws.target import Target
 from runtime.models.environment import Targets
 from runtime.models.steps import (
     AwaitSignal,

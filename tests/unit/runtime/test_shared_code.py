@@ -8,19 +8,20 @@ import pytest
 from runtime import errors
 from runtime.errors import TRANSIENT, MigrationError, TransientError
 from runtime.handlers.entry import scope_of
-from runtime.handlers.wiring import AwsPorts
+from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ingress import accept, id_hints, parse_request
 from runtime.models.events import ApprovalRequested, MigrationCompleted, MigrationFailed, status_events
+from runtime.models.scope import Scope
 from runtime.models.status import TERMINAL, MigrationStatus
 from runtime.observability import correlate, logger
-from tests.builders import NOON, a_record, a_request, an_entry
+from tests.builders import NOON, SCOPE, a_record, a_request, an_entry
 from tests.fakes import FakePorts
 
 ALL = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
 
 
 def test_correlation_id_is_generated_as_32_fresh_hexadecimal_digits() -> None:
-    ports = AwsPorts(state_table="table", scope="111122223333#us-east-1")
+    ports = AwsPorts(Wiring(state_table="table"), SCOPE)
     first, second = ports.new_id(), ports.new_id()
     assert first != second
     assert (len(first), int(first, 16) > 0) == (32, True)
@@ -33,8 +34,8 @@ def test_correlation_id_is_extracted_from_the_message() -> None:
 
 
 def test_i9_one_correlation_id_is_in_record_journal_and_events(ports: FakePorts) -> None:
-    record = accept(a_request(), correlation_id="cor-9", at=NOON, store=ports.store, bus=ports.bus)
-    entries = ports.store.journal("mig-1")
+    record = accept(ports, a_request(correlation_id="cor-9"))
+    entries = ports.migrations.journal("mig-1")
     events = [*ports.bus.published, *status_events(record, entries[0])]
     assert {record.correlation_id, entries[0].correlation_id, *(event.correlation_id for event in events)} == {"cor-9"}
 
@@ -74,4 +75,4 @@ def test_scope_is_read_from_the_functions_arn() -> None:
     class Context:
         invoked_function_arn = "arn:aws:lambda:eu-west-1:111122223333:function:sweep"
 
-    assert scope_of(Context()) == "111122223333#eu-west-1"  # type: ignore[arg-type]
+    assert scope_of(Context()) == Scope("111122223333", "eu-west-1")  # type: ignore[arg-type]

@@ -8,13 +8,14 @@ from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.journal import rebuild
 from runtime.logic.signals import execution_ended, take_signal
+from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
-from runtime.models.record import Decision, Lock, Signal
+from runtime.models.record import Lock
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure
 from tests.builders import NOON, SCOPE, SERVER_ID, a_server
-from tests.fakes import FakePorts, InMemoryStore
+from tests.fakes import FakePorts, InMemoryMigrations
 from tests.unit.runtime.stages import EXECUTION, STAGES, a_world, accepted, bring_to, the_record, undo_until_done
 
 
@@ -33,7 +34,7 @@ def frozen() -> FakePorts:
 def test_decision_is_kept_with_who_when_and_why() -> None:
     ports = bring_to("windowed", test=False)
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, reason="looks good") == "taken"
-    (kept,) = ports.store.signals("mig-1")
+    (kept,) = ports.decisions.of("mig-1")
     assert (kept.by, kept.at, kept.reason, kept.gate) == ("ada", NOON, "looks good", Gate.FINALIZE)
 
 
@@ -57,15 +58,15 @@ def test_decision_that_comes_while_the_first_step_parks_reaches_its_wait() -> No
     # Given a migration whose first step parks between the reading of its record and the keeping of the decision
     ports = a_world()
     accepted(ports)
-    keep = ports.store.signal
+    keep = ports.decisions.keep
 
     def parked_meanwhile(signal: Signal) -> bool:
-        ports.store.signal = keep  # type: ignore[method-assign]
+        ports.decisions.keep = keep  # type: ignore[method-assign]
         for stage in ("validated", "replicating"):
             STAGES[stage](ports)
         return keep(signal)
 
-    ports.store.signal = parked_meanwhile  # type: ignore[method-assign]
+    ports.decisions.keep = parked_meanwhile  # type: ignore[method-assign]
     ports.mgn.add(a_server(state="NOT_READY", lag=None))
     send(ports, Decision.CANCEL)
     look(ports)
@@ -76,7 +77,7 @@ def test_first_decision_on_a_gate_wins() -> None:
     ports = bring_to("windowed", test=False)
     send(ports, Decision.REJECT, gate=Gate.FINALIZE)
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE) == "ignored: decided before"
-    assert [kept.decision for kept in ports.store.signals("mig-1")] == [Decision.REJECT]
+    assert [kept.decision for kept in ports.decisions.of("mig-1")] == [Decision.REJECT]
 
 
 def test_decision_on_an_unknown_migration_is_ignored(ports: FakePorts) -> None:
@@ -87,7 +88,7 @@ def test_decision_on_an_unknown_migration_is_ignored(ports: FakePorts) -> None:
 def test_decision_without_its_gate_is_ignored(decision: Decision) -> None:
     ports = bring_to("windowed", test=False)
     assert send(ports, decision) == "ignored: approve and reject need a gate, cutover or finalize"
-    assert ports.store.signals("mig-1") == ()
+    assert ports.decisions.of("mig-1") == ()
 
 
 def test_cancel_ends_the_parked_step() -> None:
@@ -105,14 +106,14 @@ def test_late_decision_on_an_ended_migration_is_ignored() -> None:
 
 def test_release_gives_the_server_of_a_frozen_migration_back(frozen: FakePorts) -> None:
     assert send(frozen, Decision.RELEASE, reason="checked by hand") == "released"
-    assert frozen.store.lock_of(SCOPE, SERVER_ID) is None
+    assert frozen.migrations.lock_of(SCOPE, SERVER_ID) is None
     assert the_record(frozen).status is MigrationStatus.FROZEN
     assert send(frozen, Decision.RELEASE) == "ignored: released before"
 
 
 def test_i8_release_is_in_the_journal_with_who_and_why(frozen: FakePorts) -> None:
     send(frozen, Decision.RELEASE, reason="checked by hand")
-    journal = frozen.store.journal("mig-1")
+    journal = frozen.migrations.journal("mig-1")
     assert journal[-1].reason == "released by ada: checked by hand"
     assert rebuild(journal) == the_record(frozen)
     assert "CheckFailedError: no answer" in (the_record(frozen).failure or "")
@@ -122,10 +123,10 @@ def test_i8_release_is_in_the_journal_with_who_and_why(frozen: FakePorts) -> Non
 def test_release_of_a_migration_that_is_not_frozen_is_ignored(stage: str) -> None:
     ports = bring_to(stage)
     assert send(ports, Decision.RELEASE).startswith("ignored: the migration is")
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
 
 
-class _DyingOnce(InMemoryStore):
+class _DyingOnce(InMemoryMigrations):
     died = False
 
     def unlock(self, lock: Lock) -> None:
@@ -136,13 +137,13 @@ class _DyingOnce(InMemoryStore):
 
 
 def test_release_that_died_half_way_is_finished_by_its_redelivery(frozen: FakePorts) -> None:
-    store = _DyingOnce()
-    store.__dict__.update(frozen.store.__dict__)
-    frozen.store = store
+    migrations = _DyingOnce()
+    migrations.__dict__.update(frozen.migrations.__dict__)
+    frozen.migrations = migrations
     with pytest.raises(ServiceUnavailableError):
         send(frozen, Decision.RELEASE)
     send(frozen, Decision.RELEASE)
-    assert store.lock_of(SCOPE, SERVER_ID) is None
+    assert migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def test_i7_execution_that_died_freezes_its_migration_and_keeps_the_lock() -> None:
@@ -150,7 +151,7 @@ def test_i7_execution_that_died_freezes_its_migration_and_keeps_the_lock() -> No
     assert execution_ended(ports, "mig-1", EXECUTION, "TIMED_OUT") == "frozen"
     assert the_record(ports).status is MigrationStatus.FROZEN
     assert the_record(ports).reason == "its execution ended TIMED_OUT without an end for the migration"
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
 
 
 def test_end_of_an_ended_migrations_execution_changes_nothing() -> None:

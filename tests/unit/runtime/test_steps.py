@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.models.envelopes import EventEnvelope, ExecutionEnded, StreamRecord
+from runtime.models.scope import Scope
 from runtime.models.steps import (
     AwaitSignal,
     Failure,
@@ -90,7 +91,7 @@ def test_mgn_envelope_names_the_account_and_region_it_comes_from() -> None:
             "something-new": True,
         }
     )
-    assert envelope.scope == "111122223333#us-east-1"
+    assert envelope.scope == Scope("111122223333", "us-east-1")
 
 
 @pytest.mark.parametrize("missing", ["account", "region"])

@@ -106,7 +106,7 @@ def a_crowd(count: int) -> FakePorts:
         at = NOON + timedelta(seconds=number)
         record = a_record(name, status=MigrationStatus.AWAITING_APPROVAL, execution=f"execution-of-{name}")
         record = record.model_copy(update={"updated_at": at})
-        ports.store.append(record, an_entry(record))
+        ports.migrations.append(record, an_entry(record))
     ports.advance(7_200)
     return ports
 
@@ -135,7 +135,7 @@ def test_every_status_has_its_turn_whatever_the_period(seconds: float) -> None:
     ports = FakePorts()
     for status in UNDER_WAY:
         record = a_record(f"mig-{status}", status=status, execution=status)
-        ports.store.append(record, an_entry(record))
+        ports.migrations.append(record, an_entry(record))
     ports.advance(7_200)
     asked = asked_in(ports, len(UNDER_WAY), seconds)
     assert sorted(name for names in asked for name in names) == sorted(UNDER_WAY)
@@ -144,7 +144,9 @@ def test_every_status_has_its_turn_whatever_the_period(seconds: float) -> None:
 def test_sweep_reads_the_table_no_oftener_for_many_that_wait_than_for_one() -> None:
     def calls(ports: FakePorts) -> int:
         counted = Crashes(0, after_effect=False)
-        ports.store = counted.around(ports.store, ("migrations", "waits", "record", "count_sweep"))
+        ports.migrations = counted.around(ports.migrations, ("find", "record"))
+        ports.waits = counted.around(ports.waits, ("of", "open"))
+        ports.dispatches = counted.around(ports.dispatches, ("count_sweep",))
         asked_in(ports, len(UNDER_WAY))
         return counted.calls
 
@@ -153,7 +155,7 @@ def test_sweep_reads_the_table_no_oftener_for_many_that_wait_than_for_one() -> N
 
 def test_i7_orphan_that_never_got_an_account_is_found() -> None:
     ports = bring_to("validated")
-    ports.store.records["mig-1"] = the_record(ports).model_copy(update={"scope": None})
+    ports.migrations.records["mig-1"] = the_record(ports).model_copy(update={"scope": None})
     ports.resumer.ended_executions.add(EXECUTION)
     ports.advance(3_600)
     assert sweep_for_a_quarter_of_an_hour(ports) == 1

@@ -4,10 +4,10 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
-from runtime.logic.steps.rollback import failure_reason, freeze, undo
-from runtime.models.record import Progress
+from runtime.logic.steps.rollback import failure_reason, freeze, roll_back
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback, UndoGoal
+from runtime.models.waits import Progress
 from tests.builders import a_server
 from tests.unit.runtime.crashes import CrashError, Crashes, watch
 from tests.unit.runtime.stages import (
@@ -68,7 +68,7 @@ def test_i3_undo_looks_for_nothing_while_a_launch_is_in_doubt() -> None:
     ports = bring_to("test-prepared")
     ports.mgn.failures["start_launch"] = [ServiceUnavailableError("no answer")]
     STAGES["test-launching"](ports)
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     assert the_record(ports).reason == "undo round 1 waits for the end of a doubt about its launch"
     ports.advance(119)
     look(ports)
@@ -81,7 +81,7 @@ def test_i3_undo_looks_for_nothing_while_a_launch_is_in_doubt() -> None:
 
 def test_instance_is_terminated_by_the_dispatcher_in_a_job_that_the_journal_names() -> None:
     ports = bring_to("cutover-verified")
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     assert "terminate" not in ports.mgn.calls
     look(ports)
     undo_launch = the_record(ports).undo_launch
@@ -108,7 +108,7 @@ def test_test_mode_cleans_up_and_completes() -> None:
 def test_migration_that_failed_before_its_server_was_known_is_rolled_back() -> None:
     ports = a_world()
     record = accepted(ports)
-    ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.VALIDATING})
+    ports.migrations.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.VALIDATING})
     assert undo_until_done(ports) is Progress.DONE
     assert the_record(ports).status is MigrationStatus.ROLLED_BACK
     assert "change_lifecycle" not in ports.mgn.calls
@@ -118,7 +118,7 @@ def test_ended_migration_is_not_undone_again() -> None:
     ports = bring_to("test-verified")
     undo_until_done(ports)
     before = the_record(ports)
-    undo(a_step(Rollback), "late", ports)
+    roll_back(a_step(Rollback), "late", ports)
     assert ports.resumer.resumed["late"].progress is Progress.DONE
     assert the_record(ports) == before
     assert freeze(a_step(Rollback), ports) is Progress.DONE

@@ -10,11 +10,11 @@ from runtime.errors import (
     ThrottledError,
 )
 from runtime.logic.dispatch.looking import look
-from runtime.logic.steps.rollback import freeze, undo
+from runtime.logic.steps.rollback import freeze, roll_back
 from runtime.models.environment import Budgets
-from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback
+from runtime.models.waits import Progress
 from tests.builders import NOON, SCOPE, SERVER_ID, a_job
 from tests.unit.runtime.stages import (
     a_step,
@@ -36,7 +36,7 @@ def test_i6_undo_after_the_point_of_no_return_freezes_and_keeps_everything() -> 
     assert undo_until_done(ports) is Progress.FROZEN
     assert the_record(ports).status is MigrationStatus.FROZEN
     assert "the cutover is final in MGN" in the_record(ports).reason
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
     assert not {"terminate", "change_lifecycle"} & set(ports.mgn.calls[calls:])
 
 
@@ -44,7 +44,7 @@ def test_i6_instance_that_survives_its_termination_freezes() -> None:
     ports = bring_to("cutover-verified")
     alive = dict(ports.instances.known)
     instance = the_server(ports).launched_instance
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     look(ports)
     finish_jobs(ports)
     look(ports)
@@ -52,7 +52,7 @@ def test_i6_instance_that_survives_its_termination_freezes() -> None:
     ports.mgn.add(the_server(ports).model_copy(update={"launched_instance": instance}))
     assert undo_until_done(ports) is Progress.FROZEN
     assert "is still running" in the_record(ports).reason
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
 
 
 def test_i6_undo_that_mgn_refuses_freezes() -> None:
@@ -73,7 +73,7 @@ def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
     ports = bring_to("cutover-verified", a_world(budgets=Budgets(undo_rounds=3, launch_gather=0)))
     ports.mgn.started.append(a_job("mgnjob-stuck"))
     for number in range(4):
-        undo(a_step(Rollback), f"undo-{number}", ports)
+        roll_back(a_step(Rollback), f"undo-{number}", ports)
         ports.advance(2 * 3_600)
         look(ports)
     progress = [ports.resumer.resumed[f"undo-{number}"].progress for number in range(4)]
@@ -83,7 +83,7 @@ def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
 
 def test_undo_waits_for_room_as_long_as_a_launch_and_then_for_its_job() -> None:
     ports = bring_to("cutover-verified")
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     (wait,) = waits_of(ports)
     assert wait.deadline == NOON + timedelta(days=3)
     look(ports)
@@ -96,7 +96,7 @@ def test_round_repeated_because_aws_throttled_it_is_not_counted() -> None:
     ports.mgn.failures["change_lifecycle"] = [ThrottledError("ThrottlingException") for _ in range(10)]
     for _ in range(10):
         with pytest.raises(ThrottledError):
-            undo(a_step(Rollback), "undo", ports)
+            roll_back(a_step(Rollback), "undo", ports)
     assert undo_until_done(ports) is Progress.DONE
     assert_as_before(ports)
 
@@ -104,7 +104,7 @@ def test_round_repeated_because_aws_throttled_it_is_not_counted() -> None:
 def test_terminate_that_aws_throttled_waits_in_its_round() -> None:
     ports = bring_to("cutover-verified")
     ports.mgn.failures["terminate"] = [ThrottledError("ThrottlingException") for _ in range(10)]
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     for _ in range(10):
         look(ports)
     assert (the_record(ports).undo_rounds, the_record(ports).undo_launch) == (1, None)
@@ -115,7 +115,7 @@ def test_terminate_that_aws_throttled_waits_in_its_round() -> None:
 def test_terminate_that_mgn_refuses_fails_its_round_and_says_why() -> None:
     ports = bring_to("cutover-verified")
     ports.mgn.failures["terminate"] = [SourceServerStateError("ConflictException: no")]
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     look(ports)
     outcome = ports.resumer.resumed["undo"]
     assert (outcome.error, outcome.reason) == ("SourceServerStateError", "ConflictException: no")
@@ -124,7 +124,7 @@ def test_terminate_that_mgn_refuses_fails_its_round_and_says_why() -> None:
 def test_terminate_of_a_server_that_mgn_calls_busy_is_planned_again() -> None:
     ports = bring_to("cutover-verified")
     ports.mgn.failures["terminate"] = [SourceServerBusyError("currently being processed by a Job")]
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     look(ports)
     assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
     assert undo_until_done(ports) is Progress.DONE
@@ -133,11 +133,11 @@ def test_terminate_of_a_server_that_mgn_calls_busy_is_planned_again() -> None:
 
 def test_terminate_of_a_server_that_left_mgn_is_planned_again_and_freezes() -> None:
     ports = bring_to("cutover-verified")
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     ports.mgn.by_id.clear()
     look(ports)
     assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
-    undo(a_step(Rollback), "again", ports)
+    roll_back(a_step(Rollback), "again", ports)
     assert "left MGN after a launch" in the_record(ports).reason
 
 
@@ -153,7 +153,7 @@ def test_job_that_holds_the_server_is_waited_for(earlier: bool) -> None:
         look_at = ports.mgn.jobs_since
         jobs = [[], [somebodys]]
         ports.mgn.jobs_since = lambda moment: [*jobs.pop(0), *look_at(moment)]  # type: ignore[method-assign]
-    undo(a_step(Rollback), "undo", ports)
+    roll_back(a_step(Rollback), "undo", ports)
     (wait,) = waits_of(ports)
     assert wait.job_id == somebodys.job_id
 
@@ -163,5 +163,5 @@ def test_freeze_keeps_the_lock_and_says_why() -> None:
     failure = Failure(error="States.Timeout")
     assert freeze(a_step(Rollback, failure=failure), ports) is Progress.FROZEN
     assert the_record(ports).reason == "the undo failed: States.Timeout"
-    assert ports.store.lock_of(SCOPE, SERVER_ID) is not None
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
     assert freeze(a_step(Rollback, failure=failure), ports) is Progress.FROZEN

@@ -15,6 +15,7 @@ from runtime.logic.steps.rules import (
 from runtime.models.environment import Budgets
 from runtime.models.mgn import NetworkFacts
 from runtime.models.request import Window
+from runtime.models.scope import Scope
 from tests.builders import (
     JOB_ID,
     NOON,
@@ -151,6 +152,6 @@ def test_account_and_region_must_be_home_or_a_target() -> None:
         == broken_target_rules(TARGET_SCOPE, (SCOPE, TARGET_SCOPE))
         == ()
     )
-    (rule,) = broken_target_rules("222233334444#eu-north-1", (SCOPE, TARGET_SCOPE))
+    (rule,) = broken_target_rules(Scope("222233334444", "eu-north-1"), (SCOPE, TARGET_SCOPE))
     assert rule.startswith("targetAccount, targetRegion: 222233334444 eu-north-1 is no target of this deployment")
     assert "222233334444 eu-west-1" in rule

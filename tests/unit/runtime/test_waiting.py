@@ -7,13 +7,16 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.logic.signals import take_signal
-from runtime.logic.waits.settling import Settled, hand_out_signals, park, settle
+from runtime.logic.waits.parking import hand_out_signals, park, parked
+from runtime.logic.waits.settling import Settled, settle
+from runtime.models.decisions import Decision, Signal
 from runtime.models.dispatch import Batch, Dispatch, Member
 from runtime.models.events import MigrationSignal
 from runtime.models.mgn import InstanceHealth
-from runtime.models.record import Decision, LaunchKind, Outcome, Signal, Wait, WaitKind
+from runtime.models.record import LaunchKind
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import ApprovalWait, Outcome, UndoWait, WaitKind
 from tests.builders import (
     INSTANCE_ID,
     JOB_ID,
@@ -29,7 +32,7 @@ from tests.builders import (
     a_wait,
     some_health,
 )
-from tests.fakes import FakeMgn, FakePorts, FakeResumer, InMemoryStore
+from tests.fakes import FakeMgn, FakePorts, FakeResumer, InMemoryWaits
 from tests.unit.runtime.stages import a_world, the_record, waits_of
 
 TOKEN = "token"
@@ -40,23 +43,26 @@ END = NOON + timedelta(hours=2)
 
 def waiting_world(state: str = "READY_FOR_CUTOVER") -> FakePorts:
     ports = a_world(a_server(state=state))
-    ports.store.records["mig-1"] = a_record(
+    ports.migrations.records["mig-1"] = a_record(
         status=MigrationStatus.AWAITING_APPROVAL, scope=SCOPE, source_server_id=SERVER_ID
     )
-    ports.store.lock(a_lock())
+    ports.migrations.lock(a_lock())
     return ports
 
 
 def await_approval(ports: FakePorts, token: str = TOKEN, deadline: datetime = END) -> None:
-    park(ports, the_record(ports), WaitKind.APPROVAL, token=token, deadline=deadline, gate=Gate.CUTOVER)
+    wait = ApprovalWait(
+        **parked(ports, the_record(ports), token), name="approval-cutover", deadline=deadline, gate=Gate.CUTOVER
+    )
+    park(ports, the_record(ports), wait)
 
 
 def await_launch(ports: FakePorts, token: str = TOKEN) -> None:
-    park(ports, the_record(ports), WaitKind.LAUNCH, token=token, deadline=END, name="launch-test", job_id=JOB_ID)
+    park(ports, the_record(ports), a_wait(token=token, deadline=END, job_id=JOB_ID))
 
 
 def settled(ports: FakePorts, state: Dispatch = IDLE) -> Settled:
-    return settle(ports, tuple(ports.store.open_waits(SCOPE)), state)
+    return settle(ports, tuple(ports.waits.open(SCOPE)), state)
 
 
 def approve(ports: FakePorts) -> str:
@@ -68,7 +74,7 @@ def test_parked_wait_names_its_server_its_start_and_its_end() -> None:
     ports = waiting_world()
     await_approval(ports)
     (wait,) = waits_of(ports)
-    assert (wait.name, wait.scope, wait.source_server_id) == ("approval", SCOPE, SERVER_ID)
+    assert (wait.name, wait.scope, wait.source_server_id) == ("approval-cutover", SCOPE, SERVER_ID)
     assert (wait.parked_at, wait.deadline) == (NOON, END)
 
 
@@ -111,7 +117,7 @@ def test_look_reads_no_signals() -> None:
     ports = waiting_world()
     await_approval(ports)
     approve(ports)
-    ports.store.signals = _never  # type: ignore[method-assign]
+    ports.decisions.of = _never  # type: ignore[method-assign]
     assert settled(ports).resumed == 1
 
 
@@ -124,17 +130,17 @@ def test_i10_signal_that_comes_while_an_earlier_one_is_handed_out_is_not_lost() 
     ports = waiting_world()
     await_approval(ports)
     first, second = a_signal(gate=Gate.FINALIZE), a_signal(Decision.CANCEL, at=NOON + timedelta(seconds=1))
-    ports.store.signal(first)
-    read = ports.store.signals
+    ports.decisions.keep(first)
+    read = ports.decisions.of
 
     def overtaken(migration_id: str) -> tuple[Signal, ...]:
-        ports.store.signals = read  # type: ignore[method-assign]
+        ports.decisions.of = read  # type: ignore[method-assign]
         found = read(migration_id)
-        ports.store.signal(second)
+        ports.decisions.keep(second)
         hand_out_signals(ports, the_record(ports))
         return found
 
-    ports.store.signals = overtaken  # type: ignore[method-assign]
+    ports.decisions.of = overtaken  # type: ignore[method-assign]
     # When the first hands out what was read
     hand_out_signals(ports, the_record(ports))
     # Then the wait has both
@@ -143,7 +149,7 @@ def test_i10_signal_that_comes_while_an_earlier_one_is_handed_out_is_not_lost() 
 
 def test_signals_of_a_migration_without_an_account_wait_in_the_table() -> None:
     ports = waiting_world()
-    ports.store.signal(a_signal(Decision.CANCEL))
+    ports.decisions.keep(a_signal(Decision.CANCEL))
     hand_out_signals(ports, a_record())
     assert waits_of(ports) == ()
 
@@ -151,18 +157,18 @@ def test_signals_of_a_migration_without_an_account_wait_in_the_table() -> None:
 class _KeptFirst(FakeResumer):
     """Notes whether the outcome was in the store when its token was used."""
 
-    def __init__(self, store: InMemoryStore) -> None:
+    def __init__(self, waits: InMemoryWaits) -> None:
         super().__init__()
-        self.store, self.kept = store, [False]
+        self.waits, self.kept = waits, [False]
 
     def resume(self, token: str, outcome: Outcome) -> bool:
-        self.kept = [wait.outcome == outcome for wait in self.store.waits(SCOPE, "mig-1")]
+        self.kept = [wait.outcome == outcome for wait in self.waits.of(SCOPE, "mig-1")]
         return super().resume(token, outcome)
 
 
 def test_outcome_is_kept_before_its_token_is_used() -> None:
     ports = waiting_world()
-    ports.resumer = resumer = _KeptFirst(ports.store)
+    ports.resumer = resumer = _KeptFirst(ports.waits)
     approve(ports)
     await_approval(ports)
     settled(ports)
@@ -189,7 +195,7 @@ def test_i10_crash_between_decide_and_resume_is_redelivered_by_the_next_look() -
 def test_step_retried_with_a_new_token_gets_the_outcome_its_old_token_missed() -> None:
     ports = waiting_world("TESTING")
     await_launch(ports, "first")
-    ports.store.decide(waits_of(ports)[0], Outcome(reason="launched"))
+    ports.waits.decide(waits_of(ports)[0], Outcome(reason="launched"))
     await_launch(ports, "second")
     settled(ports)
     assert ports.resumer.resumed == {"second": Outcome(reason="launched")}
@@ -215,9 +221,9 @@ def test_a_thousand_waits_are_read_in_one_describe_each() -> None:
     for number in range(500):
         for job_id, server in jobs.items():
             name = f"{job_id}-{number}"
-            ports.store.park(a_wait(migration_id=name, source_server_id=server, job_id=job_id))
+            ports.waits.park(a_wait(migration_id=name, source_server_id=server, job_id=job_id))
             boot = a_wait("boot", name, kind=WaitKind.BOOT, source_server_id=server, instance_id=INSTANCE_ID)
-            ports.store.park(boot)
+            ports.waits.park(boot)
     assert settled(ports).resumed >= 1_000
     assert (ports.mgn.calls.count("servers"), ports.mgn.calls.count("jobs")) == (1, 1)
     errors = [ports.resumer.resumed[f"token-of-{job_id}-0-launch-test"].error for job_id in jobs]
@@ -243,14 +249,14 @@ def test_boot_is_asked_for_no_more_than_could_end_it(job: str, health: str, aske
         return read(ids)
 
     ports.instances.health = noted  # type: ignore[method-assign]
-    ports.store.park(a_wait(kind=WaitKind.BOOT, job_id=JOB_ID, instance_id=INSTANCE_ID))
+    ports.waits.park(a_wait(kind=WaitKind.BOOT, job_id=JOB_ID, instance_id=INSTANCE_ID))
     settled(ports)
     assert ports.mgn.calls == asked
 
 
 def test_nothing_is_asked_for_waits_whose_outcome_is_kept() -> None:
     ports = waiting_world()
-    ports.store.park(LAUNCH.model_copy(update={"outcome": Outcome()}))
+    ports.waits.park(LAUNCH.model_copy(update={"outcome": Outcome()}))
     assert settled(ports).resumed == 1
     assert ports.mgn.calls == []
 
@@ -265,13 +271,13 @@ def test_what_goes_on_is_told_apart_from_what_ended() -> None:
     ports = waiting_world()
     approve(ports)
     await_approval(ports)
-    other = ports.store.park(a_wait(migration_id="mig-2"))
+    other = ports.waits.park(a_wait(migration_id="mig-2"))
     assert settled(ports) == Settled(1, (other,), ())
 
 
 def test_undo_waits_while_a_launch_of_its_migration_is_in_doubt_and_no_longer() -> None:
     ports = waiting_world("TESTING")
-    park(ports, the_record(ports), WaitKind.UNDO, token=TOKEN, deadline=END)
+    park(ports, the_record(ports), UndoWait(**parked(ports, the_record(ports), TOKEN), deadline=END))
     member = Member(migration_id="mig-1", wait="launch-test", source_server_id=SERVER_ID)
     batch = Batch(launch_id="launch-1", kind=LaunchKind.TEST, members=(member,), attempted_at=NOON)
     doubt = Dispatch(scope=SCOPE, in_flight=batch)
@@ -291,7 +297,7 @@ def test_i7_wait_that_cannot_be_resumed_does_not_keep_the_others() -> None:
     ports = waiting_world("TESTING")
     ports.resumer = resumer = _Poisoned()
     for name, token in (("mig-1", "poison"), ("mig-2", "fine")):
-        ports.store.park(a_wait(migration_id=name, token=token, deadline=NOON - timedelta(hours=1), job_id=JOB_ID))
+        ports.waits.park(a_wait(migration_id=name, token=token, deadline=NOON - timedelta(hours=1), job_id=JOB_ID))
     report = settled(ports)
     assert (report.resumed, [str(failure) for failure in report.failures]) == (
         1,
@@ -309,14 +315,14 @@ def test_i7_wait_in_an_account_that_refuses_its_role_ends_at_its_deadline(second
     report = settled(ports)
     assert [type(failure) for failure in report.failures] == [TargetAccountError]
     assert [outcome.error for outcome in ports.resumer.resumed.values()] == ([error] if error else [])
-    assert [wait.name for wait in report.open] == ([] if error else ["approval"])
+    assert [wait.name for wait in report.open] == ([] if error else ["approval-cutover"])
 
 
 def test_kept_outcome_is_delivered_although_the_account_refuses_its_role() -> None:
     ports = waiting_world()
     ports.mgn.failures["servers"] = [TargetAccountError("refused")]
-    ports.store.park(a_wait("replication", kind=WaitKind.REPLICATION))
-    ports.store.park(LAUNCH.model_copy(update={"outcome": Outcome(reason="launched")}))
+    ports.waits.park(a_wait("replication", kind=WaitKind.REPLICATION))
+    ports.waits.park(LAUNCH.model_copy(update={"outcome": Outcome(reason="launched")}))
     settled(ports)
     assert ports.resumer.resumed == {LAUNCH.token: Outcome(reason="launched")}
 
@@ -332,14 +338,14 @@ def test_throttled_reading_decides_nothing() -> None:
 
 def test_cancel_that_reached_a_wait_takes_its_launch_back() -> None:
     ports = waiting_world()
-    ports.store.park(a_wait(intent={"kind": "test", "wave": "1"}))
+    ports.waits.park(a_wait(intent={"kind": "test", "wave": "1"}))
     (asking,) = waits_of(ports)
-    ports.store.signal(a_signal(Decision.CANCEL))
+    ports.decisions.keep(a_signal(Decision.CANCEL))
     hand_out_signals(ports, the_record(ports))
     (cancelled,) = waits_of(ports)
     assert (asking.asks_for_launch, cancelled.asks_for_launch) == (True, False)
 
 
 def test_i6_terminate_of_an_undo_is_not_taken_back_by_a_cancel() -> None:
-    wait: Wait = a_wait("undo", kind=WaitKind.UNDO, intent={"kind": "terminate", "wave": "1"})
+    wait: UndoWait = a_wait("undo", kind=WaitKind.UNDO, intent={"kind": "terminate", "wave": "1"})
     assert wait.model_copy(update={"signals": (a_signal(Decision.CANCEL),)}).asks_for_launch

@@ -5,24 +5,22 @@ from datetime import datetime
 from threading import RLock
 
 from runtime.errors import RecordChangedError
+from runtime.models.decisions import Signal
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome, Rejection, Signal, Wait
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import Outcome, Wait
 
 
-class InMemoryStore:
-    """A MigrationStore. Open its dictionaries to look at what a test left behind."""
+class InMemoryMigrations:
+    """Migrations. Open the dictionaries to look at what a test left behind."""
 
     def __init__(self) -> None:
         self.records: dict[str, MigrationRecord] = {}
         self.journals: dict[str, list[JournalEntry]] = {}
-        self.parked: dict[tuple[str, str, str], Wait] = {}
-        self.received: dict[str, dict[str, Signal]] = {}
-        self.locks: dict[tuple[str, str], Lock] = {}
+        self.locks: dict[tuple[Scope, str], Lock] = {}
         self.rejected: dict[str, Rejection] = {}
-        self.dispatchers: dict[str, Dispatch] = {}
-        self.looks: dict[str, datetime] = {}
-        self.sweeps = 0
         self._one_at_a_time = RLock()
 
     def record(self, migration_id: str) -> MigrationRecord | None:
@@ -44,7 +42,7 @@ class InMemoryStore:
     def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
         return {id_: self.records[id_] for id_ in migration_ids if id_ in self.records}
 
-    def migrations(
+    def find(
         self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
     ) -> Iterable[MigrationRecord]:
         found = [
@@ -71,7 +69,7 @@ class InMemoryStore:
             self.locks[lock.scope, lock.source_server_id] = lock
             return lock
 
-    def lock_of(self, scope: str, source_server_id: str) -> Lock | None:
+    def lock_of(self, scope: Scope, source_server_id: str) -> Lock | None:
         return self.locks.get((scope, source_server_id))
 
     def unlock(self, lock: Lock) -> None:
@@ -80,6 +78,14 @@ class InMemoryStore:
             if held is not None and held.owner == lock.owner:
                 del self.locks[lock.scope, lock.source_server_id]
 
+
+class InMemoryWaits:
+    """Waits by scope, migration and name."""
+
+    def __init__(self) -> None:
+        self.parked: dict[tuple[Scope, str, str], Wait] = {}
+        self._one_at_a_time = RLock()
+
     def park(self, wait: Wait) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
@@ -87,10 +93,10 @@ class InMemoryStore:
             self.parked[_key(wait)] = parked
             return parked
 
-    def waits(self, scope: str, migration_id: str) -> tuple[Wait, ...]:
-        return tuple(wait for wait in self.open_waits(scope) if wait.migration_id == migration_id)
+    def of(self, scope: Scope, migration_id: str) -> tuple[Wait, ...]:
+        return tuple(wait for wait in self.open(scope) if wait.migration_id == migration_id)
 
-    def open_waits(self, scope: str) -> Iterable[Wait]:
+    def open(self, scope: Scope) -> Iterable[Wait]:
         return iter([wait for _, wait in sorted(self.parked.items()) if wait.scope == scope])
 
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
@@ -116,21 +122,34 @@ class InMemoryStore:
             if stored is not None and stored.token == wait.token:
                 del self.parked[_key(wait)]
 
-    def dispatch(self, scope: str) -> Dispatch:
-        return self.dispatchers.get(scope, Dispatch(scope=scope))
+    def _stored(self, wait: Wait) -> Wait | None:
+        return self.parked.get(_key(wait))
 
-    def save_dispatch(self, state: Dispatch) -> Dispatch:
+
+class InMemoryDispatches:
+    """The dispatchers' states by scope."""
+
+    def __init__(self) -> None:
+        self.states: dict[Scope, Dispatch] = {}
+        self.looks: dict[Scope, datetime] = {}
+        self.sweeps = 0
+        self._one_at_a_time = RLock()
+
+    def state(self, scope: Scope) -> Dispatch:
+        return self.states.get(scope, Dispatch(scope=scope))
+
+    def save(self, state: Dispatch) -> Dispatch:
         with self._one_at_a_time:
-            if self.dispatch(state.scope).version != state.version:
+            if self.state(state.scope).version != state.version:
                 raise RecordChangedError(f"another dispatcher is at work in {state.scope}")
             written = state.model_copy(update={"version": state.version + 1})
-            self.dispatchers[state.scope] = written
+            self.states[state.scope] = written
             return written
 
-    def looked(self, scope: str, at: datetime) -> None:
+    def looked(self, scope: Scope, at: datetime) -> None:
         self.looks[scope] = at
 
-    def last_look(self, scope: str) -> datetime | None:
+    def last_look(self, scope: Scope) -> datetime | None:
         return self.looks.get(scope)
 
     def count_sweep(self) -> int:
@@ -138,16 +157,31 @@ class InMemoryStore:
             self.sweeps += 1
             return self.sweeps
 
-    def signal(self, signal: Signal) -> bool:
+
+class InMemoryDecisions:
+    """Signals by migration and name."""
+
+    def __init__(self) -> None:
+        self.received: dict[str, dict[str, Signal]] = {}
+        self._one_at_a_time = RLock()
+
+    def keep(self, signal: Signal) -> bool:
         with self._one_at_a_time:
             return self.received.setdefault(signal.migration_id, {}).setdefault(signal.name, signal) is signal
 
-    def signals(self, migration_id: str) -> tuple[Signal, ...]:
+    def of(self, migration_id: str) -> tuple[Signal, ...]:
         return tuple(sorted(self.received.get(migration_id, {}).values(), key=lambda signal: signal.at))
 
-    def _stored(self, wait: Wait) -> Wait | None:
-        return self.parked.get(_key(wait))
+
+class InMemoryState:
+    """The whole table."""
+
+    def __init__(self) -> None:
+        self.migrations = InMemoryMigrations()
+        self.waits = InMemoryWaits()
+        self.dispatches = InMemoryDispatches()
+        self.decisions = InMemoryDecisions()
 
 
-def _key(wait: Wait) -> tuple[str, str, str]:
+def _key(wait: Wait) -> tuple[Scope, str, str]:
     return wait.scope, wait.migration_id, wait.name

@@ -1,0 +1,39 @@
+"""What the dispatchers and the sweep keep in the state table."""
+
+from datetime import datetime
+
+from runtime.adapters.state import items
+from runtime.adapters.state.documents import read
+from runtime.adapters.state.table import ABSENT, StateTable, equals
+from runtime.errors import RecordChangedError
+from runtime.models.dispatch import Dispatch
+from runtime.models.scope import Scope
+
+
+class DynamoDbDispatches:
+    """One dispatcher's state for each account and Region."""
+
+    def __init__(self, table: StateTable) -> None:
+        self._table = table
+
+    def state(self, scope: Scope) -> Dispatch:
+        item = self._table.get(items.key(items.scope_key(scope), items.DISPATCH))
+        # One that cannot be read is not set aside: it may tell of a launch in doubt (I3).
+        return read(item, Dispatch.from_json) if item else Dispatch(scope=scope)
+
+    def save(self, state: Dispatch) -> Dispatch:
+        written = state.model_copy(update={"version": state.version + 1})
+        before = equals(items.VERSION, state.version) if state.version else ABSENT
+        if not self._table.put(items.dispatch_item(written), before):
+            raise RecordChangedError(f"another dispatcher is at work in {state.scope}")
+        return written
+
+    def looked(self, scope: Scope, at: datetime) -> None:
+        self._table.put(items.look_item(scope, at), {})
+
+    def last_look(self, scope: Scope) -> datetime | None:
+        item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
+        return datetime.fromisoformat(items.document(item)) if item else None
+
+    def count_sweep(self) -> int:
+        return self._table.count(items.key(items.SWEEPS, items.COUNT), items.NUMBER)

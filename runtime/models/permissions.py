@@ -1,0 +1,163 @@
+"""What functions may be allowed to do to MGN, EC2, SSM and Step Functions, as data: the constructs make IAM of it.
+
+Table, bus and queues are granted by their constructs. Every wildcard carries its reason, which is also its
+acknowledgement for cdk-nag.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Actions on resources, whose ARNs have the fields partition, region and account."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    reason: str
+    """Why the resources are no narrower."""
+    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+SOURCE_SERVERS = ("arn:{partition}:mgn:{region}:{account}:source-server/*",)
+JOBS = ("arn:{partition}:mgn:{region}:{account}:job/*",)
+LAUNCH_TEMPLATES = ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)
+INSTANCES = ("arn:{partition}:ec2:{region}:{account}:instance/*",)
+MANAGED_NODES = (*INSTANCES, "arn:{partition}:ssm:{region}:{account}:managed-instance/*")
+DOCUMENTS = ("arn:{partition}:ssm:{region}::document/*", "arn:{partition}:ssm:{region}:{account}:document/*")
+AUTOMATIONS = (
+    "arn:{partition}:ssm:{region}::automation-definition/*",
+    "arn:{partition}:ssm:{region}:{account}:automation-definition/*",
+)
+EC2_RESOURCES = (
+    "arn:{partition}:ec2:{region}:{account}:*/*",
+    "arn:{partition}:ec2:{region}::image/*",
+    "arn:{partition}:ec2:{region}::snapshot/*",
+)
+
+RUN_TIME_IDS = "Requests name the servers and MGN the jobs, templates and instances; none is known at deploy time."
+NO_RESOURCE_TYPE = "The actions support no resource-level permissions."
+
+MGN_TAG = "aws:ResourceTag/AWSApplicationMigrationServiceManaged"
+MANAGED_BY_MGN = {"Null": {MGN_TAG: "false"}}
+# MGN launches and terminates with its caller's permissions: without them a launch fails per server, not per call.
+VIA_MGN = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
+
+
+def _tag_jobs_of(*calls: str) -> Permission:
+    # MGN asks for TagResource whenever a launch or terminate call carries tags.
+    return Permission(("mgn:TagResource",), JOBS, RUN_TIME_IDS, {"StringEquals": {"mgn:CreateAction": list(calls)}})
+
+
+READ_MGN = Permission(("mgn:DescribeJobs", "mgn:DescribeSourceServers"), ("*",), NO_RESOURCE_TYPE)
+READ_JOB_LOG = Permission(("mgn:DescribeJobLogItems",), JOBS, RUN_TIME_IDS)
+READ_INSTANCES = Permission(
+    ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ssm:DescribeInstanceInformation"), ("*",), NO_RESOURCE_TYPE
+)
+READ_NETWORK = Permission(
+    ("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
+    ("*",),
+    NO_RESOURCE_TYPE,
+)
+READ_LAUNCH_CONFIGURATION = Permission(("mgn:GetLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS)
+READ_LAUNCH_TEMPLATES = Permission(
+    ("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"), ("*",), NO_RESOURCE_TYPE
+)
+RESUME_STEPS = Permission(
+    ("states:SendTaskFailure", "states:SendTaskSuccess"),
+    ("*",),
+    "The actions support no resource-level permissions: the task token is the authority.",
+)
+RUN_COMMANDS = (
+    Permission(("ssm:SendCommand",), (*DOCUMENTS, *MANAGED_NODES), "Requests name the document and the machine."),
+    Permission(("ssm:GetCommandInvocation",), ("*",), NO_RESOURCE_TYPE),
+)
+CHANGE_LIFECYCLE = Permission(("mgn:ChangeServerLifeCycleState",), SOURCE_SERVERS, RUN_TIME_IDS)
+
+LAUNCH = (
+    Permission(("mgn:StartCutover", "mgn:StartTest"), SOURCE_SERVERS, RUN_TIME_IDS),
+    _tag_jobs_of("StartTest", "StartCutover"),
+    Permission(("mgn:ListTagsForResource",), ("*",), NO_RESOURCE_TYPE),
+    Permission(
+        (
+            "ec2:DescribeAccountAttributes",
+            "ec2:DescribeAvailabilityZones",
+            "ec2:DescribeImages",
+            "ec2:DescribeInstanceAttribute",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeLaunchTemplateVersions",
+            "ec2:DescribeLaunchTemplates",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSnapshots",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVolumes",
+            "ec2:ReportInstanceStatus",
+        ),
+        ("*",),
+        NO_RESOURCE_TYPE,
+        VIA_MGN,
+    ),
+    Permission(
+        (
+            "ec2:AttachVolume",
+            "ec2:AuthorizeSecurityGroupEgress",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:CreateLaunchTemplate",
+            "ec2:CreateLaunchTemplateVersion",
+            "ec2:CreateSecurityGroup",
+            "ec2:CreateSnapshot",
+            "ec2:CreateTags",
+            "ec2:CreateVolume",
+            "ec2:DeleteLaunchTemplateVersions",
+            "ec2:DeleteSnapshot",
+            "ec2:DeleteVolume",
+            "ec2:DetachVolume",
+            "ec2:ModifyInstanceAttribute",
+            "ec2:ModifyLaunchTemplate",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:RunInstances",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+        ),
+        EC2_RESOURCES,
+        "A launch makes and replaces resources of many types; only MGN may use these rights.",
+        VIA_MGN,
+    ),
+    Permission(
+        ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
+        (*DOCUMENTS, *AUTOMATIONS, *MANAGED_NODES),
+        "MGN runs the post-launch actions of a server in its caller's name.",
+        VIA_MGN,
+    ),
+    Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
+    Permission(
+        ("iam:PassRole",),
+        tuple(
+            f"arn:{{partition}}:iam::{{account}}:role/service-role/AWSApplicationMigration{role}"
+            for role in ("ConversionServerRole", "LaunchInstanceWithSsmRole", "LaunchInstanceWithDrsRole")
+        ),
+        "",
+        {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    ),
+)
+
+TERMINATE = (
+    Permission(("mgn:TerminateTargetInstances",), SOURCE_SERVERS, RUN_TIME_IDS),
+    _tag_jobs_of("TerminateTargetInstances"),
+    Permission(("ec2:DescribeVolumes",), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
+    Permission(
+        ("ec2:DeleteVolume", "ec2:TerminateInstances"),
+        (*INSTANCES, "arn:{partition}:ec2:{region}:{account}:volume/*"),
+        RUN_TIME_IDS,
+        VIA_MGN,
+    ),
+)
+UPDATE_LAUNCH_SETTINGS = (
+    Permission(("mgn:UpdateLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS),
+    Permission(
+        ("ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"), LAUNCH_TEMPLATES, RUN_TIME_IDS, MANAGED_BY_MGN
+    ),
+)
+RESTORE_LAUNCH_TEMPLATE = Permission(("ec2:ModifyLaunchTemplate",), LAUNCH_TEMPLATES, RUN_TIME_IDS, MANAGED_BY_MGN)
+FINALIZE = Permission(("mgn:FinalizeCutover",), SOURCE_SERVERS, RUN_TIME_IDS)
