@@ -176,7 +176,7 @@ def _boot(case: _Case) -> Outcome | None:
         return _failed(BootFailedError, f"{case.wait.instance_id} is {instance.state}")
     missing = _not_up(case)
     if not missing:
-        # MGN changes nothing on a server whose job goes on, be it only for the others in it (mgn.md §2.2).
+        # MGN changes nothing on a server whose job goes on, be it only for the others in it (docs/mgn.md#jobs).
         patience = timedelta(seconds=case.budgets.launch)
         may_go_on = _job_is_over(case.wait, case.truth) or case.is_overdue_by(patience)
         return _passed(f"{case.wait.instance_id} is up") if may_go_on else None
@@ -189,7 +189,7 @@ def _not_up(case: _Case) -> tuple[str, ...]:
     instance = case.instance
     launched = case.server.launched_instance
     missing = []
-    # The launched instance of an earlier job says nothing about this one (mgn.md §9).
+    # The launched instance of an earlier job says nothing about this one (docs/mgn.md#launched-instances).
     if launched is None or launched.job_id != case.wait.job_id:
         missing.append(f"MGN shows no instance of {case.wait.job_id} yet")
     elif launched.first_boot != "SUCCEEDED":

@@ -10,7 +10,7 @@ from runtime.models.request import MigrationRequest
 
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
-# Agentless servers alternate between the last two; their lag is about one shipping cycle (mgn.md §1.5).
+# Agentless servers alternate between the last two; their lag is about one shipping cycle (docs/mgn.md#agentless).
 _HEALTHY = frozenset({"CONTINUOUS", "PENDING_SNAPSHOT_SHIPPING", "SHIPPING_SNAPSHOT"})
 
 
