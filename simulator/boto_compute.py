@@ -1,4 +1,7 @@
-"""EC2 side effects through boto3: launch templates and instances on a local engine or in moto (mgn.md §4.2, §7)."""
+"""EC2 side effects through boto3: launch templates and instances on a local engine or in moto.
+
+See docs/mgn.md#launch-template and docs/mgn.md#launched-instances.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -189,7 +192,7 @@ class BotoCompute:
         changed = change.applied(data)
         if changed == data:
             return data
-        # The whole data is sent: not every engine merges from SourceVersion (mgn.md §7).
+        # The whole data is sent: not every engine merges from SourceVersion (docs/mgn.md#launch-template).
         answer = self._client.create_launch_template_version(
             LaunchTemplateId=template_id, SourceVersion=str(number), LaunchTemplateData=changed
         )
@@ -214,7 +217,7 @@ def _tell_left(instance_id: str, error: str) -> None:
 
 
 def _tag_specifications(order: LaunchOrder, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Tags of instance and volumes; the template's own win over MGN's (mgn.md §7)."""
+    """Tags of instance and volumes; the template's own win over MGN's (docs/mgn.md#launch-template)."""
     own = {
         specification.get("ResourceType"): {tag["Key"]: tag["Value"] for tag in specification.get("Tags", ())}
         for specification in data.get("TagSpecifications", ())

@@ -19,7 +19,7 @@ def hardware(stream: random.Random, spec: ServerSpec, name: str, number: int) ->
         cpu_cores=spec.cpu_cores,
         cpu_model=spec.cpu_model,
         ram_bytes=spec.ram_gib * GIB,
-        # Dashes, as captured from the service (mgn.md §1.2).
+        # Dashes, as captured from the service (docs/mgn.md#identity).
         mac_address=spec.mac or "-".join(f"{byte:02X}" for byte in (2, *stream.randbytes(5))),
         ip_addresses=(spec.ip or f"192.168.{number // 250 % 256}.{number % 250 + 2}",),
         disks=tuple(Disk(disk.device, disk.gib * GIB) for disk in spec.disks),

@@ -1,4 +1,4 @@
-"""Request-rate limits, unknown for the real service, hence off unless their knob is set (mgn.md §5)."""
+"""Request-rate limits, unknown for the real service, hence off unless their knob is set (docs/mgn.md#quotas)."""
 
 from simulator.model.errors import MgnError
 from simulator.model.knobs import Knobs

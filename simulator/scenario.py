@@ -30,7 +30,7 @@ AccountId = Annotated[str, Field(pattern="^[0-9]{12}$")]
 REGION = "[a-z]{2,}(-[a-z]+)+-[0-9]+"
 _FIRST_START = datetime(1980, 1, 1, tzinfo=UTC)  # the past of the servers lies before it
 _LAST_START = datetime.fromtimestamp(LATEST, UTC)
-# Which replication fits a lifecycle. Once stopped it may start again whatever the lifecycle was (mgn.md §15).
+# Which replication fits a lifecycle. Once stopped it may start again whatever that was (docs/mgn.md#replication).
 _UNFINISHED = ("CONTINUOUS", "BACKLOG", "CREATING_SNAPSHOT", "INITIAL_SYNC", "INITIATING", "STOPPED")
 _FITTING: dict[str, tuple[str, ...]] = {
     "STOPPED": ("STOPPED",),
@@ -59,7 +59,7 @@ class DiskSpec(_Part):
     """A source disk."""
 
     device: str = "/dev/sda1"
-    gib: int = Field(8, ge=1, le=16_384, description="size; MGN takes volumes up to 16 TiB (mgn.md §5)")
+    gib: int = Field(8, ge=1, le=16_384, description="size; MGN takes volumes up to 16 TiB (docs/mgn.md#quotas)")
 
 
 class ApplicationSpec(_Part):
@@ -226,7 +226,7 @@ class Scenario(_Part):
     initialized: bool = True
     managed_accounts: tuple[AccountId, ...] = ()
     vcenter_clients: int = Field(0, ge=0)
-    diagnostic_jobs: int = Field(0, ge=0, description="finished jobs as AWS Support makes them (mgn.md §3)")
+    diagnostic_jobs: int = Field(0, ge=0, description="finished jobs as AWS Support makes them (docs/mgn.md#jobs)")
     knobs: Knobs = Knobs()
     quotas: Quotas = Quotas()
     timings: Timings = Timings()

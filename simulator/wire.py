@@ -1,4 +1,4 @@
-"""From an HTTP request to an answer: routing, validation, dispatch, shaping, errors (mgn.md §0)."""
+"""From an HTTP request to an answer: routing, validation, dispatch, shaping, errors (docs/mgn.md#wire)."""
 
 import json
 from collections.abc import Mapping

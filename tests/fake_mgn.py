@@ -1,4 +1,4 @@
-"""MGN as far as the pipeline uses it: lifecycle, jobs and who may call what when (mgn.md §1.3, §3).
+"""MGN as far as the pipeline uses it: lifecycle, jobs, who may call what when; docs/mgn.md#lifecycle, docs/mgn.md#jobs.
 
 The simulator is the faithful one. This one is for tests of decisions: it has no clock, and jobs end when told to.
 """

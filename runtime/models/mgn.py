@@ -39,7 +39,7 @@ class LifeCycleState(StrEnum):
 
 
 def _none_if_empty(value: object) -> object:
-    # MGN shows events that never happened as {} (mgn.md §1.2).
+    # MGN shows events that never happened as {} (docs/mgn.md#lifecycle).
     return None if value == {} else value
 
 
@@ -84,7 +84,7 @@ class ReplicatedDisk(MgnView):
 
 
 class DataReplication(MgnView):
-    """The state of replication. Launchable means lagDuration is not null (mgn.md §1.4)."""
+    """The state of replication. Launchable means lagDuration is not null (docs/mgn.md#replication)."""
 
     data_replication_state: str = ""
     lag_duration: str | None = None
@@ -160,7 +160,7 @@ class ParticipatingServer(MgnView):
 
 
 class Job(MgnView):
-    """One MGN job. There is no FAILED job status; COMPLETED says nothing about any server (mgn.md §3)."""
+    """One MGN job. There is no FAILED job status; COMPLETED says nothing about any server (docs/mgn.md#jobs)."""
 
     job_id: str
     type: str = ""

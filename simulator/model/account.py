@@ -144,5 +144,5 @@ class Account:
         return sum(job.size for job in self.active_jobs.values())
 
 
-# Captured from the service (mgn.md §2.2).
+# Captured from the service (docs/mgn.md#jobs).
 BUSY = "One or more of the Source Servers included in API call are currently being processed by a Job"

@@ -1,4 +1,7 @@
-"""After the launch: first boot, health and post-launch actions (mgn.md §1.2, §3, §9)."""
+"""After the launch: first boot, health and post-launch actions.
+
+See docs/mgn.md#launched-instances and docs/mgn.md#post-launch-actions.
+"""
 
 from fnmatch import fnmatchcase
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings a new source server or template starts with (mgn.md §2.3, §2.4, §5, §14)."""
+"""Settings a new source server or template starts with (docs/mgn.md#launch-configuration)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Refusals of the service (mgn.md §0, modelled errors)."""
+"""Refusals of the service (docs/mgn.md#errors)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Dates and durations as the service prints them (mgn.md §0)."""
+"""Dates and durations as the service prints them (docs/mgn.md#wire)."""
 
 from datetime import UTC, datetime
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Applications and waves: labels over servers, with a status summed up over them (mgn.md §2.5)."""
+"""Applications and waves: labels over servers, with a status summed up over them (docs/mgn.md#grouping)."""
 
 from typing import Any
 

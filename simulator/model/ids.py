@@ -1,4 +1,4 @@
-"""Identifiers in the service's own forms (mgn.md §1.1), reproducible from a seed."""
+"""Identifiers in the service's own forms (docs/mgn.md#identity), reproducible from a seed."""
 
 import random
 import uuid

@@ -1,4 +1,4 @@
-"""Whether an account has room for what an import brings (mgn.md §5)."""
+"""Whether an account has room for what an import brings (docs/mgn.md#quotas)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

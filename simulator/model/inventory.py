@@ -1,4 +1,4 @@
-"""The inventory as CSV: what an import changes, what an export writes (mgn.md §2.6)."""
+"""The inventory as CSV: what an import changes, what an export writes (docs/mgn.md#inventory)."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ _TEMPLATE_COLUMNS = {
 }
 _FQDN = "mgn:server:fqdn-for-action-framework"
 _COLUMNS = ("mgn:account-id", "mgn:region", USER_ID, _FQDN, APP, WAVE_NAME, *_TEMPLATE_COLUMNS)
-# What user-provided ids and names of groups may be (mgn.md §2.5).
+# What user-provided ids and names of groups may be (docs/mgn.md#grouping).
 _NAME = re.compile(r"(?=.{1,256}\Z)[^\s\x00]( *[^\s\x00])*")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _TAG_PREFIXES = ("mgn:server:tag:", "mgn:app:tag:", "mgn:wave:tag:", "mgn:launch:")

@@ -1,4 +1,4 @@
-"""When a participant is done, and when with the last one the whole job is (mgn.md §3)."""
+"""When a participant is done, and when with the last one the whole job is (docs/mgn.md#jobs)."""
 
 from simulator.model.account import Account
 from simulator.model.job import Job, Participant

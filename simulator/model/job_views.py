@@ -1,4 +1,4 @@
-"""Jobs and their logs as the service shows them (mgn.md §3)."""
+"""Jobs and their logs as the service shows them (docs/mgn.md#jobs)."""
 
 from operator import itemgetter
 from typing import Any

@@ -1,4 +1,4 @@
-"""A launch job at work: cleanup, snapshot, conversion, launch, each server at its own pace (mgn.md §3)."""
+"""A launch job at work: cleanup, snapshot, conversion, launch, each server at its own pace (docs/mgn.md#jobs)."""
 
 from simulator.model import booting, native_events
 from simulator.model.account import Account

@@ -1,4 +1,4 @@
-"""Changes of a server's lifecycle that a caller asks for (mgn.md §1.3, §2.1)."""
+"""Changes of a server's lifecycle that a caller asks for (docs/mgn.md#lifecycle)."""
 
 from simulator.model import replicating
 from simulator.model.account import Account
@@ -7,7 +7,7 @@ from simulator.model.server import Phase, SourceServer
 from simulator.model.starting import not_launchable
 
 # (from, to) of ChangeServerLifeCycleState, and the phase the change reverts, if any. CUTOVER is reached from any state
-# once disconnected (field, §1.3).
+# once disconnected (docs/mgn.md#endings).
 CHANGES: dict[tuple[str, str], Phase | None] = {
     ("READY_FOR_TEST", "READY_FOR_CUTOVER"): None,
     ("TESTING", "READY_FOR_CUTOVER"): None,

@@ -1,4 +1,4 @@
-"""The events MGN itself sends (mgn.md §4.1): three documented kinds, best effort."""
+"""The events MGN itself sends (docs/mgn.md#events): three documented kinds, best effort."""
 
 from typing import Any
 

@@ -54,7 +54,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class NativeEvent:
-    """An event of source `aws.mgn`, one server each (mgn.md §4.1)."""
+    """An event of source `aws.mgn`, one server each (docs/mgn.md#events)."""
 
     detail_type: str
     at: float

@@ -1,4 +1,4 @@
-"""Service quotas (mgn.md §5), settable because some are adjustable and tests like small ones."""
+"""Service quotas (docs/mgn.md#quotas), settable because some are adjustable and tests like small ones."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

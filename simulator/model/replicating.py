@@ -1,4 +1,4 @@
-"""How replication proceeds, is interrupted and ends (mgn.md §1.4)."""
+"""How replication proceeds, is interrupted and ends (docs/mgn.md#replication)."""
 
 from math import inf
 

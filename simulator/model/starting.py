@@ -1,4 +1,4 @@
-"""Accepting or refusing StartTest, StartCutover and TerminateTargetInstances (mgn.md §2.2, §3, §5)."""
+"""Accepting or refusing StartTest, StartCutover and TerminateTargetInstances (docs/mgn.md#jobs, docs/mgn.md#quotas)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -150,6 +150,6 @@ def _mark(account: Account, server: SourceServer, phase: Phase | None, job: Job)
         return
     record = server.record(phase)
     record.initiated_at, record.job_id = account.now, job.job_id
-    # Set when the call is accepted, before any instance exists (mgn.md §1.3).
+    # Set when the call is accepted, before any instance exists (docs/mgn.md#lifecycle).
     server.state = "TESTING" if phase == "test" else "CUTTING_OVER"
     account.notice("lifecycle", server=server.server_id, state=server.state, by=_ACTION[phase])

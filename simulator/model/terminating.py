@@ -1,4 +1,4 @@
-"""A terminate job at work (mgn.md §3)."""
+"""A terminate job at work (docs/mgn.md#endings)."""
 
 from simulator.model.account import Account
 from simulator.model.job import Job, Participant

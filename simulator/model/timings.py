@@ -1,4 +1,4 @@
-"""How long each step takes, in simulated seconds (mgn.md §3 gives only orders of magnitude, hence all settable)."""
+"""How long each step takes, in simulated seconds: all settable, as docs/mgn.md#jobs has orders of magnitude only."""
 
 from typing import Annotated
 

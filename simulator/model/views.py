@@ -1,4 +1,4 @@
-"""Source servers as the service shows them (mgn.md §1.2)."""
+"""Source servers as the service shows them (docs/mgn.md#identity)."""
 
 import json
 from math import inf
@@ -35,7 +35,7 @@ def tags_view(account: Account, tags: dict[str, str], arn: str) -> dict[str, str
 
 
 def lag_seconds(account: Account, server: SourceServer) -> float | None:
-    """Seconds since the server was last in continuous mode; None means not launchable (mgn.md §1.4)."""
+    """Seconds since the server was last in continuous mode; None means not launchable (docs/mgn.md#replication)."""
     replication = server.replication
     if not replication.launchable or replication.continuous_at is None:
         return None
@@ -47,7 +47,7 @@ def lag_seconds(account: Account, server: SourceServer) -> float | None:
 
 
 def visible_replication_state(account: Account, server: SourceServer) -> str:
-    """The replication state; agentless servers alternate instead of being continuous (mgn.md §1.5)."""
+    """The replication state; agentless servers alternate instead of being continuous (docs/mgn.md#agentless)."""
     state = server.replication.state
     if state != "CONTINUOUS" or server.replication_type != "SNAPSHOT_SHIPPING":
         return state
@@ -142,7 +142,7 @@ def _lifecycle(account: Account, server: SourceServer) -> View:
 
 
 def _phase(record: PhaseRecord, style: str) -> View:
-    """What never happened is an empty object (mgn.md §1.2)."""
+    """What never happened is an empty object (docs/mgn.md#lifecycle)."""
     initiated: View = {}
     if record.initiated_at is not None:
         initiated = {"apiCallDateTime": datetime_text(record.initiated_at, style), "jobID": record.job_id}

@@ -1,4 +1,4 @@
-"""Post-launch actions of servers and of the launch template (mgn.md §2.4)."""
+"""Post-launch actions of servers and of the launch template (docs/mgn.md#post-launch-actions)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Launch and replication settings of servers, and the account's templates for new ones (mgn.md §2.3, §2.4)."""
+"""Launch and replication settings of servers, and templates for new ones (docs/mgn.md#launch-configuration)."""
 
 from typing import Any
 
@@ -57,14 +57,14 @@ def update_replication_configuration(account: Account, request: Request) -> View
 
 
 def right_size(account: Account, server: SourceServer) -> None:
-    """BASIC right-sizing overwrites the template's instance type (mgn.md §7)."""
+    """BASIC right-sizing overwrites the template's instance type (docs/mgn.md#launch-template)."""
     if server.template_id and server.launch_settings.get("targetInstanceTypeRightSizingMethod") == "BASIC":
         change = TemplateChange(instance_type=server.hardware.recommended_instance_type)
         account.compute.edit_template(server.server_id, server.template_id, change)
 
 
 def check_templates(account: Account) -> None:
-    """The service's own periodic repair of launch templates (mgn.md §7), planned again each time."""
+    """The service's own periodic repair of launch templates (docs/mgn.md#launch-template), planned again each time."""
     interval = account.knobs.template_check_seconds
     if interval is None:
         return
@@ -75,7 +75,7 @@ def check_templates(account: Account) -> None:
 
 
 def create_default_templates(account: Account) -> None:
-    """What onboarding leaves behind (mgn.md §2.6)."""
+    """What onboarding leaves behind (docs/mgn.md#account)."""
     if not account.kept(REPLICATION_TEMPLATE):
         _create(account, REPLICATION_TEMPLATE, defaults.REPLICATION, {})
     if not account.kept(LAUNCH_TEMPLATE):

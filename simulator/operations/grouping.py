@@ -1,4 +1,4 @@
-"""Operations on applications and waves (mgn.md §2.5)."""
+"""Operations on applications and waves (docs/mgn.md#grouping)."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Operations that start, list and delete jobs (mgn.md §2.2)."""
+"""Operations that start, list and delete jobs (docs/mgn.md#jobs)."""
 
 from collections.abc import Callable
 
@@ -57,7 +57,7 @@ def _moment(filters: Request, name: str, otherwise: float) -> float:
 def describe_job_log_items(account: Account, request: Request) -> View:
     job = account.jobs.get(request["jobID"])
     if job is None:
-        # ResourceNotFoundException is not modelled on this operation (mgn.md §2.2).
+        # ResourceNotFoundException is not modelled on this operation (docs/mgn.md#errors).
         raise invalid(f"Job with id {request['jobID']} not found", {"jobID": "no such job"})
     items, token = numbered_page(numbered_log(account, job), request, account.knobs.default_page_size)
     return listed(items, token)

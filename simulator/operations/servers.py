@@ -1,4 +1,4 @@
-"""Operations on source servers and their replication (mgn.md §2.1, §2.3)."""
+"""Operations on source servers and their replication (docs/mgn.md#identity, docs/mgn.md#replication)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -114,7 +114,7 @@ def resume_replication(account: Account, request: Request) -> View:
 def retry_data_replication(account: Account, request: Request) -> View:
     server = account.server(request["sourceServerID"])
     if server.replication.state != "STALLED":
-        # ConflictException is not modelled on this operation (mgn.md §2.3).
+        # ConflictException is not modelled on this operation (docs/mgn.md#errors).
         raise account.invalid_state(server, f"RetryDataReplication while {server.replication.state}")
     replicating.retry(account, server)
     return server_view(account, server)

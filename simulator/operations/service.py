@@ -1,4 +1,4 @@
-"""The account itself: initialisation, managed accounts, connectors, vCenter clients (mgn.md §2.6)."""
+"""The account itself: initialisation, managed accounts, connectors, vCenter clients (docs/mgn.md#account)."""
 
 from simulator.model.account import Account
 from simulator.model.errors import invalid

@@ -1,4 +1,4 @@
-"""Scripts run on source servers through a connector (mgn.md §8); installed service models may be older than these."""
+"""Scripts run on source servers through a connector (docs/mgn.md#source-actions); installed models may be older."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tags of any resource, addressed by ARN (mgn.md §2.6)."""
+"""Tags of any resource, addressed by ARN (docs/mgn.md#account)."""
 
 from typing import Any
 

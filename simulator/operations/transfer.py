@@ -1,4 +1,4 @@
-"""Import and export of the inventory as CSV files in S3 (mgn.md §2.6)."""
+"""Import and export of the inventory as CSV files in S3 (docs/mgn.md#inventory)."""
 
 from typing import Any
 

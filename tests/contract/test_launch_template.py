@@ -1,4 +1,4 @@
-"""What the adapter does to a launch template and what it leaves alone (mgn.md §7)."""
+"""What the adapter does to a launch template and what it leaves alone (docs/mgn.md#launch-template)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,6 @@
 """Tasks of the local engine's state machines: their errors, retries, tokens and limits."""
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,35 +120,6 @@ def test_unknown_token_is_invalid(aws: "Aws") -> None:
         aws.client("stepfunctions").send_task_success(taskToken="nobody's", output="{}")
 
 
-def test_task_without_a_heartbeat_in_time_fails(aws: "Aws") -> None:
-    end = aws.run({"StartAt": "A", "States": {"A": awaiting(aws.queue().url, HeartbeatSeconds=1, TimeoutSeconds=99)}})
-    assert end["error"] == "States.HeartbeatTimeout"
-    assert seconds_of(end) < 50
-
-
-def test_catch_of_a_timeout_takes_a_missed_heartbeat(aws: "Aws") -> None:
-    catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Caught"}]
-    task = {**awaiting(aws.queue().url, HeartbeatSeconds=1), "Catch": catch}
-    assert aws.run(single(task))["output"]["Error"] == "States.HeartbeatTimeout"
-
-
-def test_heartbeats_keep_a_task_alive(aws: "Aws") -> None:
-    queue, states = aws.queue(), aws.client("stepfunctions")
-    machine = aws.machine({"StartAt": "A", "States": {"A": awaiting(queue.url, HeartbeatSeconds=4)}})
-    execution = aws.start(machine)
-    (token,) = tokens(aws, queue)
-    for _ in range(3):
-        time.sleep(1.5)
-        states.send_task_heartbeat(taskToken=token)
-    states.send_task_success(taskToken=token, output="{}")
-    assert aws.end_of(execution)["status"] == "SUCCEEDED"
-
-
-def test_limits_may_come_from_the_input(aws: "Aws") -> None:
-    task = awaiting(aws.queue().url, TimeoutSecondsPath="$.limit")
-    assert aws.run({"StartAt": "A", "States": {"A": task}}, {"limit": 1})["error"] == "States.Timeout"
-
-
 def test_each_attempt_has_its_own_token(aws: "Aws") -> None:
     queue, states = aws.queue(), aws.client("stepfunctions")
     retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}]
@@ -160,18 +130,6 @@ def test_each_attempt_has_its_own_token(aws: "Aws") -> None:
     assert first != second
     states.send_task_success(taskToken=second, output="{}")
     assert aws.end_of(execution)["status"] == "SUCCEEDED"
-
-
-def test_parallel_tasks_have_tokens_of_their_own(aws: "Aws") -> None:
-    queue = aws.queue()
-    branches = [{"StartAt": name, "States": {name: awaiting(queue.url)}} for name in ("A", "B", "C")]
-    parallel = {"Type": "Parallel", "Branches": branches, "End": True}
-    execution = aws.start(aws.machine({"StartAt": "P", "States": {"P": parallel}}))
-    found = tokens(aws, queue, 3)
-    assert len(set(found)) == 3
-    for number, token in enumerate(found):
-        aws.client("stepfunctions").send_task_success(taskToken=token, output=str(number))
-    assert sorted(aws.end_of(execution)["output"]) == [0, 1, 2]
 
 
 def test_failing_function_fails_the_task_that_waits_for_its_token(aws: "Aws") -> None:

@@ -13,7 +13,7 @@ def statuses(world: Any, job_id: str) -> Any:
 
 
 def test_actions_are_listed_by_order(simulate: Any) -> None:
-    """§2.4 [model]: Put, List, Remove of source server actions."""
+    """§post-launch-actions [model]: Put, List, Remove of source server actions."""
     world = simulate()
     server = world.ids[0]
     world.mgn.put_source_server_action(sourceServerID=server, **{**ACTION, "actionID": "late", "order": 1005})
@@ -26,7 +26,7 @@ def test_actions_are_listed_by_order(simulate: Any) -> None:
 
 
 def test_order_is_unique_and_custom(simulate: Any, refused: Any) -> None:
-    """§2.4 [docs UG/post-launch-settings]: 1001 to 10000, unique per server."""
+    """§post-launch-actions [docs UG/post-launch-settings]: 1001 to 10000, unique per server."""
     world = simulate()
     call = {"sourceServerID": world.ids[0], **ACTION}
     world.mgn.put_source_server_action(**call)
@@ -38,7 +38,7 @@ def test_order_is_unique_and_custom(simulate: Any, refused: Any) -> None:
 
 
 def test_actions_run_after_the_boot_and_show_in_the_job(simulate: Any) -> None:
-    """§3 [model]: IN_PROGRESS, then SUCCESS; ssmAgentDiscoveryDatetime once the agent is there."""
+    """§post-launch-actions [model]: IN_PROGRESS, then SUCCESS; ssmAgentDiscoveryDatetime once the agent is there."""
     world = simulate("READY_FOR_TEST")
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
     job_id = world.launch("test", world.ids[0])
@@ -51,7 +51,7 @@ def test_actions_run_after_the_boot_and_show_in_the_job(simulate: Any) -> None:
 
 @pytest.mark.parametrize(("knob", "expected"), [("after_launch", "IN_PROGRESS"), ("after_actions", "SUCCESS")])
 def test_job_end_against_actions_is_a_knob(simulate: Any, knob: str, expected: str) -> None:
-    """§3 [inferred]: whether the job completes before the actions end is undocumented."""
+    """§post-launch-actions [inferred]: whether the job completes before the actions end is undocumented."""
     world = simulate("READY_FOR_TEST", knobs={"job_completes": knob})
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
     job_id = world.launch("test", world.ids[0])
@@ -59,7 +59,7 @@ def test_job_end_against_actions_is_a_knob(simulate: Any, knob: str, expected: s
 
 
 def test_failed_mandatory_action_prevents_finalize(simulate: Any, refused: Any) -> None:
-    """§2.4 [model doc]: mustSucceedForCutover; the error class [inferred]."""
+    """§post-launch-actions [model doc]: mustSucceedForCutover; the error class [inferred]."""
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "actions", "error": "disk full"}])
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
     job_id = world.launch("cutover", world.ids[0])
@@ -70,7 +70,7 @@ def test_failed_mandatory_action_prevents_finalize(simulate: Any, refused: Any) 
 
 
 def test_error_after_a_failed_mandatory_action_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: which error class FinalizeCutover answers is not documented."""
+    """§post-launch-actions [inferred]: which error class FinalizeCutover answers is not documented."""
     knobs = {"must_succeed_error": "ValidationException"}
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "actions"}], knobs=knobs)
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
@@ -80,7 +80,7 @@ def test_error_after_a_failed_mandatory_action_is_a_knob(simulate: Any, refused:
 
 
 def test_failed_optional_action_does_not(simulate: Any) -> None:
-    """§2.4 [model doc]: only mandatory ones count."""
+    """§post-launch-actions [model doc]: only mandatory ones count."""
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "actions"}])
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
     world.launch("cutover", world.ids[0])
@@ -89,7 +89,7 @@ def test_failed_optional_action_does_not(simulate: Any) -> None:
 
 
 def test_actions_fail_without_the_agent(simulate: Any) -> None:
-    """§9 [docs UG/Post-Launch-Actions-FAQ]: actions need SSM."""
+    """§post-launch-actions [docs UG/Post-Launch-Actions-FAQ]: actions need SSM."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "ssm"}])
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
     job_id = world.launch("test", world.ids[0])
@@ -102,7 +102,7 @@ def test_actions_fail_without_the_agent(simulate: Any) -> None:
     ("deployment", "runs"), [("TEST_AND_CUTOVER", True), ("CUTOVER_ONLY", False), ("TEST_ONLY", True)]
 )
 def test_deployment_chooses_the_phase(simulate: Any, deployment: str, runs: bool) -> None:
-    """§2.4 [model]: postLaunchActions.deployment."""
+    """§post-launch-actions [model]: postLaunchActions.deployment."""
     world = simulate("READY_FOR_TEST")
     document = {"actionName": "a", "ssmDocumentName": "AWSMigration-VerifyMountedVolumes"}
     world.mgn.update_launch_configuration(
@@ -112,7 +112,7 @@ def test_deployment_chooses_the_phase(simulate: Any, deployment: str, runs: bool
 
 
 def test_template_actions_reach_new_servers_of_their_system(simulate: Any) -> None:
-    """§2.4 [ours]: template actions are defaults of servers added later, by operating system."""
+    """§post-launch-actions [ours]: template actions are defaults of servers added later, by operating system."""
     from simulator.scenario import ServerSpec
 
     world = simulate("READY_FOR_TEST")
@@ -132,7 +132,7 @@ SLOW = {"timings": {"action": 3600}, "faults": [{"kind": "launch", "at": "action
 
 
 def test_failed_action_of_the_test_instance_does_not_prevent_finalize(simulate: Any) -> None:
-    """§2.4 [model doc]: mustSucceedForCutover is about the instance that is cut over to [inferred]."""
+    """§post-launch-actions [model doc]: mustSucceedForCutover is about the instance that is cut over to [inferred]."""
     world = simulate("READY_FOR_TEST", **SLOW)
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION, mustSucceedForCutover=True)
     test = world.launch("test", world.ids[0])
@@ -145,7 +145,7 @@ def test_failed_action_of_the_test_instance_does_not_prevent_finalize(simulate: 
 
 
 def test_action_of_a_terminated_instance_fails(simulate: Any) -> None:
-    """§3 [ours]: nothing runs on an instance that is gone; what ran before keeps its result."""
+    """§post-launch-actions [ours]: nothing runs on an instance that is gone; what ran before keeps its result."""
     world = simulate("READY_FOR_TEST", timings={"action": 3600})
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **ACTION)
     world.mgn.put_source_server_action(sourceServerID=world.ids[0], **{**ACTION, "actionID": "b", "order": 1002})

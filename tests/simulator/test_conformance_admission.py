@@ -8,7 +8,7 @@ from simulator.model.account import BUSY
 
 
 def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: Any, refused: Any) -> None:
-    """§2.2 [field WS]: one busy server refuses all, nothing starts."""
+    """§jobs [field WS]: one busy server refuses all, nothing starts."""
     world = simulate()
     world.mgn.start_test(sourceServerIDs=world.ids[:1])
     refused(world.mgn.start_test, {"sourceServerIDs": world.ids}, "ConflictException", BUSY)
@@ -16,7 +16,7 @@ def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: An
 
 
 def test_running_terminate_job_blocks_the_cutover(simulate: Any, refused: Any) -> None:
-    """§10.3 [field WS]: StartCutover is refused while the Terminate job runs."""
+    """§jobs [field WS]: StartCutover is refused while the Terminate job runs."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_CUTOVER")
@@ -25,7 +25,7 @@ def test_running_terminate_job_blocks_the_cutover(simulate: Any, refused: Any) -
 
 
 def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
-    """§15 [inferred]: whether a starter takes part of a batch is not established."""
+    """§jobs [inferred]: whether a starter takes part of a batch is not established."""
     world = simulate(knobs={"busy_batch": "skip_busy"})
     world.mgn.start_test(sourceServerIDs=world.ids[:1])
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
@@ -47,7 +47,7 @@ def test_busy_server_may_be_skipped_by_knob(simulate: Any) -> None:
     ],
 )
 def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first: int, second: int, words: str) -> None:
-    """§5 [docs GR-mgn]: 20 jobs, 200 servers a job, 200 in all active jobs; the error class [inferred]."""
+    """§quotas [docs GR-mgn]: 20 jobs, 200 servers a job, 200 in all active jobs; the error class [inferred]."""
     world = simulate(quotas=quotas)
     world.mgn.start_test(sourceServerIDs=world.ids[:first])
     asked = {"sourceServerIDs": world.ids[first : first + second]}
@@ -56,20 +56,20 @@ def test_quota_refuses_the_call(simulate: Any, refused: Any, quotas: Any, first:
 
 
 def test_default_quotas_are_the_published_ones(simulate: Any) -> None:
-    """§5 [docs GR-mgn]: 20, 200, 200."""
+    """§quotas [docs GR-mgn]: 20, 200, 200."""
     quotas = simulate().simulator.account.quotas
     assert (quotas.active_jobs, quotas.servers_per_job, quotas.servers_in_active_jobs) == (20, 200, 200)
 
 
 def test_quota_error_class_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§2.2 [model]: 402 is not modelled on the starters, hence a knob."""
+    """§quotas [model]: 402 is not modelled on the starters, hence a knob."""
     world = simulate(quotas={"servers_per_job": 1}, knobs={"quota_error": "ServiceQuotaExceededException"})
     error = refused(world.mgn.start_test, {"sourceServerIDs": world.ids}, "ServiceQuotaExceededException")
     assert error["quotaValue"] == 1
 
 
 def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: Any) -> None:
-    """§5 [docs UG/General-Questions-FAQ]: launch and terminate jobs count while active."""
+    """§quotas [docs UG/General-Questions-FAQ]: launch and terminate jobs count while active."""
     world = simulate(quotas={"active_jobs": 1})
     world.launch("test", world.ids[0])
     world.mgn.terminate_target_instances(sourceServerIDs=world.ids[1:2])
@@ -81,7 +81,7 @@ def test_terminate_jobs_count_and_completed_ones_do_not(simulate: Any, refused: 
 @pytest.mark.parametrize("phase", ["test", "cutover"])
 @pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
 def test_not_launchable_server_cannot_be_launched(simulate: Any, refused: Any, phase: str, code: str) -> None:
-    """§1.4 [model doc]: launchable means lagDuration is not null; the error class [inferred]."""
+    """§replication [model doc]: launchable means lagDuration is not null; the error class [inferred]."""
     servers = [{"name": "a", "lifecycle": f"READY_FOR_{phase.upper()}", "replication": "INITIATING"}]
     world = simulate(servers=servers, knobs={"lag_null_error": code, "wrong_state_error": "AccessDeniedException"})
     world.simulator.account.servers[world.ids[0]].replication.launchable = False

@@ -22,7 +22,7 @@ TEMPLATE = {
 
 
 def test_launch_configuration_looks_as_captured(simulate: Any) -> None:
-    """§14 [field T22]: name, disposition, right-sizing, boot mode, licensing, template id."""
+    """§launch-configuration [field T22]: name, disposition, right-sizing, boot mode, licensing, template id."""
     world = simulate()
     answer = world.mgn.get_launch_configuration(sourceServerID=world.ids[0])
     assert answer["name"] == f"Launch Configuration for Source Server {world.ids[0]}"
@@ -32,14 +32,14 @@ def test_launch_configuration_looks_as_captured(simulate: Any) -> None:
 
 
 def test_each_server_has_a_template_of_its_own(simulate: Any) -> None:
-    """§7 [docs UG/ec2-launch]: templates are not shared between servers."""
+    """§launch-template [docs UG/ec2-launch]: templates are not shared between servers."""
     world = simulate()
     ids = {world.mgn.get_launch_configuration(sourceServerID=each)["ec2LaunchTemplateID"] for each in world.ids}
     assert len(ids) == 3
 
 
 def test_launch_uses_the_default_version(simulate: Any) -> None:
-    """§7 [docs UG/Troubleshooting-Launch-Errors]: the default version, not the latest."""
+    """§launch-template [docs UG/Troubleshooting-Launch-Errors]: the default version, not the latest."""
     world = simulate("READY_FOR_TEST")
     world.mgn.update_launch_configuration(sourceServerID=world.ids[0], targetInstanceTypeRightSizingMethod="NONE")
     template = next(iter(world.simulator.compute.templates.values()))
@@ -50,7 +50,7 @@ def test_launch_uses_the_default_version(simulate: Any) -> None:
 
 
 def test_basic_right_sizing_overwrites_the_template_at_launch(simulate: Any) -> None:
-    """§7 [docs UG/launch-template]: with BASIC the recommended type wins."""
+    """§launch-template [docs UG/launch-template]: with BASIC the recommended type wins."""
     world = simulate("READY_FOR_TEST")
     template = next(iter(world.simulator.compute.templates.values()))
     template.versions, template.default = [{"InstanceType": "c5.large"}], 1
@@ -59,7 +59,7 @@ def test_basic_right_sizing_overwrites_the_template_at_launch(simulate: Any) -> 
 
 
 def test_hourly_check_repairs_the_instance_type(simulate: Any) -> None:
-    """§7 [docs UG/ec2-considerations]: an hourly job rewrites templates; with NONE it does not."""
+    """§launch-template [docs UG/ec2-considerations]: an hourly job rewrites templates; with NONE it does not."""
     world = simulate("READY_FOR_TEST", "READY_FOR_TEST")
     world.mgn.update_launch_configuration(sourceServerID=world.ids[1], targetInstanceTypeRightSizingMethod="NONE")
     for template in world.simulator.compute.templates.values():
@@ -70,7 +70,7 @@ def test_hourly_check_repairs_the_instance_type(simulate: Any) -> None:
 
 
 def test_template_check_can_be_switched_off(simulate: Any) -> None:
-    """§7 [inferred]: how much the check repairs is not known."""
+    """§launch-template [inferred]: how much the check repairs is not known."""
     world = simulate("READY_FOR_TEST", knobs={"template_check_seconds": None})
     template = next(iter(world.simulator.compute.templates.values()))
     template.versions, template.default = [{"InstanceType": "c5.large"}], 1
@@ -80,7 +80,7 @@ def test_template_check_can_be_switched_off(simulate: Any) -> None:
 
 @pytest.mark.parametrize(("knob", "left"), [("deleted", 0), ("kept", 1)])
 def test_disconnected_server_has_no_template(simulate: Any, knob: str, left: int) -> None:
-    """§7 [field CMF]: disconnected servers have no launch template."""
+    """§launch-template [field CMF]: disconnected servers have no launch template."""
     world = simulate("READY_FOR_TEST", knobs={"disconnected_template": knob})
     world.mgn.disconnect_from_service(sourceServerID=world.ids[0])
     answer = world.mgn.get_launch_configuration(sourceServerID=world.ids[0])
@@ -88,14 +88,14 @@ def test_disconnected_server_has_no_template(simulate: Any, knob: str, left: int
 
 
 def test_missing_template_fails_the_launch(simulate: Any) -> None:
-    """§3 [model]: launch errors show up per server."""
+    """§launch-template [model]: launch errors show up per server."""
     world = simulate("READY_FOR_TEST")
     world.simulator.compute.templates.clear()
     assert world.job(world.launch("test", world.ids[0]))["participatingServers"][0]["launchStatus"] == "FAILED"
 
 
 def test_instances_carry_the_services_tags(simulate: Any) -> None:
-    """§4.2 [field]: four tags tie an instance to its server and job."""
+    """§launched-instances [field]: four tags tie an instance to its server and job."""
     world = simulate("READY_FOR_TEST")
     job_id = world.launch("test", world.ids[0])
     tags = next(iter(world.simulator.compute.instances.values())).tags
@@ -106,14 +106,14 @@ def test_instances_carry_the_services_tags(simulate: Any) -> None:
 
 
 def test_copy_tags_brings_the_servers_tags(simulate: Any) -> None:
-    """§2.4 [model]: copyTags."""
+    """§launch-configuration [model]: copyTags."""
     world = simulate(servers=[{"name": "a", "tags": {"team": "web"}, "launch": {"copyTags": True}}])
     world.launch("test", world.ids[0])
     assert next(iter(world.simulator.compute.instances.values())).tags["team"] == "web"
 
 
 def test_launch_configuration_keeps_what_is_not_updated(simulate: Any) -> None:
-    """§2.4 [model]: every member of the update is optional."""
+    """§launch-configuration [model]: every member of the update is optional."""
     world = simulate()
     world.mgn.update_launch_configuration(sourceServerID=world.ids[0], copyPrivateIp=True)
     answer = world.mgn.update_launch_configuration(sourceServerID=world.ids[0], bootMode="UEFI")
@@ -121,7 +121,7 @@ def test_launch_configuration_keeps_what_is_not_updated(simulate: Any) -> None:
 
 
 def test_replication_configuration_lists_the_disks(simulate: Any) -> None:
-    """§2.3 [model]: replicatedDisks with a boot disk."""
+    """§replication [model]: replicatedDisks with a boot disk."""
     world = simulate()
     answer = world.mgn.get_replication_configuration(sourceServerID=world.ids[0])
     assert answer["replicatedDisks"][0]["isBootDisk"] is True
@@ -130,7 +130,7 @@ def test_replication_configuration_lists_the_disks(simulate: Any) -> None:
 
 
 def test_onboarding_leaves_default_templates(simulate: Any) -> None:
-    """§2.6 [docs UG/mgn-release-notes]: default replication and launch templates; by the API [inferred]."""
+    """§account [docs UG/mgn-release-notes]: default replication and launch templates; by the API [inferred]."""
     world = simulate(initialized=False)
     world.mgn.initialize_service()
     world.mgn.initialize_service()
@@ -139,14 +139,14 @@ def test_onboarding_leaves_default_templates(simulate: Any) -> None:
 
 
 def test_default_templates_are_a_knob(simulate: Any) -> None:
-    """§2.6 [inferred]: whether the API creates them too is not established."""
+    """§account [inferred]: whether the API creates them too is not established."""
     world = simulate(initialized=False, knobs={"initialize_creates_templates": False})
     world.mgn.initialize_service()
     assert world.mgn.describe_launch_configuration_templates()["items"] == []
 
 
 def test_template_edit_affects_servers_added_later_only(simulate: Any) -> None:
-    """§2.3 [docs UG/Agent-Related-FAQ]: editing the template leaves existing servers alone."""
+    """§replication [docs UG/Agent-Related-FAQ]: editing the template leaves existing servers alone."""
     from simulator.scenario import ServerSpec
 
     world = simulate("READY_FOR_TEST")
@@ -158,7 +158,7 @@ def test_template_edit_affects_servers_added_later_only(simulate: Any) -> None:
 
 
 def test_new_server_follows_its_templates_in_every_member(simulate: Any) -> None:
-    """§2.3 [model]: all members both the template and the configuration have; not ids, ARN and tags."""
+    """§replication [model]: all members both the template and the configuration have; not ids, ARN and tags."""
     from simulator.scenario import ServerSpec
 
     world = simulate("READY_FOR_TEST")
@@ -187,7 +187,7 @@ def test_new_server_follows_its_templates_in_every_member(simulate: Any) -> None
 
 
 def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any) -> None:
-    """§2.4 [model]: 201, id filter, ResourceNotFoundException for unknown ids."""
+    """§launch-configuration [model]: 201, id filter, ResourceNotFoundException for unknown ids."""
     world = simulate()
     made = world.mgn.create_launch_configuration_template(bootMode="UEFI", tags={"a": "b"})
     template = made["launchConfigurationTemplateID"]
@@ -200,7 +200,7 @@ def test_templates_are_created_described_and_deleted(simulate: Any, refused: Any
 
 
 def test_replication_template_goes_last(simulate: Any, refused: Any) -> None:
-    """§2.1 [docs UG/Other-Troubleshooting-Topics]: deletable once servers and jobs are gone."""
+    """§replication [docs UG/Other-Troubleshooting-Topics]: deletable once servers and jobs are gone."""
     world = simulate()
     made = world.mgn.create_replication_configuration_template(**TEMPLATE)["replicationConfigurationTemplateID"]
     call = {"replicationConfigurationTemplateID": made}

@@ -18,7 +18,7 @@ PREFIXES = ("s", "app", "wave", "connector", "mgnjob", "lct", "rct", "vcc", "exp
 
 
 def test_error_type_header_is_always_there(simulate: Any) -> None:
-    """§0 [tested]: MGN errors have a `code` member of their own, so only the header is safe."""
+    """§errors [tested]: MGN errors have a `code` member of their own, so only the header is safe."""
     answer = simulate().simulator.answer(
         "POST", "/FinalizeCutover", body=json.dumps({"sourceServerID": NOBODY}).encode()
     )
@@ -26,20 +26,20 @@ def test_error_type_header_is_always_there(simulate: Any) -> None:
 
 
 def test_not_found_names_the_resource(simulate: Any, refused: Any) -> None:
-    """§0 [model]: resourceId and resourceType."""
+    """§errors [model]: resourceId and resourceType."""
     error = refused(simulate().mgn.finalize_cutover, {"sourceServerID": NOBODY}, "ResourceNotFoundException")
     assert (error["resourceId"], error["resourceType"]) == (NOBODY, "SourceServer")
 
 
 def test_conflict_is_409_with_its_resource(simulate: Any, refused: Any) -> None:
-    """§0 [model]: ConflictException, 409."""
+    """§errors [model]: ConflictException, 409."""
     world = simulate()
     error = refused(world.mgn.finalize_cutover, {"sourceServerID": world.ids[0]}, "ConflictException")
     assert (error["ResponseMetadata"]["HTTPStatusCode"], error["resourceId"]) == (409, world.ids[0])
 
 
 def test_quota_exceeded_is_402_with_quota_members(simulate: Any, refused: Any) -> None:
-    """§0 [model]: ServiceQuotaExceededException is 402."""
+    """§errors [model]: ServiceQuotaExceededException is 402."""
     world = simulate(quotas={"active_waves": 1})
     world.mgn.create_wave(name="one")
     error = refused(world.mgn.create_wave, {"name": "two"}, "ServiceQuotaExceededException")
@@ -48,28 +48,28 @@ def test_quota_exceeded_is_402_with_quota_members(simulate: Any, refused: Any) -
 
 
 def test_uninitialized_account_is_told_so(simulate: Any, refused: Any) -> None:
-    """§2.6 [model]: UninitializedAccountException before InitializeService."""
+    """§account [model]: UninitializedAccountException before InitializeService."""
     world = simulate(initialized=False)
     error = refused(world.mgn.describe_source_servers, {}, "UninitializedAccountException")
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 def test_initialize_service_opens_the_account(simulate: Any) -> None:
-    """§2.6 [model]: InitializeService itself does not need an initialized account."""
+    """§account [model]: InitializeService itself does not need an initialized account."""
     world = simulate(initialized=False)
     world.mgn.initialize_service()
     assert len(world.mgn.describe_source_servers()["items"]) == 3
 
 
 def test_tagging_does_not_need_an_initialized_account(simulate: Any) -> None:
-    """§2.6 [model]: the tag operations do not list that error."""
+    """§account [model]: the tag operations do not list that error."""
     world = simulate(initialized=False)
     arn = next(iter(world.simulator.account.servers.values())).arn
     assert world.mgn.list_tags_for_resource(resourceArn=arn)["tags"] == {}
 
 
 def test_throttling_is_429_with_retry_after(simulate: Any) -> None:
-    """§0 [model]: Retry-After travels as a header."""
+    """§errors [model]: Retry-After travels as a header."""
     world = simulate(faults=[{"kind": "call", "outcome": "throttle"}])
     answer = world.simulator.answer("POST", "/DescribeJobs", body=b"{}")
     assert (answer.status, answer.headers["Retry-After"], answer.headers["x-amzn-ErrorType"]) == (
@@ -138,7 +138,7 @@ def existing(world: Any) -> dict[str, str]:
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "CUTTING_OVER", "STOPPED", "CUTOVER", "unknown"])
 @pytest.mark.parametrize("name", CLASSIC)
 def test_operation_refuses_only_with_errors_it_models(simulate: Any, name: str, state: str) -> None:
-    """§2 [model]: each operation has its own list of errors, whether its resources are unknown or in any state."""
+    """§errors [model]: each operation has its own list of errors, whether its resources are unknown or in any state."""
     operation = MODEL.operation_model(name)
     world = simulate("READY_FOR_TEST", state if state != "unknown" else "STOPPED", vcenter_clients=1)
     ids = {} if state == "unknown" else {**existing(world), "SourceServerID": world.ids[1]}
@@ -149,7 +149,7 @@ def test_operation_refuses_only_with_errors_it_models(simulate: Any, name: str, 
 
 @pytest.mark.parametrize("name", [name for name in CLASSIC if members(name)])
 def test_malformed_request_is_a_validation_exception(simulate: Any, name: str) -> None:
-    """§13 [model]: patterns are checked on every operation, also where the model lists no ValidationException."""
+    """§errors [model]: patterns are checked on every operation, also where the model lists no ValidationException."""
     shape = MODEL.operation_model(name).input_shape
     well = sample(shape, {})
     if (ill := spoilt(shape, well)) != well:
@@ -158,7 +158,7 @@ def test_malformed_request_is_a_validation_exception(simulate: Any, name: str) -
 
 @pytest.mark.parametrize("name", [name for name in CLASSIC if "nextToken" in members(name)])
 def test_bad_token_is_a_validation_exception(simulate: Any, name: str) -> None:
-    """§13 [ours]: a token nobody gave is malformed like any other member."""
+    """§errors [ours]: a token nobody gave is malformed like any other member."""
     world = simulate(vcenter_clients=1)
     shape = MODEL.operation_model(name).input_shape
     parameters = {**sample(shape, existing(world)), "nextToken": "nonsense"}
@@ -177,20 +177,20 @@ def test_bad_token_is_a_validation_exception(simulate: Any, name: str) -> None:
 def test_malformed_request_where_no_validation_exception_is_modelled_is_a_knob(
     simulate: Any, name: str, parameters: dict[str, Any], models_it: bool
 ) -> None:
-    """§2 [ours]: AWS services answer such calls with a common error, whose name is not established."""
+    """§errors [ours]: AWS services answer such calls with a common error, whose name is not established."""
     world = simulate(knobs={"unmodelled_validation_error": "ValidationError"})
     assert answered(world, name, parameters) == ("ValidationException" if models_it else "ValidationError")
 
 
 def test_unknown_server_in_a_starter_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§2.2 [model]: ResourceNotFoundException is not modelled on the starters, so another class must say it."""
+    """§errors [model]: ResourceNotFoundException is not modelled on the starters, so another class must say it."""
     refused(simulate().mgn.start_test, {"sourceServerIDs": [NOBODY]}, "ValidationException", NOBODY)
     other = simulate(knobs={"unknown_server_error": "ConflictException"})
     refused(other.mgn.start_test, {"sourceServerIDs": [NOBODY]}, "ConflictException", NOBODY)
 
 
 def test_foreign_account_is_denied_unless_managed(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: what accountID of another account does is unknown."""
+    """§account [inferred]: what accountID of another account does is unknown."""
     world = simulate(managed_accounts=["222222222222"])
     refused(world.mgn.describe_source_servers, {"accountID": "333333333333"}, "AccessDeniedException")
     assert len(world.mgn.describe_source_servers(accountID="222222222222")["items"]) == 3

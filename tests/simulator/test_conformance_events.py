@@ -10,7 +10,7 @@ def sent(world: Any) -> list[tuple[str, Any]]:
 
 
 def test_launch_result_names_state_and_job_with_a_hyphen(simulate: Any) -> None:
-    """§4.1 [docs UG/eventbridge-events]: state and job-id."""
+    """§events [docs UG/eventbridge-events]: state and job-id."""
     world = simulate("READY_FOR_TEST")
     job_id = world.launch("test", world.ids[0])
     assert sent(world) == [
@@ -19,21 +19,21 @@ def test_launch_result_names_state_and_job_with_a_hyphen(simulate: Any) -> None:
 
 
 def test_failed_cutover_launch_is_announced(simulate: Any) -> None:
-    """§4.1 [docs UG/eventbridge-events]: CUTOVER_LAUNCH_FAILED."""
+    """§events [docs UG/eventbridge-events]: CUTOVER_LAUNCH_FAILED."""
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "launch"}])
     job_id = world.launch("cutover", world.ids[0])
     assert sent(world)[0][1] == {"state": "CUTOVER_LAUNCH_FAILED", "job-id": job_id}
 
 
 def test_there_is_one_event_for_each_server(simulate: Any) -> None:
-    """§4.1 [inferred]: one server ARN per event."""
+    """§events [inferred]: one server ARN per event."""
     world = simulate()
     world.launch("test", *world.ids)
     assert [event["resource"] for event in world.events()] == [world.server(each)["arn"] for each in world.ids]
 
 
 def test_ready_for_test_is_announced_the_first_time_only(simulate: Any) -> None:
-    """§4.1 [docs UG/eventbridge-events]: READY_FOR_TEST for the first time."""
+    """§events [docs UG/eventbridge-events]: READY_FOR_TEST for the first time."""
     world = simulate(servers=NEW)
     world.simulator.advance(10_000)
     world.mgn.stop_replication(sourceServerID=world.ids[0])
@@ -44,7 +44,7 @@ def test_ready_for_test_is_announced_the_first_time_only(simulate: Any) -> None:
 
 
 def test_stall_and_its_end_are_announced(simulate: Any) -> None:
-    """§4.1 [docs UG/eventbridge-events]: STALLED and NOT_STALLED."""
+    """§events [docs UG/eventbridge-events]: STALLED and NOT_STALLED."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "replication", "lasts_seconds": 60}])
     world.simulator.advance(100)
     assert [(kind, detail["state"]) for kind, detail in sent(world)] == [
@@ -54,7 +54,7 @@ def test_stall_and_its_end_are_announced(simulate: Any) -> None:
 
 
 def test_nothing_else_is_announced(simulate: Any) -> None:
-    """§4.1 [docs UG/eventbridge-events]: no event for reverts, terminate, finalize, archive."""
+    """§events [docs UG/eventbridge-events]: no event for reverts, terminate, finalize, archive."""
     world = simulate("TESTING", "CUTTING_OVER")
     test, cutover = world.ids
     world.mark(test, "READY_FOR_TEST")
@@ -66,7 +66,7 @@ def test_nothing_else_is_announced(simulate: Any) -> None:
 
 
 def test_undocumented_events_are_behind_a_knob(simulate: Any) -> None:
-    """§15 [inferred]: four more detail-types exist, their payloads are not established."""
+    """§events [inferred]: four more detail-types exist, their payloads are not established."""
     world = simulate(servers=NEW, knobs={"undocumented_events": True})
     world.simulator.advance(10_000)
     assert {kind for kind, _ in sent(world)} == {
@@ -79,7 +79,7 @@ def test_undocumented_events_are_behind_a_knob(simulate: Any) -> None:
 
 
 def test_server_without_an_agent_announces_no_installation(simulate: Any) -> None:
-    """§4.1 [inferred]: "MGN Agent Install" needs an agent."""
+    """§events [inferred]: "MGN Agent Install" needs an agent."""
     servers = [
         {"name": "found", "lifecycle": "DISCOVERED"},
         {"name": "listed", "lifecycle": "PENDING_INSTALLATION"},
@@ -92,7 +92,7 @@ def test_server_without_an_agent_announces_no_installation(simulate: Any) -> Non
 
 
 def test_events_can_be_lost(simulate: Any) -> None:
-    """§4.1 [docs EBREF]: delivery is best effort."""
+    """§events [docs EBREF]: delivery is best effort."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "events", "drop": 1}])
     world.launch("test", world.ids[0])
     assert sent(world) == []
@@ -100,7 +100,7 @@ def test_events_can_be_lost(simulate: Any) -> None:
 
 
 def test_events_can_come_twice_and_late(simulate: Any) -> None:
-    """§4.1 [inferred]: targets can see duplicates."""
+    """§events [inferred]: targets can see duplicates."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "events", "duplicate": 1, "delay_seconds": [50, 100]}])
     world.launch("test", world.ids[0])
     assert sent(world) == []
@@ -109,7 +109,7 @@ def test_events_can_come_twice_and_late(simulate: Any) -> None:
 
 
 def test_events_can_overtake_each_other(simulate: Any) -> None:
-    """§4.1 [inferred]: ignore order."""
+    """§events [inferred]: ignore order."""
     world = simulate(faults=[{"kind": "events", "servers": ["server-0"], "reorder": 1}])
     world.launch("test", *world.ids)
     world.simulator.advance(600)

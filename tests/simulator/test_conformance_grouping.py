@@ -15,7 +15,7 @@ def shop(world: Any) -> tuple[str, str]:
 
 
 def test_wave_leads_to_applications_and_they_to_servers(simulate: Any) -> None:
-    """§2.5 [model]: no wave id on the server; list applications of a wave, then their servers."""
+    """§grouping [model]: no wave id on the server; list applications of a wave, then their servers."""
     world = simulate()
     application, wave = shop(world)
     found = world.mgn.list_applications(filters={"waveIDs": [wave]})["items"]
@@ -25,7 +25,7 @@ def test_wave_leads_to_applications_and_they_to_servers(simulate: Any) -> None:
 
 
 def test_status_is_summed_up(simulate: Any) -> None:
-    """§2.5 [docs UG/applications-list]: progress of all, health of the worst."""
+    """§grouping [docs UG/applications-list]: progress of all, health of the worst."""
     world = simulate("READY_FOR_TEST", "CUTOVER", faults=[{"kind": "replication", "after_seconds": 10}])
     shop(world)
     status = world.mgn.list_applications()["items"][0]["applicationAggregatedStatus"]
@@ -42,14 +42,14 @@ def test_status_is_summed_up(simulate: Any) -> None:
 
 @pytest.mark.parametrize(("state", "progress"), [("CUTOVER", "COMPLETED"), ("STOPPED", "NOT_STARTED")])
 def test_progress_ends_when_all_are_cut_over(simulate: Any, state: str, progress: str) -> None:
-    """§2.5 [docs UG/applications-list]: COMPLETED means all, NOT_STARTED that none replicates."""
+    """§grouping [docs UG/applications-list]: COMPLETED means all, NOT_STARTED that none replicates."""
     world = simulate(state, state)
     shop(world)
     assert world.mgn.list_applications()["items"][0]["applicationAggregatedStatus"]["progressStatus"] == progress
 
 
 def test_lagging_server_makes_its_application_lag(simulate: Any) -> None:
-    """§2.5 [docs UG/applications-list]: stalled, then lagging, then healthy."""
+    """§grouping [docs UG/applications-list]: stalled, then lagging, then healthy."""
     world = simulate("READY_FOR_TEST")
     shop(world)
     world.mgn.pause_replication(sourceServerID=world.ids[0])
@@ -58,7 +58,7 @@ def test_lagging_server_makes_its_application_lag(simulate: Any) -> None:
 
 
 def test_server_belongs_to_one_application(simulate: Any, refused: Any) -> None:
-    """§1.2 [model]: applicationID is scalar."""
+    """§grouping [model]: applicationID is scalar."""
     world = simulate()
     shop(world)
     other = world.mgn.create_application(name="other")["applicationID"]
@@ -67,7 +67,7 @@ def test_server_belongs_to_one_application(simulate: Any, refused: Any) -> None:
 
 
 def test_groups_are_left_again(simulate: Any, refused: Any) -> None:
-    """§2.5 [model]: Disassociate, and Delete of what is empty."""
+    """§grouping [model]: Disassociate, and Delete of what is empty."""
     world = simulate()
     application, wave = shop(world)
     refused(world.mgn.delete_application, {"applicationID": application}, "ConflictException", "is not empty")
@@ -80,7 +80,7 @@ def test_groups_are_left_again(simulate: Any, refused: Any) -> None:
 
 
 def test_groups_are_updated_and_archived(simulate: Any, refused: Any) -> None:
-    """§2.5 [model]: Update, Archive, Unarchive."""
+    """§grouping [model]: Update, Archive, Unarchive."""
     world = simulate()
     application, wave = shop(world)
     assert world.mgn.update_application(applicationID=application, name="store")["name"] == "store"
@@ -100,7 +100,7 @@ def test_groups_are_updated_and_archived(simulate: Any, refused: Any) -> None:
     ],
 )
 def test_grouping_quotas_are_402(simulate: Any, refused: Any, quotas: Any, operation: str, call: Any) -> None:
-    """§5 [docs GR-mgn]: 200 servers an application, 200 active applications, 10,000 archived."""
+    """§quotas [docs GR-mgn]: 200 servers an application, 200 active applications, 10,000 archived."""
     world = simulate(*("READY_FOR_TEST",) * 4, quotas=quotas)
     first = world.mgn.create_application(name="first")["applicationID"]
     if operation != "create_application":
@@ -115,7 +115,7 @@ def test_grouping_quotas_are_402(simulate: Any, refused: Any, quotas: Any, opera
 
 
 def test_default_grouping_quotas_are_the_published_ones(simulate: Any) -> None:
-    """§5 [docs GR-mgn]: the published numbers."""
+    """§quotas [docs GR-mgn]: the published numbers."""
     quotas = simulate().simulator.account.quotas
     assert (quotas.servers_per_application, quotas.applications_per_wave) == (200, 1000)
     assert (quotas.active_applications, quotas.active_waves) == (200, 200)

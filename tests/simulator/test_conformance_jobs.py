@@ -7,7 +7,7 @@ import pytest
 
 
 def test_starter_answers_with_a_pending_job(simulate: Any) -> None:
-    """§3 [field T22]: job and servers PENDING, no instance id, no endDateTime."""
+    """§jobs [field T22]: job and servers PENDING, no instance id, no endDateTime."""
     world = simulate("READY_FOR_TEST")
     job = world.mgn.start_test(sourceServerIDs=world.ids, tags={"wave": "1"})["job"]
     assert (job["type"], job["initiatedBy"], job["status"], job["tags"]) == (
@@ -21,7 +21,7 @@ def test_starter_answers_with_a_pending_job(simulate: Any) -> None:
 
 
 def test_job_is_pending_then_started_then_completed(simulate: Any) -> None:
-    """§3 [model]: PENDING, STARTED, COMPLETED; server PENDING, IN_PROGRESS, LAUNCHED [inferred]."""
+    """§jobs [model]: PENDING, STARTED, COMPLETED; server PENDING, IN_PROGRESS, LAUNCHED [inferred]."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
     seen = [(job["status"], job["participatingServers"][0]["launchStatus"]) for job in _steps(world, job_id, 30, 420)]
@@ -37,7 +37,7 @@ def _steps(world: Any, job_id: str, *advances: float) -> list[Any]:
 
 
 def test_failed_server_leaves_its_job_completed(simulate: Any) -> None:
-    """§3 [model]: there is no FAILED job; success is each server's own."""
+    """§jobs [model]: there is no FAILED job; success is each server's own."""
     world = simulate(faults=[{"kind": "launch", "at": "conversion", "servers": ["server-1"]}])
     job = world.job(world.launch("test", *world.ids))
     assert job["status"] == "COMPLETED"
@@ -45,7 +45,7 @@ def test_failed_server_leaves_its_job_completed(simulate: Any) -> None:
 
 
 def test_launch_log_has_its_events_in_order(simulate: Any) -> None:
-    """§3 [inferred]: JOB_START, snapshot, conversion, launch, JOB_END; there is no LAUNCH_END [model]."""
+    """§jobs [inferred]: JOB_START, snapshot, conversion, launch, JOB_END; there is no LAUNCH_END [model]."""
     world = simulate("READY_FOR_TEST")
     job_id = world.launch("test", world.ids[0])
     assert world.log(job_id) == [
@@ -58,7 +58,7 @@ def test_launch_log_has_its_events_in_order(simulate: Any) -> None:
     [("snapshot", "SNAPSHOT_FAIL"), ("conversion", "CONVERSION_FAIL"), ("launch", "LAUNCH_FAILED")],
 )
 def test_failure_shows_in_the_log_with_its_raw_error(simulate: Any, at: str, event: str) -> None:
-    """§3 [model]: the fail events and eventData.rawError."""
+    """§jobs [model]: the fail events and eventData.rawError."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": at, "error": "boom"}])
     job_id = world.launch("test", world.ids[0])
     item = world.mgn.describe_job_log_items(jobID=job_id)["items"][-2]
@@ -66,7 +66,7 @@ def test_failure_shows_in_the_log_with_its_raw_error(simulate: Any, at: str, eve
 
 
 def test_previous_snapshot_launches_with_old_data(simulate: Any) -> None:
-    """§3 [docs UG/Troubleshooting-Launch-Errors]: USING_PREVIOUS_SNAPSHOT, and the launch succeeds."""
+    """§jobs [docs UG/Troubleshooting-Launch-Errors]: USING_PREVIOUS_SNAPSHOT, and the launch succeeds."""
     world = simulate("READY_FOR_CUTOVER", faults=[{"kind": "launch", "at": "previous_snapshot"}])
     job_id = world.launch("cutover", world.ids[0])
     assert "USING_PREVIOUS_SNAPSHOT" in world.log(job_id)
@@ -74,7 +74,7 @@ def test_previous_snapshot_launches_with_old_data(simulate: Any) -> None:
 
 
 def test_second_test_first_deletes_the_earlier_instance(simulate: Any) -> None:
-    """§10.7 [docs UG/AWS-Related-FAQ]: StartTest destroys the earlier test instance."""
+    """§jobs [docs UG/AWS-Related-FAQ]: StartTest destroys the earlier test instance."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     first = world.server(world.ids[0])["launchedInstance"]["ec2InstanceID"]
@@ -84,7 +84,7 @@ def test_second_test_first_deletes_the_earlier_instance(simulate: Any) -> None:
 
 
 def test_cutover_first_deletes_the_test_instance(simulate: Any) -> None:
-    """§3 [docs UG/launch-cutover]: cleanup, then the new launch; one instance is left."""
+    """§jobs [docs UG/launch-cutover]: cleanup, then the new launch; one instance is left."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     world.cut_over(world.ids[0])
@@ -93,7 +93,7 @@ def test_cutover_first_deletes_the_test_instance(simulate: Any) -> None:
 
 
 def test_termination_protection_prevents_the_cleanup(simulate: Any) -> None:
-    """§3 [docs UG/AWS-Related-FAQ]: the earlier instance stays."""
+    """§jobs [docs UG/AWS-Related-FAQ]: the earlier instance stays."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     first = world.server(world.ids[0])["launchedInstance"]["ec2InstanceID"]
@@ -104,7 +104,7 @@ def test_termination_protection_prevents_the_cleanup(simulate: Any) -> None:
 
 
 def test_launched_instance_carries_this_jobs_id(simulate: Any) -> None:
-    """§9 [model]: compare launchedInstance.jobID, the previous launch stays visible until its cleanup [inferred]."""
+    """§launched-instances [model]: compare launchedInstance.jobID, the last one shows until cleaned up [inferred]."""
     world = simulate("READY_FOR_TEST")
     first = world.launch("test", world.ids[0])
     world.mgn.start_test(sourceServerIDs=world.ids)
@@ -114,7 +114,7 @@ def test_launched_instance_carries_this_jobs_id(simulate: Any) -> None:
 
 
 def test_terminate_job_removes_the_instance(simulate: Any) -> None:
-    """§3 [model]: TERMINATE job, servers TERMINATED, CLEANUP events [inferred]."""
+    """§endings [model]: TERMINATE job, servers TERMINATED, CLEANUP events [inferred]."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_CUTOVER")
@@ -128,7 +128,7 @@ def test_terminate_job_removes_the_instance(simulate: Any) -> None:
 
 
 def test_failed_termination_fails_its_server(simulate: Any) -> None:
-    """§3 [model]: CLEANUP_FAIL."""
+    """§endings [model]: CLEANUP_FAIL."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "terminate"}])
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_TEST")
@@ -139,7 +139,7 @@ def test_failed_termination_fails_its_server(simulate: Any) -> None:
 
 
 def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§3 [ours]: it says what TerminateTargetInstances does with an instance."""
+    """§endings [ours]: it says what TerminateTargetInstances does with an instance."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.terminate_target_instances(sourceServerIDs=world.ids)["job"]["jobID"]
     world.simulator.finish_jobs()
@@ -150,7 +150,7 @@ def test_terminating_nothing_is_a_knob(simulate: Any, refused: Any) -> None:
 
 
 def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
-    """§3 [ours]: a terminate job ends TERMINATED; what becomes of launchedInstance it does not say."""
+    """§launched-instances [ours]: a terminate job ends TERMINATED; what becomes of launchedInstance it does not say."""
     world = simulate("READY_FOR_TEST", knobs={"launched_instance_after_terminate": "kept"})
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_TEST")
@@ -161,7 +161,7 @@ def test_launched_instance_after_terminate_is_a_knob(simulate: Any) -> None:
 
 
 def test_jobs_are_listed_newest_first(simulate: Any) -> None:
-    """§2.2 [model doc]: sorted by creation, latest first; pages keep that order."""
+    """§jobs [model doc]: sorted by creation, latest first; pages keep that order."""
     world = simulate()
     made = [world.launch("test", each) for each in world.ids]
     pages = world.mgn.get_paginator("describe_jobs").paginate(PaginationConfig={"PageSize": 2})
@@ -169,7 +169,7 @@ def test_jobs_are_listed_newest_first(simulate: Any) -> None:
 
 
 def test_jobs_are_filtered_by_date(simulate: Any) -> None:
-    """§2.2 [model]: fromDate and toDate."""
+    """§jobs [model]: fromDate and toDate."""
     world = simulate()
     world.launch("test", world.ids[0])
     later = world.launch("test", world.ids[1])
@@ -179,7 +179,7 @@ def test_jobs_are_filtered_by_date(simulate: Any) -> None:
 
 
 def test_only_completed_jobs_can_be_deleted(simulate: Any, refused: Any) -> None:
-    """§2.1 [docs UG/Other-Troubleshooting-Topics]: DeleteJob needs COMPLETED."""
+    """§jobs [docs UG/Other-Troubleshooting-Topics]: DeleteJob needs COMPLETED."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
     refused(world.mgn.delete_job, {"jobID": job_id}, "ConflictException", "only COMPLETED jobs")
@@ -189,7 +189,7 @@ def test_only_completed_jobs_can_be_deleted(simulate: Any, refused: Any) -> None
 
 
 def test_jobs_of_support_show_up(simulate: Any) -> None:
-    """§3 [model doc]: expect DIAGNOSTIC jobs that nobody of us made."""
+    """§jobs [model doc]: expect DIAGNOSTIC jobs that nobody of us made."""
     assert simulate(diagnostic_jobs=1).mgn.describe_jobs()["items"][0]["initiatedBy"] == "DIAGNOSTIC"
 
 
@@ -198,7 +198,7 @@ def test_jobs_of_support_show_up(simulate: Any) -> None:
     [("by_time", "s-b", "JOB_END"), ("by_server", "s-a", "JOB_END"), ("newest_first", None, "JOB_START")],
 )
 def test_job_log_order_is_a_knob(simulate: Any, order: str, second: str | None, last: str) -> None:
-    """§15 [inferred]: the order of job log items is not established."""
+    """§jobs [inferred]: the order of job log items is not established."""
     servers = [{"name": name, "id": f"s-{name}" + "0" * 16} for name in "ab"]
     world = simulate(servers=servers, knobs={"job_log_order": order})
     items = world.mgn.describe_job_log_items(jobID=world.launch("test", *world.ids))["items"]

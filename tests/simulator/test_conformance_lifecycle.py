@@ -21,7 +21,7 @@ CHANGES = {
 @pytest.mark.parametrize("state", ALL)
 @pytest.mark.parametrize("wanted", ["READY_FOR_TEST", "READY_FOR_CUTOVER", "CUTOVER"])
 def test_state_changes_along_known_edges_only(simulate: Any, refused: Any, state: str, wanted: str) -> None:
-    """§1.3 [docs UG/migration-dashboard]: mark ready, revert, skip the test; all else conflicts [inferred]."""
+    """§lifecycle [docs UG/migration-dashboard]: mark ready, revert, skip the test; all else conflicts [inferred]."""
     world = simulate(state)
     call = {"sourceServerID": world.ids[0], "lifeCycle": {"state": wanted}}
     if (state, wanted) in CHANGES:
@@ -33,7 +33,7 @@ def test_state_changes_along_known_edges_only(simulate: Any, refused: Any, state
 
 @pytest.mark.parametrize("state", ALL)
 def test_start_test_needs_ready_for_test_or_testing(simulate: Any, refused: Any, state: str) -> None:
-    """§1.3 [model doc]: READY_FOR_TEST; again while TESTING [inferred]."""
+    """§lifecycle [model doc]: READY_FOR_TEST; again while TESTING [inferred]."""
     world = simulate(state)
     if state in ("READY_FOR_TEST", "TESTING"):
         world.mgn.start_test(sourceServerIDs=world.ids)
@@ -44,7 +44,7 @@ def test_start_test_needs_ready_for_test_or_testing(simulate: Any, refused: Any,
 
 @pytest.mark.parametrize("state", ALL)
 def test_start_cutover_needs_ready_for_cutover(simulate: Any, refused: Any, state: str) -> None:
-    """§3 [field T22]: the server must be READY_FOR_CUTOVER."""
+    """§lifecycle [field T22]: the server must be READY_FOR_CUTOVER."""
     world = simulate(state)
     if state == "READY_FOR_CUTOVER":
         world.mgn.start_cutover(sourceServerIDs=world.ids)
@@ -55,14 +55,14 @@ def test_start_cutover_needs_ready_for_cutover(simulate: Any, refused: Any, stat
 
 @pytest.mark.parametrize("state", ["TESTING", "CUTTING_OVER", "CUTOVER"])
 def test_terminate_is_refused_while_the_instance_is_in_use(simulate: Any, refused: Any, state: str) -> None:
-    """§3 [model doc]: TerminateTargetInstances does not work in TESTING, CUTTING_OVER or CUTOVER."""
+    """§endings [model doc]: TerminateTargetInstances does not work in TESTING, CUTTING_OVER or CUTOVER."""
     world = simulate(state)
     asked = {"sourceServerIDs": world.ids}
     refused(world.mgn.terminate_target_instances, asked, "ConflictException", f"in state {state}")
 
 
 def test_lifecycle_is_set_before_any_instance_exists(simulate: Any) -> None:
-    """§1.3 [model doc]: StartTest changes the state when it is accepted."""
+    """§lifecycle [model doc]: StartTest changes the state when it is accepted."""
     world = simulate("READY_FOR_TEST")
     job_id = world.mgn.start_test(sourceServerIDs=world.ids)["job"]["jobID"]
     server = world.server(world.ids[0])
@@ -72,7 +72,7 @@ def test_lifecycle_is_set_before_any_instance_exists(simulate: Any) -> None:
 
 @pytest.mark.parametrize(("phase", "stays"), [("test", "TESTING"), ("cutover", "CUTTING_OVER")])
 def test_lifecycle_stays_after_the_job_whatever_its_result(simulate: Any, phase: str, stays: str) -> None:
-    """§1.3 [docs UG/migration-dashboard]: stays until somebody changes it; after a failure [inferred]."""
+    """§lifecycle [docs UG/migration-dashboard]: stays until somebody changes it; after a failure [inferred]."""
     start = "READY_FOR_TEST" if phase == "test" else "READY_FOR_CUTOVER"
     world = simulate(start, start, faults=[{"kind": "launch", "at": "launch", "servers": ["server-1"]}])
     world.launch(phase, *world.ids)
@@ -80,7 +80,7 @@ def test_lifecycle_stays_after_the_job_whatever_its_result(simulate: Any, phase:
 
 
 def test_failed_launch_may_revert_by_knob(simulate: Any) -> None:
-    """§15 [inferred]: the lifecycle after a failed launch is not established."""
+    """§lifecycle [inferred]: the lifecycle after a failed launch is not established."""
     world = simulate(
         "READY_FOR_CUTOVER",
         knobs={"lifecycle_after_failed_launch": "reverts"},
@@ -91,7 +91,7 @@ def test_failed_launch_may_revert_by_knob(simulate: Any) -> None:
 
 
 def test_what_never_happened_is_an_empty_object(simulate: Any) -> None:
-    """§1.2 [field T22]: `{}`, not absent, and lastTest.finalized stays so after marking ready."""
+    """§lifecycle [field T22]: `{}`, not absent, and lastTest.finalized stays so after marking ready."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     world.mark(world.ids[0], "READY_FOR_CUTOVER")
@@ -101,7 +101,7 @@ def test_what_never_happened_is_an_empty_object(simulate: Any) -> None:
 
 
 def test_relaunch_overwrites_the_last_test(simulate: Any) -> None:
-    """§1.3 [inferred]: a second StartTest without revert."""
+    """§lifecycle [inferred]: a second StartTest without revert."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     second = world.launch("test", world.ids[0])
@@ -110,7 +110,7 @@ def test_relaunch_overwrites_the_last_test(simulate: Any) -> None:
 
 
 def test_reverts_are_recorded(simulate: Any) -> None:
-    """§1.2 [model]: lastTest.reverted and lastCutover.reverted hold the time of the call."""
+    """§lifecycle [model]: lastTest.reverted and lastCutover.reverted hold the time of the call."""
     world = simulate("TESTING", "CUTTING_OVER")
     world.mark(world.ids[0], "READY_FOR_TEST")
     world.mark(world.ids[1], "READY_FOR_CUTOVER")
@@ -119,7 +119,7 @@ def test_reverts_are_recorded(simulate: Any) -> None:
 
 
 def test_state_change_needs_a_launchable_server(simulate: Any, refused: Any) -> None:
-    """§1.3 [model doc]: lagDuration must not be null; the error class [inferred]."""
+    """§lifecycle [model doc]: lagDuration must not be null; the error class [inferred]."""
     servers = [{"name": "a", "lifecycle": "READY_FOR_TEST", "replication": "STOPPED"}]
     call = {"lifeCycle": {"state": "READY_FOR_CUTOVER"}}
     world = simulate(servers=servers)
@@ -131,14 +131,14 @@ def test_state_change_needs_a_launchable_server(simulate: Any, refused: Any) -> 
 
 
 def test_wrong_state_error_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§15 [inferred]: the error class of each wrong-state call is not established."""
+    """§errors [inferred]: the error class of each wrong-state call is not established."""
     world = simulate("READY_FOR_TEST", knobs={"wrong_state_error": "ValidationException"})
     error = refused(world.mgn.start_cutover, {"sourceServerIDs": world.ids}, "ValidationException")
     assert error["reason"] == "other"
 
 
 def test_change_to_the_same_state_is_a_knob(simulate: Any, refused: Any) -> None:
-    """§1.3 [ours]: no row has a change to the same state."""
+    """§lifecycle [ours]: no row has a change to the same state."""
     call = {"lifeCycle": {"state": "READY_FOR_CUTOVER"}}
     world = simulate("READY_FOR_CUTOVER")
     change = world.mgn.change_server_life_cycle_state
@@ -148,7 +148,7 @@ def test_change_to_the_same_state_is_a_knob(simulate: Any, refused: Any) -> None
 
 
 def test_relaunches_are_knobs(simulate: Any, refused: Any) -> None:
-    """§1.3 [inferred]: StartTest while TESTING, StartCutover while CUTTING_OVER."""
+    """§lifecycle [inferred]: StartTest while TESTING, StartCutover while CUTTING_OVER."""
     strict = simulate("TESTING", knobs={"test_relaunch": False})
     refused(strict.mgn.start_test, {"sourceServerIDs": strict.ids}, "ConflictException", "in state TESTING")
     lenient = simulate("CUTTING_OVER", knobs={"cutover_relaunch": True})
@@ -156,7 +156,7 @@ def test_relaunches_are_knobs(simulate: Any, refused: Any) -> None:
 
 
 def test_busy_server_refuses_changes_unless_the_knob_lets_them(simulate: Any, refused: Any) -> None:
-    """§1.3 [ours]: what a job in progress forbids is known of the starters only (§2.2)."""
+    """§jobs [ours]: what a job in progress forbids is known of the starters only."""
     call = {"lifeCycle": {"state": "READY_FOR_TEST"}}
     world = simulate("READY_FOR_TEST")
     world.mgn.start_test(sourceServerIDs=world.ids)
@@ -168,7 +168,7 @@ def test_busy_server_refuses_changes_unless_the_knob_lets_them(simulate: Any, re
 
 
 def test_only_a_revert_is_recorded_as_one(simulate: Any) -> None:
-    """§1.3 [model]: marking ready, finalizing by disconnecting and a change to the same state revert nothing."""
+    """§lifecycle [model]: marking ready, finalizing by disconnecting and a change to the same state revert nothing."""
     knobs = {"lifecycle_after_disconnect": "unchanged", "same_state_change": "accept"}
     world = simulate("CUTTING_OVER", "READY_FOR_TEST", "CUTTING_OVER", "TESTING", knobs=knobs)
     gone, ready, again, tested = world.ids
@@ -184,7 +184,7 @@ def test_only_a_revert_is_recorded_as_one(simulate: Any) -> None:
 
 
 def test_failed_launch_reverts_nothing_but_its_own_state(simulate: Any) -> None:
-    """§15 [ours]: a server disconnected during the job stays so, should the knobs let that happen."""
+    """§lifecycle [ours]: a server disconnected during the job stays so, should the knobs let that happen."""
     knobs = {"lifecycle_after_failed_launch": "reverts", "busy_server_changes": "accept"}
     world = simulate("READY_FOR_TEST", knobs=knobs, faults=[{"kind": "launch", "at": "launch"}])
     world.mgn.start_test(sourceServerIDs=world.ids)

@@ -12,7 +12,7 @@ def replication(world: Any, index: int = 0) -> Any:
 
 
 def test_new_server_passes_all_states_in_order(simulate: Any) -> None:
-    """§1.4 [docs UG/migration-dashboard]: initiation, sync, backlog, snapshot, continuous; enum names [inferred]."""
+    """§replication [docs UG/migration-dashboard]: initiation, sync, backlog, snapshot, continuous; names [inferred]."""
     world = simulate(servers=NEW)
     while replication(world)["dataReplicationState"] != "CONTINUOUS":
         world.simulator.advance_to_next()
@@ -21,7 +21,7 @@ def test_new_server_passes_all_states_in_order(simulate: Any) -> None:
 
 
 def test_server_is_ready_for_test_after_its_first_snapshot(simulate: Any) -> None:
-    """§1.3 [docs UG/migration-dashboard]: NOT_READY until the first launchable snapshot."""
+    """§lifecycle [docs UG/migration-dashboard]: NOT_READY until the first launchable snapshot."""
     world = simulate(servers=NEW)
     world.simulator.advance(660 + 3600 + 120 + 119)
     assert (world.state(world.ids[0]), "lagDuration" in replication(world)) == ("NOT_READY", False)
@@ -30,7 +30,7 @@ def test_server_is_ready_for_test_after_its_first_snapshot(simulate: Any) -> Non
 
 
 def test_initiation_steps_succeed_one_after_the_other(simulate: Any) -> None:
-    """§1.4 [model]: eleven steps in their order."""
+    """§replication [model]: eleven steps in their order."""
     world = simulate(servers=NEW)
     world.simulator.advance(150)
     steps = replication(world)["dataReplicationInitiation"]["steps"]
@@ -39,7 +39,7 @@ def test_initiation_steps_succeed_one_after_the_other(simulate: Any) -> None:
 
 
 def test_initial_sync_shows_progress_and_eta(simulate: Any) -> None:
-    """§1.4 [model]: replicatedStorageBytes grows, etaDateTime tells when."""
+    """§replication [model]: replicatedStorageBytes grows, etaDateTime tells when."""
     world = simulate(servers=NEW)
     world.simulator.advance(660 + 1800)
     info = replication(world)
@@ -49,7 +49,7 @@ def test_initial_sync_shows_progress_and_eta(simulate: Any) -> None:
 
 
 def test_stall_shows_error_and_growing_lag(simulate: Any) -> None:
-    """§1.4 [docs UG/Replication-Related-FAQ]: lag is the time since continuous mode, backlog what waits."""
+    """§replication [docs UG/Replication-Related-FAQ]: lag is the time since continuous mode, backlog what waits."""
     world = simulate(faults=[{"kind": "replication", "servers": ["server-0"], "error": "UNSTABLE_NETWORK"}])
     world.simulator.advance(90)
     info = replication(world)
@@ -59,7 +59,7 @@ def test_stall_shows_error_and_growing_lag(simulate: Any) -> None:
 
 
 def test_stall_that_heals_catches_up(simulate: Any) -> None:
-    """§10.12 [inferred]: some stalls heal by themselves, through a backlog."""
+    """§replication [inferred]: some stalls heal by themselves, through a backlog."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "replication", "lasts_seconds": 60}])
     world.simulator.advance(61)
     assert replication(world)["dataReplicationState"] == "BACKLOG"
@@ -68,7 +68,7 @@ def test_stall_that_heals_catches_up(simulate: Any) -> None:
 
 
 def test_stall_during_initiation_marks_the_step_failed(simulate: Any) -> None:
-    """§1.4 [model]: step status FAILED."""
+    """§replication [model]: step status FAILED."""
     world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
     world.simulator.advance(201)
     steps = replication(world)["dataReplicationInitiation"]["steps"]
@@ -76,7 +76,7 @@ def test_stall_during_initiation_marks_the_step_failed(simulate: Any) -> None:
 
 
 def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
-    """§1.4 [model doc]: RetryDataReplication."""
+    """§replication [model doc]: RetryDataReplication."""
     world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
     world.simulator.advance(201)
     world.mgn.retry_data_replication(sourceServerID=world.ids[0])
@@ -85,7 +85,7 @@ def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
 
 
 def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
-    """§1.4 [model doc]: at the next agent handshake; that nextAttemptDateTime tells it [inferred]."""
+    """§replication [model doc]: at the next agent handshake; that nextAttemptDateTime tells it [inferred]."""
     world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
     world.simulator.advance(201)
     assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
@@ -99,7 +99,7 @@ def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
 
 
 def test_retry_of_a_launchable_server_catches_up(simulate: Any) -> None:
-    """§1.4 [ours]: what is replicated is not replicated again."""
+    """§replication [ours]: what is replicated is not replicated again."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "replication"}])
     world.simulator.advance(30)
     world.mgn.retry_data_replication(sourceServerID=world.ids[0])
@@ -111,14 +111,14 @@ def test_retry_of_a_launchable_server_catches_up(simulate: Any) -> None:
 
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "DISCONNECTED", "STOPPED"])
 def test_retry_is_refused_unless_stalled(simulate: Any, refused: Any, state: str) -> None:
-    """§1.4 [model doc]: not when not stalled, nor DISCONNECTED or STOPPED."""
+    """§replication [model doc]: not when not stalled, nor DISCONNECTED or STOPPED."""
     world = simulate(state)
     asked = {"sourceServerID": world.ids[0]}
     refused(world.mgn.retry_data_replication, asked, "ValidationException", "RetryDataReplication while")
 
 
 def test_stop_discards_everything_and_start_begins_anew(simulate: Any) -> None:
-    """§1.4 [docs UG/server-replication-main]: restartable, with a new initial sync."""
+    """§replication [docs UG/server-replication-main]: restartable, with a new initial sync."""
     world = simulate("READY_FOR_TEST")
     stopped = world.mgn.stop_replication(sourceServerID=world.ids[0])
     assert (stopped["lifeCycle"]["state"], stopped["dataReplicationInfo"]["dataReplicationState"]) == (
@@ -133,13 +133,13 @@ def test_stop_discards_everything_and_start_begins_anew(simulate: Any) -> None:
 
 
 def test_lifecycle_after_stop_is_a_knob(simulate: Any) -> None:
-    """§15 [inferred]: the lifecycle value after Stop is not established."""
+    """§replication [inferred]: the lifecycle value after Stop is not established."""
     world = simulate("READY_FOR_CUTOVER", knobs={"lifecycle_after_stop": "unchanged"})
     assert world.mgn.stop_replication(sourceServerID=world.ids[0])["lifeCycle"]["state"] == "READY_FOR_CUTOVER"
 
 
 def test_pause_keeps_everything_and_resume_syncs_the_rest(simulate: Any) -> None:
-    """§1.4 [docs UG/server-replication-main]: changes since the pause are synced."""
+    """§replication [docs UG/server-replication-main]: changes since the pause are synced."""
     world = simulate("READY_FOR_TEST")
     world.mgn.pause_replication(sourceServerID=world.ids[0])
     world.simulator.advance(100)
@@ -151,7 +151,7 @@ def test_pause_keeps_everything_and_resume_syncs_the_rest(simulate: Any) -> None
 
 
 def test_pause_during_sync_resumes_where_it_was(simulate: Any) -> None:
-    """§1.4 [docs UG/server-replication-main]: pausing keeps what is replicated."""
+    """§replication [docs UG/server-replication-main]: pausing keeps what is replicated."""
     world = simulate(servers=NEW)
     world.simulator.advance(660 + 1800)
     world.mgn.pause_replication(sourceServerID=world.ids[0])
@@ -175,13 +175,13 @@ def test_pause_during_sync_resumes_where_it_was(simulate: Any) -> None:
     ],
 )
 def test_replication_call_in_the_wrong_state_conflicts(simulate: Any, refused: Any, operation: str, state: str) -> None:
-    """§2.3 [model]: ConflictException is modelled; which state refuses is [inferred]."""
+    """§replication [model]: ConflictException is modelled; which state refuses is [inferred]."""
     world = simulate(state)
     refused(getattr(world.mgn, operation), {"sourceServerID": world.ids[0]}, "ConflictException", f"in state {state}")
 
 
 def test_replicating_servers_have_a_quota(simulate: Any, refused: Any) -> None:
-    """§5 [docs GR-mgn]: active source servers, L-9A599620; interrupted ones are active too [inferred]."""
+    """§quotas [docs GR-mgn]: active source servers, L-9A599620; interrupted ones are active too [inferred]."""
     world = simulate("STOPPED", "STOPPED", "READY_FOR_TEST", "CUTOVER", quotas={"replicating_servers": 2})
     first, second, third, _ = world.ids
     world.mgn.pause_replication(sourceServerID=third)
@@ -194,12 +194,12 @@ def test_replicating_servers_have_a_quota(simulate: Any, refused: Any) -> None:
 
 
 def test_default_quota_of_replicating_servers_is_the_published_one(simulate: Any) -> None:
-    """§5 [docs GR-mgn]: 150."""
+    """§quotas [docs GR-mgn]: 150."""
     assert simulate().simulator.account.quotas.replicating_servers == 150
 
 
 def test_snapshots_follow_each_other_in_continuous_replication(simulate: Any) -> None:
-    """§1.4 [model]: lastSnapshotDateTime moves on."""
+    """§replication [model]: lastSnapshotDateTime moves on."""
     world = simulate("READY_FOR_TEST")
     first = replication(world)["lastSnapshotDateTime"]
     world.simulator.advance(601)
@@ -207,7 +207,7 @@ def test_snapshots_follow_each_other_in_continuous_replication(simulate: Any) ->
 
 
 def test_agentless_server_alternates_between_shipping_states(simulate: Any) -> None:
-    """§1.5 [model]: PENDING_SNAPSHOT_SHIPPING and SHIPPING_SNAPSHOT; lag about a cycle [inferred]."""
+    """§agentless [model]: PENDING_SNAPSHOT_SHIPPING and SHIPPING_SNAPSHOT; lag about a cycle [inferred]."""
     world = simulate(servers=[{"name": "vm", "replication_type": "SNAPSHOT_SHIPPING"}])
     world.simulator.advance(1000)
     assert (replication(world)["dataReplicationState"], replication(world)["lagDuration"]) == (
@@ -218,7 +218,7 @@ def test_agentless_server_alternates_between_shipping_states(simulate: Any) -> N
 
 
 def test_rescan_reads_everything_again(simulate: Any) -> None:
-    """§1.4 [docs UG/Agent-Related-FAQ]: RESCAN re-reads all blocks."""
+    """§replication [docs UG/Agent-Related-FAQ]: RESCAN re-reads all blocks."""
     fault = {"kind": "replication", "state": "RESCAN", "lasts_seconds": 100}
     world = simulate("READY_FOR_TEST", faults=[fault])
     world.simulator.advance(50)
@@ -228,7 +228,7 @@ def test_rescan_reads_everything_again(simulate: Any) -> None:
 
 
 def test_backlog_counts_down(simulate: Any) -> None:
-    """§1.4 [docs UG/Replication-Related-FAQ]: backlog is bytes written but not yet replicated."""
+    """§replication [docs UG/Replication-Related-FAQ]: backlog is bytes written but not yet replicated."""
     fault = {"kind": "replication", "state": "BACKLOG", "lasts_seconds": 100, "backlog_gib": 4}
     world = simulate("READY_FOR_TEST", faults=[fault])
     world.simulator.advance(50)
@@ -238,7 +238,7 @@ def test_backlog_counts_down(simulate: Any) -> None:
 
 
 def test_replication_type_can_be_changed(simulate: Any) -> None:
-    """§1.5 [model]: UpdateSourceServerReplicationType."""
+    """§agentless [model]: UpdateSourceServerReplicationType."""
     world = simulate()
     answer = world.mgn.update_source_server_replication_type(
         sourceServerID=world.ids[0], replicationType="SNAPSHOT_SHIPPING"

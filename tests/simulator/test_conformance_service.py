@@ -17,7 +17,7 @@ def imported(world: Any, text: str) -> Any:
 
 
 def test_everything_with_an_arn_can_be_tagged(simulate: Any) -> None:
-    """§2.6 [model]: servers, jobs, groups, templates, connectors, tasks."""
+    """§account [model]: servers, jobs, groups, templates, connectors, tasks."""
     world = simulate(vcenter_clients=1)
     arns = [
         world.server(world.ids[0])["arn"],
@@ -35,13 +35,13 @@ def test_everything_with_an_arn_can_be_tagged(simulate: Any) -> None:
 
 
 def test_unknown_arn_is_not_found(simulate: Any, refused: Any) -> None:
-    """§2.6 [model]: ResourceNotFoundException."""
+    """§account [model]: ResourceNotFoundException."""
     arn = f"arn:aws:mgn:us-east-1:000000000000:job/mgnjob-{'0' * 17}"
     refused(simulate().mgn.list_tags_for_resource, {"resourceArn": arn}, "ResourceNotFoundException", arn)
 
 
 def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
-    """§2.6 [model]: 50 tags."""
+    """§account [model]: 50 tags."""
     world = simulate()
     arn = world.server(world.ids[0])["arn"]
     world.mgn.tag_resource(resourceArn=arn, tags={f"a{n}": "" for n in range(50)})
@@ -50,7 +50,7 @@ def test_resource_has_fifty_tags_at_most(simulate: Any, refused: Any) -> None:
 
 
 def test_connectors_live_and_die(simulate: Any) -> None:
-    """§8 [model]: connector operations."""
+    """§account [model]: connector operations."""
     world = simulate()
     made = world.mgn.create_connector(name="one", ssmInstanceID="mi-" + "1" * 17)
     world.mgn.update_connector(connectorID=made["connectorID"], name="two")
@@ -61,7 +61,7 @@ def test_connectors_live_and_die(simulate: Any) -> None:
 
 
 def test_vcenter_client_can_be_deleted(simulate: Any) -> None:
-    """§1.5 [model]: vCenter clients are described and deleted, never created by API."""
+    """§agentless [model]: vCenter clients are described and deleted, never created by API."""
     world = simulate(vcenter_clients=1)
     client = world.mgn.describe_vcenter_clients()["items"][0]["vcenterClientID"]
     world.mgn.delete_vcenter_client(vcenterClientID=client)
@@ -69,13 +69,13 @@ def test_vcenter_client_can_be_deleted(simulate: Any) -> None:
 
 
 def test_managed_accounts_are_listed(simulate: Any) -> None:
-    """§2.6 [model]: items of accountId, spelled so only here."""
+    """§account [model]: items of accountId, spelled so only here."""
     world = simulate(managed_accounts=["222222222222"])
     assert world.mgn.list_managed_accounts()["items"] == [{"accountId": "222222222222"}]
 
 
 def test_import_creates_groups_and_changes_templates(simulate: Any) -> None:
-    """§2.6 [docs UG/import-main]: servers by user-provided id, groups by name, launch template columns."""
+    """§inventory [docs UG/import-main]: servers by user-provided id, groups by name, launch template columns."""
     world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1"}])
     task = imported(world, HEADER + "vm-1,shop,wave 1,m5.large,subnet-0123456789abcdef0\nvm-2,shop,wave 1,,\n")
     assert (task["status"], task["progressPercentage"]) == ("SUCCEEDED", 100.0)
@@ -87,7 +87,7 @@ def test_import_creates_groups_and_changes_templates(simulate: Any) -> None:
 
 
 def test_imported_server_without_agent_waits_for_its_installation(simulate: Any) -> None:
-    """§1.3 [inferred]: PENDING_INSTALLATION."""
+    """§lifecycle [inferred]: PENDING_INSTALLATION."""
     world = simulate()
     imported(world, HEADER + "vm-new,,,,\n")
     assert world.state(world.ids[-1]) == "PENDING_INSTALLATION"
@@ -108,7 +108,7 @@ def test_imported_server_without_agent_waits_for_its_installation(simulate: Any)
     ],
 )
 def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str, row: int) -> None:
-    """§2.6 [model]: row errors by ListImportErrors; that nothing is applied [inferred]."""
+    """§inventory [model]: row errors by ListImportErrors; that nothing is applied [inferred]."""
     world = simulate()
     task = imported(world, text)
     assert task["status"] == "FAILED"
@@ -130,7 +130,7 @@ def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str
 def test_import_over_a_quota_fails_and_changes_nothing(
     simulate: Any, quotas: dict[str, int], text: str, row: int, told: str
 ) -> None:
-    """§5 [inferred]: what an import says that needs more than the quotas leave is not established."""
+    """§quotas [inferred]: what an import says that needs more than the quotas leave is not established."""
     world = simulate(quotas=quotas)
     task = imported(world, HEADER + text)
     (error,) = world.mgn.list_import_errors(importID=task["importID"])["items"]
@@ -139,7 +139,7 @@ def test_import_over_a_quota_fails_and_changes_nothing(
 
 
 def test_import_may_move_servers_within_the_quotas(simulate: Any) -> None:
-    """§2.6 [docs UG/import-main]: servers by user-provided id, so that a file may also regroup them."""
+    """§inventory [docs UG/import-main]: servers by user-provided id, so that a file may also regroup them."""
     servers = [{"name": name, "user_provided_id": name, "app": app} for name, app in (("v", "a"), ("w", "b"))]
     world = simulate(servers=servers, quotas={"servers_per_application": 1, "active_applications": 2})
     assert imported(world, HEADER + "v,b,,,\nw,a,,,\n")["status"] == "SUCCEEDED"
@@ -147,14 +147,14 @@ def test_import_may_move_servers_within_the_quotas(simulate: Any) -> None:
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
 def test_import_takes_any_line_ends_and_braces_in_names(simulate: Any, end: str) -> None:
-    """§2.6 [inferred]: files come from any system, and braces are characters like others."""
+    """§inventory [inferred]: files come from any system, and braces are characters like others."""
     world = simulate()
     assert imported(world, (HEADER + "u{x},shop,,,\n").replace("\n", end))["status"] == "SUCCEEDED"
     assert world.server(world.ids[-1])["userProvidedID"] == "u{x}"
 
 
 def test_import_for_a_server_whose_template_is_gone_leaves_it_so(simulate: Any) -> None:
-    """§7 [inferred]: what the service does about a deleted template is not established."""
+    """§launch-template [inferred]: what the service does about a deleted template is not established."""
     world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1"}])
     world.simulator.compute.templates.clear()
     assert imported(world, HEADER + "vm-1,,,m5.large,\n")["status"] == "SUCCEEDED"
@@ -163,7 +163,7 @@ def test_import_for_a_server_whose_template_is_gone_leaves_it_so(simulate: Any) 
 
 
 def test_missing_file_fails_the_import(simulate: Any) -> None:
-    """§2.6 [model]: FAILED with a PROCESSING_ERROR."""
+    """§inventory [model]: FAILED with a PROCESSING_ERROR."""
     world = simulate()
     task = world.mgn.start_import(s3BucketSource=SOURCE)["importTask"]
     world.simulator.advance(31)
@@ -172,14 +172,14 @@ def test_missing_file_fails_the_import(simulate: Any) -> None:
 
 
 def test_same_client_token_gives_the_same_import(simulate: Any) -> None:
-    """§2.6 [model]: clientToken makes StartImport idempotent."""
+    """§inventory [model]: clientToken makes StartImport idempotent."""
     world = simulate()
     ids = {world.mgn.start_import(s3BucketSource=SOURCE, clientToken="t")["importTask"]["importID"] for _ in range(2)}
     assert len(ids) == 1
 
 
 def test_export_writes_the_inventory(simulate: Any) -> None:
-    """§2.6 [model]: PENDING, STARTED, SUCCEEDED, with counts."""
+    """§inventory [model]: PENDING, STARTED, SUCCEEDED, with counts."""
     world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1", "app": "shop", "wave": "w"}])
     task = world.mgn.start_export(s3Bucket="out", s3Key="all.csv")["exportTask"]
     world.simulator.advance(1)

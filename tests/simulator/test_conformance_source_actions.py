@@ -35,7 +35,7 @@ def actions(simulate: Any) -> Actions:
 
 
 def test_source_action_is_created_changed_and_listed(actions: Actions) -> None:
-    """§8 [model]: name, parameter with the script, timeout 60 to 5400 s, operating system."""
+    """§source-actions [model]: name, parameter with the script, timeout 60 to 5400 s, operating system."""
     action_id = actions.create(operatingSystem="linux")["remoteSourceActionID"]
     actions.do("UpdateRemoteSourceAction", remoteSourceActionID=action_id, timeoutSeconds=90)
     listed = actions.do("ListRemoteSourceActions", filters={"remoteSourceActionIDs": [action_id]})["items"]
@@ -45,12 +45,12 @@ def test_source_action_is_created_changed_and_listed(actions: Actions) -> None:
 
 
 def test_source_action_for_all_systems_names_none(actions: Actions) -> None:
-    """§8 [inferred]: requests take linux, windows or all, answers only the first two."""
+    """§source-actions [inferred]: requests take linux, windows or all, answers only the first two."""
     assert actions.create(operatingSystem="all")["operatingSystem"] is None
 
 
 def test_source_action_job_ends_with_a_result_for_each_server(actions: Actions) -> None:
-    """§8 [model]: PENDING, RUNNING, COMPLETED; invocations SUCCESS or, once disconnected, FAILED [inferred]."""
+    """§source-actions [model]: PENDING, RUNNING, COMPLETED; results SUCCESS, or FAILED once disconnected [inferred]."""
     job = actions.start(actions.create()["arn"])
     seen = [job["status"]]
     actions.world.simulator.advance(30)
@@ -64,7 +64,7 @@ def test_source_action_job_ends_with_a_result_for_each_server(actions: Actions) 
 
 
 def test_invocations_are_filtered(actions: Actions) -> None:
-    """§8 [model]: by server, by action, by status."""
+    """§source-actions [model]: by server, by action, by status."""
     job = actions.start(actions.create()["arn"])["remoteSourceActionJobID"]
     for filters, count in (({"sourceServerArns": actions.servers[:1]}, 1), ({"statuses": ["SUCCESS"]}, 0)):
         request = {"remoteSourceActionJobID": job, "filters": filters}
@@ -72,7 +72,7 @@ def test_invocations_are_filtered(actions: Actions) -> None:
 
 
 def test_deleting_a_source_action_deletes_its_results(actions: Actions) -> None:
-    """§8 [model doc]: invocation results go with the action."""
+    """§source-actions [model doc]: invocation results go with the action."""
     action = actions.create()
     actions.start(action["arn"])
     actions.world.simulator.advance(90)
@@ -84,7 +84,7 @@ def test_deleting_a_source_action_deletes_its_results(actions: Actions) -> None:
 
 
 def test_same_client_token_gives_the_same_source_action_job(actions: Actions) -> None:
-    """§8 [model]: StartRemoteSourceActionJob takes a clientToken."""
+    """§source-actions [model]: StartRemoteSourceActionJob takes a clientToken."""
     action = actions.create()["arn"]
     ids = {actions.start(action, clientToken="once")["remoteSourceActionJobID"] for _ in range(2)}
     assert len(ids) == 1
@@ -93,7 +93,7 @@ def test_same_client_token_gives_the_same_source_action_job(actions: Actions) ->
 
 @pytest.mark.parametrize("member", ["connectorArn", "remoteSourceActionArns", "sourceServerArns"])
 def test_source_action_job_of_what_does_not_exist_is_not_found(actions: Actions, member: str) -> None:
-    """§8 [model]: ResourceNotFoundException."""
+    """§source-actions [model]: ResourceNotFoundException."""
     unknown = "arn:aws:mgn:us-east-1:000000000000:thing/unknown"
     with pytest.raises(MgnError) as caught:
         actions.start(actions.create()["arn"], **{member: unknown if member == "connectorArn" else [unknown]})
@@ -101,7 +101,7 @@ def test_source_action_job_of_what_does_not_exist_is_not_found(actions: Actions,
 
 
 def test_launch_defaults_keep_what_an_update_leaves_out(actions: Actions) -> None:
-    """§2.4 [model doc]: members left out keep their values."""
+    """§launch-configuration [model doc]: members left out keep their values."""
     server = {"sourceServerID": actions.world.ids[0]}
     actions.do("UpdateLaunchConfigurationDefaults", **server, largeVolumeConfiguration={"volumeType": "gp3"})
     actions.do("UpdateLaunchConfigurationDefaults", **server, smallVolumeMaxSize=100)

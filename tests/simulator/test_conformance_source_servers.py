@@ -24,7 +24,7 @@ SERVERS = [
 
 
 def test_ids_have_the_services_forms(simulate: Any) -> None:
-    """§1.1 [model]: s- and 17 characters, ARN source-server/s-…."""
+    """§identity [model]: s- and 17 characters, ARN source-server/s-…."""
     world = simulate()
     server = world.server(world.ids[0])
     assert re.fullmatch(r"s-[0-9a-zA-Z]{17}", server["sourceServerID"])
@@ -32,7 +32,7 @@ def test_ids_have_the_services_forms(simulate: Any) -> None:
 
 
 def test_hardware_is_what_the_scenario_says(simulate: Any) -> None:
-    """§1.2 [model]: sourceProperties."""
+    """§identity [model]: sourceProperties."""
     properties = simulate(servers=SERVERS).mgn.describe_source_servers()["items"][0]["sourceProperties"]
     assert properties["identificationHints"] == {
         "fqdn": "web-1.example.com", "hostname": "web-1", "vmWareUuid": "4210aa4e-0000-4000-8000-000000000001",
@@ -43,7 +43,7 @@ def test_hardware_is_what_the_scenario_says(simulate: Any) -> None:
 
 
 def test_mac_addresses_have_dashes(simulate: Any) -> None:
-    """§1.2 [field T22]: MAC format with dashes."""
+    """§identity [field T22]: MAC format with dashes."""
     world = simulate()
     interface = world.server(world.ids[0])["sourceProperties"]["networkInterfaces"][0]
     assert re.fullmatch(r"([0-9A-F]{2}-){5}[0-9A-F]{2}", interface["macAddress"])
@@ -51,7 +51,7 @@ def test_mac_addresses_have_dashes(simulate: Any) -> None:
 
 
 def test_empty_tags_may_show_the_arn(simulate: Any) -> None:
-    """§1.2 [field T22]: a quirk once observed on servers without tags."""
+    """§identity [field T22]: a quirk once observed on servers without tags."""
     world = simulate(knobs={"tags_quirk": True})
     server = world.server(world.ids[0])
     assert server["tags"] == {"resourceArn": server["arn"]}
@@ -71,14 +71,14 @@ def test_empty_tags_may_show_the_arn(simulate: Any) -> None:
     ],
 )
 def test_servers_are_filtered(simulate: Any, filters: dict[str, Any], found: list[int]) -> None:
-    """§2.1 [model]: the five filters; unknown ids are simply not found [inferred]."""
+    """§identity [model]: the five filters; unknown ids are simply not found [inferred]."""
     world = simulate(servers=SERVERS)
     items = world.mgn.describe_source_servers(filters=filters)["items"]
     assert [item["sourceServerID"] for item in items] == [world.ids[index] for index in found]
 
 
 def test_servers_are_found_by_application(simulate: Any) -> None:
-    """§1.2 [model]: applicationID is one id, the way from a wave to its servers."""
+    """§grouping [model]: applicationID is one id, the way from a wave to its servers."""
     world = simulate(servers=SERVERS)
     application = world.mgn.list_applications()["items"][0]["applicationID"]
     items = world.mgn.describe_source_servers(filters={"applicationIDs": [application]})["items"]
@@ -87,7 +87,7 @@ def test_servers_are_found_by_application(simulate: Any) -> None:
 
 @pytest.mark.parametrize("state", ["DISCOVERED", "PENDING_INSTALLATION"])
 def test_server_without_an_agent_was_never_seen(simulate: Any, state: str) -> None:
-    """§1.3 [inferred]: no agent yet, hence no lastSeenByServiceDateTime."""
+    """§lifecycle [inferred]: no agent yet, hence no lastSeenByServiceDateTime."""
     world = simulate(state, "STOPPED")
     world.simulator.advance(300)
     seen = [world.server(each)["lifeCycle"].get("lastSeenByServiceDateTime") for each in world.ids]
@@ -95,7 +95,7 @@ def test_server_without_an_agent_was_never_seen(simulate: Any, state: str) -> No
 
 
 def test_discovered_server_names_its_vcenter_client(simulate: Any) -> None:
-    """§1.5 [docs UG/installing-vcenter-overview-mgn]: the client discovers the machines."""
+    """§agentless [docs UG/installing-vcenter-overview-mgn]: the client discovers the machines."""
     servers = [{"name": "vm", "lifecycle": "DISCOVERED", "vcenter_client": 2}, {"name": "other"}]
     world = simulate(servers=servers, vcenter_clients=2)
     clients = [client["vcenterClientID"] for client in world.mgn.describe_vcenter_clients()["items"]]
@@ -112,7 +112,7 @@ def test_discovered_server_names_its_vcenter_client(simulate: Any) -> None:
     ],
 )
 def test_lifecycle_implies_the_calls_that_led_there(simulate: Any, state: str, test: Any, cutover: Any) -> None:
-    """§1.3 [model doc]: StartTest leads to TESTING, StartCutover to CUTTING_OVER, FinalizeCutover to CUTOVER."""
+    """§lifecycle [model doc]: StartTest leads to TESTING, StartCutover to CUTTING_OVER, FinalizeCutover to CUTOVER."""
     world = simulate(state)
     life = world.server(world.ids[0])["lifeCycle"]
     assert [name for name, call in life["lastTest"].items() if call] == test
@@ -122,7 +122,7 @@ def test_lifecycle_implies_the_calls_that_led_there(simulate: Any, state: str, t
 
 
 def test_server_can_be_updated(simulate: Any) -> None:
-    """§2.1 [model]: connectorAction, userProvidedID, fqdnForActionFramework, platform."""
+    """§identity [model]: connectorAction, userProvidedID, fqdnForActionFramework, platform."""
     world = simulate()
     arn = f"arn:aws:mgn:us-east-1:000000000000:connector/connector-{'1' * 17}"
     answer = world.mgn.update_source_server(
@@ -137,7 +137,7 @@ def test_server_can_be_updated(simulate: Any) -> None:
 
 
 def test_first_boot_succeeds_after_the_boot_time(simulate: Any) -> None:
-    """§9 [model]: launchedInstance.firstBoot WAITING, then SUCCEEDED."""
+    """§launched-instances [model]: launchedInstance.firstBoot WAITING, then SUCCEEDED."""
     world = simulate("READY_FOR_TEST")
     world.launch("test", world.ids[0])
     assert world.server(world.ids[0])["launchedInstance"]["firstBoot"] == "WAITING"
@@ -147,7 +147,7 @@ def test_first_boot_succeeds_after_the_boot_time(simulate: Any) -> None:
 
 @pytest.mark.parametrize("shown", ["WAITING", "UNKNOWN"])
 def test_instance_that_never_boots_says_so(simulate: Any, shown: str) -> None:
-    """§1.2 [model]: WAITING and UNKNOWN are values of firstBoot."""
+    """§launched-instances [model]: WAITING and UNKNOWN are values of firstBoot."""
     world = simulate("READY_FOR_TEST", faults=[{"kind": "launch", "at": "boot", "first_boot": shown}])
     world.launch("test", world.ids[0])
     world.simulator.advance(10_000)
@@ -157,7 +157,7 @@ def test_instance_that_never_boots_says_so(simulate: Any, shown: str) -> None:
 
 
 def test_stopped_disposition_shows_stopped(simulate: Any) -> None:
-    """§9 [inferred]: with disposition STOPPED there is no boot until somebody starts the instance."""
+    """§launched-instances [inferred]: with disposition STOPPED there is no boot until somebody starts the instance."""
     world = simulate("READY_FOR_TEST")
     world.mgn.update_launch_configuration(sourceServerID=world.ids[0], launchDisposition="STOPPED")
     world.launch("test", world.ids[0])
@@ -167,7 +167,7 @@ def test_stopped_disposition_shows_stopped(simulate: Any) -> None:
 
 
 def test_last_known_checks_are_behind_a_knob(simulate: Any) -> None:
-    """§1.2 [model]: lastKnownChecks is recent; checkedAt is a real timestamp."""
+    """§launched-instances [model]: lastKnownChecks is recent; checkedAt is a real timestamp."""
     world = simulate("READY_FOR_TEST", knobs={"last_known_checks": True})
     world.launch("test", world.ids[0])
     world.simulator.advance(121)

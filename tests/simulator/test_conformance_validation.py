@@ -50,7 +50,7 @@ SERVER = "s-" + "1" * 17
     ],
 )  # fmt: skip
 def test_wrong_member_is_refused_by_name(simulate: Any, operation: str, parameters: dict[str, Any], field: str) -> None:
-    """§13 [model]: required, patterns, enums, sizes and ranges are checked and named in fieldList."""
+    """§errors [model]: required, patterns, enums, sizes and ranges are checked and named in fieldList."""
     answer = simulate().simulator.answer("POST", f"/{operation}", body=json.dumps(parameters).encode())
     body = json.loads(answer.body)
     assert (answer.status, answer.headers["x-amzn-ErrorType"]) == (400, "ValidationException")
@@ -58,7 +58,7 @@ def test_wrong_member_is_refused_by_name(simulate: Any, operation: str, paramete
 
 
 def test_all_wrong_members_are_reported_together(simulate: Any) -> None:
-    """§13 [inferred]: one answer names every problem."""
+    """§errors [inferred]: one answer names every problem."""
     answer = simulate().simulator.answer("POST", "/DescribeJobs", body=b'{"maxResults": 0, "accountID": "1"}')
     assert len(json.loads(answer.body)["fieldList"]) == 2
 
@@ -68,28 +68,28 @@ def test_all_wrong_members_are_reported_together(simulate: Any) -> None:
     [b"{", b"[]", b"\xff", b"[" * 200_000, b'{"a":' * 200 + b"1" + b"}" * 200, b'{"a":' + b"9" * 5000 + b"}"],
 )
 def test_body_that_is_no_json_object_cannot_be_parsed(simulate: Any, body: bytes) -> None:
-    """§0 [model]: reason cannotParse."""
+    """§errors [model]: reason cannotParse."""
     answer = simulate().simulator.answer("POST", "/DescribeJobs", body=body)
     assert (answer.status, json.loads(answer.body)["reason"]) == (400, "cannotParse")
 
 
 @pytest.mark.parametrize("asked", ["²", "--5", "9" * 5000])
 def test_number_in_the_query_is_checked_like_one_in_a_body(simulate: Any, asked: str) -> None:
-    """§13 [model]: maxResults of DescribeVcenterClients is an integer."""
+    """§errors [model]: maxResults of DescribeVcenterClients is an integer."""
     answer = simulate().simulator.answer("GET", "/DescribeVcenterClients", f"maxResults={quote(asked)}")
     assert (answer.status, json.loads(answer.body)["fieldList"][0]["name"]) == (400, "maxResults")
 
 
 def test_unknown_members_are_ignored(simulate: Any) -> None:
-    """§0 [ours]: members of a request nobody knows do no harm; for responses botocore does so [tested]."""
+    """§wire [ours]: members of a request nobody knows do no harm; for responses botocore does so [tested]."""
     assert simulate().simulator.answer("POST", "/DescribeJobs", body=b'{"colour": "blue"}').status == 200
 
 
 def test_null_members_count_as_absent(simulate: Any) -> None:
-    """§0 [tested]: null members are dropped."""
+    """§wire [tested]: null members are dropped."""
     assert simulate().simulator.answer("POST", "/DescribeJobs", body=b'{"filters": null}').status == 200
 
 
 def test_empty_body_is_an_empty_request(simulate: Any) -> None:
-    """§2.1 [model]: filters became optional."""
+    """§identity [model]: filters became optional."""
     assert simulate().simulator.answer("POST", "/DescribeSourceServers").status == 200

@@ -16,19 +16,19 @@ CLASSIC = [name for name in MODEL.operation_names if not name.startswith("_")
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_every_classic_operation_of_the_installed_model_is_performed(name: str) -> None:
-    """§2 [model]: all operations outside /network-migration/ answer."""
+    """§wire [model]: all operations outside /network-migration/ answer."""
     assert name in OPERATIONS
 
 
 def test_operation_the_installed_model_lacks_has_no_route() -> None:
-    """§11 [inferred]: the model on disk decides, so an older one brings fewer operations."""
+    """§wire [inferred]: the model on disk decides, so an older one brings fewer operations."""
     lacking = OPERATIONS.keys() - set(MODEL.operation_names)
     assert [name for name in lacking if load_service_model().route("POST", f"/{name}")] == []
 
 
 @pytest.mark.parametrize("name", CLASSIC)
 def test_operation_answers_at_method_and_path_of_the_model(name: str) -> None:
-    """§0 [model]: POST /<Operation>, except DescribeVcenterClients and the three tag operations."""
+    """§wire [model]: POST /<Operation>, except DescribeVcenterClients and the three tag operations."""
     http = MODEL.operation_model(name).http
     found = load_service_model().route(http["method"], http["requestUri"].replace("{resourceArn}", "arn"))
     assert found is not None
@@ -40,25 +40,25 @@ def test_operation_answers_at_method_and_path_of_the_model(name: str) -> None:
     [("CreateWave", 201), ("StartTest", 202), ("DeleteJob", 204), ("InitializeService", 204), ("FinalizeCutover", 200)],
 )
 def test_success_code_is_the_models(name: str, status: int) -> None:
-    """§0 [model]: Create 201, job starters 202, Delete and InitializeService 204, the rest 200."""
+    """§wire [model]: Create 201, job starters 202, Delete and InitializeService 204, the rest 200."""
     assert load_service_model().operations[name].status == status
 
 
 def test_job_starter_answers_202(simulate: Any) -> None:
-    """§0 [model]: job starters answer 202."""
+    """§wire [model]: job starters answer 202."""
     world = simulate()
     answer = world.mgn.start_test(sourceServerIDs=world.ids[:1])
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 202
 
 
 def test_204_has_no_body(simulate: Any) -> None:
-    """§0 [model]: InitializeService answers 204."""
+    """§wire [model]: InitializeService answers 204."""
     response = simulate().simulator.answer("POST", "/InitializeService")
     assert (response.status, response.body) == (204, b"")
 
 
 def test_tag_path_is_matched_undecoded_and_decoded_once(simulate: Any) -> None:
-    """§0 [tested]: the ARN is one percent-encoded path segment, untag repeats tagKeys."""
+    """§wire [tested]: the ARN is one percent-encoded path segment, untag repeats tagKeys."""
     world = simulate()
     arn = world.server(world.ids[0])["arn"]
     world.mgn.tag_resource(resourceArn=arn, tags={"a": "1", "b c": "2 %", "d": "3"})
@@ -67,7 +67,7 @@ def test_tag_path_is_matched_undecoded_and_decoded_once(simulate: Any) -> None:
 
 
 def test_get_operation_takes_its_members_from_the_query(simulate: Any) -> None:
-    """§0 [model]: DescribeVcenterClients is a GET with maxResults and nextToken."""
+    """§wire [model]: DescribeVcenterClients is a GET with maxResults and nextToken."""
     world = simulate(vcenter_clients=3)
     first = world.mgn.describe_vcenter_clients(maxResults=2)
     rest = world.mgn.describe_vcenter_clients(maxResults=2, nextToken=first["nextToken"])
@@ -75,32 +75,32 @@ def test_get_operation_takes_its_members_from_the_query(simulate: Any) -> None:
 
 
 def test_datetimes_are_strings(simulate: Any) -> None:
-    """§0 [model]: ISO8601DatetimeString, so boto3 gives str."""
+    """§wire [model]: ISO8601DatetimeString, so boto3 gives str."""
     world = simulate()
     assert world.server(world.ids[0])["lifeCycle"]["addedToServiceDateTime"] == "2026-01-05T06:49:00.000000+00:00"
 
 
 def test_datetimes_end_in_z_behind_the_knob(simulate: Any) -> None:
-    """§0 [field T22]: real output ended in +00:00 although the model's pattern asks for Z."""
+    """§wire [field T22]: real output ended in +00:00 although the model's pattern asks for Z."""
     world = simulate(knobs={"timestamps": "Z"})
     assert world.server(world.ids[0])["lifeCycle"]["addedToServiceDateTime"].endswith("00Z")
 
 
 def test_no_lag_is_p0d(simulate: Any) -> None:
-    """§0 [field T22]: P0D means no lag."""
+    """§wire [field T22]: P0D means no lag."""
     world = simulate()
     assert world.server(world.ids[0])["dataReplicationInfo"]["lagDuration"] == "P0D"
 
 
 def test_duration_carries_fractions_of_a_second(simulate: Any) -> None:
-    """§0 [field T22]: durations such as PT16H20M38.697305S."""
+    """§wire [field T22]: durations such as PT16H20M38.697305S."""
     world = simulate()
     world.simulator.advance(16 * 3600 + 20 * 60 + 38.697305 - 3600)
     assert world.server(world.ids[0])["lifeCycle"]["elapsedReplicationDuration"] == "PT16H20M38.697305S"
 
 
 def test_pages_follow_each_other_without_loss(simulate: Any) -> None:
-    """§0 [model]: nextToken in and out, maxResults, items."""
+    """§wire [model]: nextToken in and out, maxResults, items."""
     world = simulate(servers=[{"name": "s", "count": 25}])
     pages = list(world.mgn.get_paginator("describe_source_servers").paginate(PaginationConfig={"PageSize": 10}))
     found = [item["sourceServerID"] for page in pages for item in page["items"]]
@@ -108,13 +108,13 @@ def test_pages_follow_each_other_without_loss(simulate: Any) -> None:
 
 
 def test_last_page_has_no_token(simulate: Any) -> None:
-    """§0 [tested]: an absent token ends botocore's pagination."""
+    """§wire [tested]: an absent token ends botocore's pagination."""
     world = simulate()
     assert "nextToken" not in world.mgn.describe_source_servers(maxResults=3)
 
 
 def test_token_survives_new_servers(simulate: Any) -> None:
-    """§0 [ours]: tokens tell a position, not an offset."""
+    """§wire [ours]: tokens tell a position, not an offset."""
     world = simulate(servers=[{"name": "s", "count": 4}])
     first = world.mgn.describe_source_servers(maxResults=2)
     gone = world.simulator.server("s-01").server_id
@@ -125,31 +125,31 @@ def test_token_survives_new_servers(simulate: Any) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "WzEsMl0=", "bnVsbA=="])
 def test_foreign_token_is_refused(simulate: Any, refused: Any, token: str) -> None:
-    """§0 [ours]: a token of another query is a ValidationException."""
+    """§wire [ours]: a token of another query is a ValidationException."""
     error = refused(simulate().mgn.describe_source_servers, {"nextToken": token}, "ValidationException")
     assert error["fieldList"][0]["name"] == "nextToken"
 
 
 def test_default_page_size_is_a_knob(simulate: Any) -> None:
-    """§15 [inferred]: the service's own page size is unknown."""
+    """§wire [inferred]: the service's own page size is unknown."""
     world = simulate(servers=[{"name": "s", "count": 5}], knobs={"default_page_size": 2})
     assert len(world.mgn.describe_source_servers()["items"]) == 2
 
 
 def test_network_migration_says_it_is_not_simulated(simulate: Any, refused: Any) -> None:
-    """§0 [model]: the operations under /network-migration/ are out of scope."""
+    """§wire [model]: the operations under /network-migration/ are out of scope."""
     error = refused(simulate().mgn.list_network_migration_definitions, {}, "NotSimulatedException")
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
 def test_unknown_path_is_an_unknown_operation(simulate: Any) -> None:
-    """§0 [inferred]: nothing answers at a path the model does not have."""
+    """§wire [inferred]: nothing answers at a path the model does not have."""
     response = simulate().simulator.answer("POST", "/StartDiagnosticLaunch", body=b"{}")
     assert (response.status, response.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
 
 
 def test_responses_hold_only_members_of_the_model(simulate: Any) -> None:
-    """§0 [model]: shapes come from the model, so an older one gets fewer members."""
+    """§wire [model]: shapes come from the model, so an older one gets fewer members."""
     world = simulate()
     shape = MODEL.operation_model("StartTest").output_shape
     answer = world.simulator.answer("POST", "/StartTest", body=json.dumps({"sourceServerIDs": world.ids}).encode())
@@ -157,7 +157,7 @@ def test_responses_hold_only_members_of_the_model(simulate: Any) -> None:
 
 
 def test_source_server_holds_only_members_of_the_model(simulate: Any) -> None:
-    """§1.2 [model]: members of SourceServer and all it holds."""
+    """§wire [model]: members of SourceServer and all it holds."""
     world = simulate(knobs={"last_known_checks": True})
     world.launch("test", *world.ids)
     world.simulator.advance(600)

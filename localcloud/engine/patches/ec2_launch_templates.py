@@ -50,7 +50,6 @@ def apply(settings: EngineSettings) -> None:
     ec2._lt_data_xml = data_xml
     ec2._ACTION_MAP["CreateLaunchTemplateVersion"] = create_version_from_source
     ec2._ACTION_MAP["DescribeLaunchTemplateVersions"] = describe_existing_versions
-    ec2._ACTION_MAP["DeleteLaunchTemplateVersions"] = delete_versions
 
 
 def parse_data(params: dict[str, Any], prefix: str = "LaunchTemplateData") -> dict[str, Any]:
@@ -63,28 +62,6 @@ def parse_data(params: dict[str, Any], prefix: str = "LaunchTemplateData") -> di
 def data_xml(data: dict[str, Any]) -> str:
     """LaunchTemplateData as the members of a response element."""
     return "".join(_members_xml(data, _shape("ResponseLaunchTemplateData")))
-
-
-def delete_versions(params: dict[str, Any]) -> Any:
-    """DeleteLaunchTemplateVersions, which the engine lacks; the default version stays."""
-    template = _template(params)
-    if template is None:
-        return ec2._error("InvalidLaunchTemplateId.NotFound", "The specified launch template does not exist", 400)
-    deleted, kept = "", ""
-    for version in ec2._parse_member_list(params, "LaunchTemplateVersion"):
-        number = _number(template, version)
-        template_id = template["LaunchTemplateId"]
-        ids = f"<launchTemplateId>{template_id}</launchTemplateId><versionNumber>{version}</versionNumber>"
-        if number is None or number == template["DefaultVersionNumber"]:
-            kept += f"<item>{ids}<responseError><code>unexpectedError</code></responseError></item>"
-        else:
-            template["Versions"] = [v for v in template["Versions"] if v["VersionNumber"] != number]
-            deleted += f"<item>{ids}</item>"
-    inner = (
-        f"<successfullyDeletedLaunchTemplateVersionSet>{deleted}</successfullyDeletedLaunchTemplateVersionSet>"
-        f"<unsuccessfullyDeletedLaunchTemplateVersionSet>{kept}</unsuccessfullyDeletedLaunchTemplateVersionSet>"
-    )
-    return ec2._xml(200, "DeleteLaunchTemplateVersionsResponse", inner)
 
 
 def _template(params: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Instance types as EC2 knows them: the engine describes whatever it is asked for, and has no offerings at all."""
+"""Instance types as EC2 offers them: the engine has no offerings at all."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 from ministack.services import ec2
 
-from localcloud.engine.pins import EngineChangedError, pinned
+from localcloud.engine.pins import EngineChangedError
 from localcloud.engine.settings import EngineSettings
 
 _FAMILY = r"(?:[cmrt]\d[a-z]*|[cmr]\d[a-z]+-flex|i[34][a-z]*|[dghpx]\d[a-z]*|z1d|inf\d|trn\d|u-\w+)"
@@ -15,17 +15,6 @@ _INSTANCE_TYPE = re.compile(rf"{_FAMILY}\.{_SIZE}")
 
 
 def apply(settings: EngineSettings) -> None:
-    describe = pinned(ec2, "_describe_instance_types", "8259c1fe0062")
-
-    def describe_known(params: dict[str, Any]) -> Any:
-        names = ec2._parse_member_list(params, "InstanceType")
-        unknown = ", ".join(name for name in names if not _INSTANCE_TYPE.fullmatch(name))
-        if unknown:
-            message = f"The following supplied instance types do not exist: [{unknown}]"
-            return ec2._error("InvalidInstanceType", message, 400)
-        return describe(params)
-
-    ec2._ACTION_MAP["DescribeInstanceTypes"] = describe_known
     if "DescribeInstanceTypeOfferings" in ec2._ACTION_MAP:
         raise EngineChangedError("the engine has DescribeInstanceTypeOfferings of its own now")
     ec2._ACTION_MAP["DescribeInstanceTypeOfferings"] = _describe_offerings

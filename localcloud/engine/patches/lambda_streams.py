@@ -82,7 +82,7 @@ def _run(mapping: Mapping, function: Any, records: Records, matching: Records, p
     elif mapping.get("BisectBatchOnFunctionError") and len(records) > 1 and result.get("error"):
         # Splitting a batch does not count as an attempt.
         progress.size = len(records) // 2
-    elif _is_exhausted(mapping, records, progress):
+    elif 0 <= int(mapping.get("MaximumRetryAttempts", _FOR_EVER)) <= progress.attempts:
         condition = "RetryAttemptsExhausted"
         lambda_svc._send_ddb_stream_failure_record(
             mapping, function, records, mapping["EventSourceArn"], result, condition
@@ -105,13 +105,6 @@ def _first_failure(mapping: Mapping, result: dict[str, Any], records: Records) -
     positions = [position for position, number in enumerate(numbers) if number in failed]
     # Lambda takes a failure it cannot place for a failure of the whole batch.
     return min(positions, default=0) if failed else None
-
-
-def _is_exhausted(mapping: Mapping, records: Records, progress: _Progress) -> bool:
-    retries = int(mapping.get("MaximumRetryAttempts", _FOR_EVER))
-    longest_age = int(mapping.get("MaximumRecordAgeInSeconds", _FOR_EVER))
-    oldest = min(float(record["dynamodb"].get("ApproximateCreationDateTime", time())) for record in records)
-    return 0 <= retries <= progress.attempts or 0 < longest_age < time() - oldest
 
 
 def _progress_of(mapping: Mapping, table: str) -> _Progress:

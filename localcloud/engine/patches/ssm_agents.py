@@ -1,4 +1,4 @@
-"""Systems Manager sees the machines the MGN simulator tags as online, and its commands end as the tags say."""
+"""Systems Manager sees the machines the MGN simulator tags as online, and its commands on them succeed."""
 
 import json
 from collections.abc import Container
@@ -11,7 +11,6 @@ from localcloud.engine.pins import pinned
 from localcloud.engine.settings import EngineSettings
 
 AGENT_TAG = "mgn-simulator:ssm"
-COMMAND_TAG = "mgn-simulator:command"
 
 _ALL = 1_000_000
 
@@ -19,18 +18,10 @@ _ALL = 1_000_000
 def apply(settings: EngineSettings) -> None:
     managed_by_engine = pinned(ssm, "_managed_instance_ids", "f78042341732")
     describe = pinned(ssm, "_describe_instance_information", "71f8c5cb86d4")
-    send = pinned(ssm, "_send_command", "3116c54ae89a")
     exec_in_container = pinned(ec2, "exec_in_instance_blocking", "be63bc8e3700")
 
     def managed_instances() -> Container[str]:
         return _ManagedInstances(set(managed_by_engine()) | _instances_online())
-
-    def send_and_fail_where_tagged(data: dict[str, Any]) -> Any:
-        response = send(data)
-        # Only shell commands run through exec_in_instance_blocking; the engine lets any other document succeed.
-        if response[0] == 200 and data.get("DocumentName") not in ssm._SHELL_DOCUMENTS:
-            _fail_where_tagged(ssm._commands[json.loads(response[2])["Command"]["CommandId"]])
-        return response
 
     def describe_matching(data: dict[str, Any]) -> Any:
         # The engine ignores the request's filters.
@@ -43,10 +34,9 @@ def apply(settings: EngineSettings) -> None:
         if tag_of(instance_id, AGENT_TAG) is None and not _is_hybrid(instance_id):
             outcome: tuple[int, str, str] = exec_in_container(instance_id, argv)
             return outcome
-        return (1, "", "failed by tag") if _is_failing(instance_id) else (0, "", "")
+        return 0, "", ""
 
     ssm._managed_instance_ids = managed_instances
-    ssm._send_command = send_and_fail_where_tagged
     ssm._describe_instance_information = describe_matching
     ec2.exec_in_instance_blocking = run_command
 
@@ -73,14 +63,3 @@ def _instances_online() -> set[str]:
         for instance_id, instance in ec2._instances.items()
         if instance["State"]["Name"] == "running" and tag_of(instance_id, AGENT_TAG) == "online"
     }
-
-
-def _is_failing(instance_id: str) -> bool:
-    return tag_of(instance_id, COMMAND_TAG) == "fail"
-
-
-def _fail_where_tagged(command: dict[str, Any]) -> None:
-    for instance_id, invocation in command["Invocations"].items():
-        if invocation["Status"] == "Success" and _is_failing(instance_id):
-            invocation.update(Status="Failed", StatusDetails="Failed", ResponseCode=1)
-    ssm._refresh_command_status(command)

@@ -1,7 +1,7 @@
 """Tasks that wait for a token end as Step Functions ends them.
 
-The engine knows no HeartbeatSeconds, swallows an error of the invoked function, keeps one token over all attempts,
-lets a late second answer win, and shares the context object, tokens included, between the branches of a Parallel.
+The engine swallows an error of the invoked function, keeps one token over all attempts and lets a late second answer
+win.
 """
 
 import collections
@@ -28,28 +28,16 @@ _issued_tokens: collections.deque[str] = collections.deque(maxlen=100_000)
 
 def apply(settings: EngineSettings) -> None:
     execute_task = pinned(stepfunctions, "_execute_task", "53c818d247db")
-    run_branch = pinned(stepfunctions, "_run_sub_machine", "f8d844168b14")
     pinned(stepfunctions, "_invoke_with_callback", "bbb38423156a")
 
     def execute_task_in_context(state: Any, raw_input: Any, execution: Any, context: dict[str, Any]) -> Any:
         _context.set(context)
         _execution.set(execution or {})
-        return execute_task(_with_resolved_limits(state, raw_input, context), raw_input, execution, context)
-
-    def run_branch_in_own_context(
-        states: Any, start_at: str, branch_input: Any, execution: Any, context: dict[str, Any]
-    ) -> Any:
-        own = {**context, "variables": dict(context.get("variables") or {})}
-        return run_branch(states, start_at, branch_input, execution, own)
+        return execute_task(state, raw_input, execution, context)
 
     stepfunctions._execute_task = execute_task_in_context
-    stepfunctions._run_sub_machine = run_branch_in_own_context
     stepfunctions._invoke_with_callback = invoke_and_wait
-    for name, digest in (
-        ("_send_task_success", "12eff48bce57"),
-        ("_send_task_failure", "c2a489b4ed33"),
-        ("_send_task_heartbeat", "56879a4655d1"),
-    ):
+    for name, digest in (("_send_task_success", "12eff48bce57"), ("_send_task_failure", "c2a489b4ed33")):
         setattr(stepfunctions, name, _answered_once(pinned(stepfunctions, name, digest)))
 
 
@@ -59,8 +47,8 @@ def current_execution() -> dict[str, Any]:
 
 
 def invoke_and_wait(resource: str, task_input: Any, token: str, state: dict[str, Any]) -> Any:
-    """Call the task's resource, then wait until the token is answered or a limit passes."""
-    callback: dict[str, Any] = {"event": Event(), "result": None, "error": None, "heartbeat": None}
+    """Call the task's resource, then wait until the token is answered or the time is up."""
+    callback: dict[str, Any] = {"event": Event(), "result": None, "error": None}
     stepfunctions._task_tokens[token] = callback
     _issued_tokens.append(token)
     try:
@@ -76,21 +64,10 @@ def invoke_and_wait(resource: str, task_input: Any, token: str, state: dict[str,
 
 
 def _wait(callback: dict[str, Any], state: dict[str, Any]) -> None:
-    started = last_beat = time.monotonic()
-    seen_beat = None
-    timeout = state.get("TimeoutSeconds", _NO_LIMIT)
-    heartbeat = state.get("HeartbeatSeconds", _NO_LIMIT)
-    while True:
-        until_limit = min(started + timeout, last_beat + heartbeat) - time.monotonic()
-        if callback["event"].wait(timeout=min(_LONGEST_POLL, max(0.0, until_limit))):
-            return
-        if callback["heartbeat"] != seen_beat:
-            seen_beat, last_beat = callback["heartbeat"], time.monotonic()
-        now = time.monotonic()
-        if now >= started + timeout:
+    deadline = time.monotonic() + state.get("TimeoutSeconds", _NO_LIMIT)
+    while not callback["event"].wait(timeout=min(_LONGEST_POLL, max(0.0, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
             raise stepfunctions._ExecutionError("States.Timeout", "")
-        if now >= last_beat + heartbeat:
-            raise stepfunctions._ExecutionError("States.HeartbeatTimeout", "")
         if current_execution().get("status", "RUNNING") != "RUNNING":
             raise stepfunctions._ExecutionError("States.Runtime", "The execution has ended")
 
@@ -103,24 +80,9 @@ def _answered_once(engine_answer: Any) -> Any:
             if callback is None and token not in _issued_tokens:
                 return error_response_json("InvalidToken", "Invalid Token: 'Invalid token'", 400)
             return error_response_json("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'", 400)
-        response = engine_answer(data)
-        if callback["heartbeat"] is not None:
-            # The engine's own stamp has whole seconds: two beats within one would look like one.
-            callback["heartbeat"] = time.monotonic()
-        return response
+        return engine_answer(data)
 
     return answer
-
-
-def _with_resolved_limits(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> dict[str, Any]:
-    """The state with its time limits as numbers, wherever they come from."""
-    resolved = dict(state)
-    for field in ("TimeoutSeconds", "HeartbeatSeconds"):
-        if isinstance(state.get(field), str):
-            resolved[field] = stepfunctions._jsonata_state_field(state, field, "number", raw_input, context)
-        elif f"{field}Path" in state:
-            resolved[field] = stepfunctions._resolve_path_or_ctx(state[f"{field}Path"], raw_input, context)
-    return resolved
 
 
 def _decoded(output: Any) -> Any:

@@ -36,12 +36,7 @@ def error_matches(error_equals: list[str], error: str) -> bool:
         return True
     if error in _TERMINAL_ERRORS:
         return False
-    is_timeout = error in ("States.Timeout", "States.HeartbeatTimeout")
-    return (
-        "States.ALL" in error_equals
-        or (is_timeout and "States.Timeout" in error_equals)
-        or (not is_timeout and "States.TaskFailed" in error_equals)
-    )
+    return "States.ALL" in error_equals or (error != "States.Timeout" and "States.TaskFailed" in error_equals)
 
 
 def delay_before(retrier: dict[str, Any], attempts_made: int) -> float:

@@ -50,7 +50,7 @@ NO_USABLE_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError, Respo
 BUSY = "currently being processed by a job"
 
 FULL = ("maximum of", "quota", "too many")
-"""MGN's launch calls model no quota error (mgn.md §2.2), so a full account refuses under another code."""
+"""MGN's launch calls model no quota error (docs/mgn.md#quotas), so a full account refuses under another code."""
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthFailure", "OptInRequired", "UnauthorizedOperation"}

@@ -112,7 +112,7 @@ class Ec2LaunchSettings:
 def _configuration(request: MigrationRequest) -> dict[str, Any]:
     launch = request.launch
     wanted = {
-        # With BASIC right-sizing MGN writes its own instance type over the template's (mgn.md §7).
+        # With BASIC right-sizing MGN writes its own instance type over the template's (docs/mgn.md#launch-template).
         "targetInstanceTypeRightSizingMethod": None if request.instance_type is None else "NONE",
         "copyPrivateIp": launch.copy_private_ip,
         "copyTags": launch.copy_tags,

@@ -1,6 +1,7 @@
 """What a request changes in an EC2 launch template's data; everything it does not name stays as MGN has it.
 
-Never touched, because MGN owns them (mgn.md §7): devices, snapshots, sizes, encryption, keys, AMI, kernel, RAM disk.
+Never touched, because MGN owns them: devices, snapshots, sizes, encryption, keys, AMI, kernel, RAM disk
+(docs/mgn.md#launch-template).
 """
 
 import copy
@@ -14,7 +15,7 @@ Data = dict[str, Any]
 TAGGED = ("instance", "volume")
 
 MGN_TAGS = ("AWSApplicationMigrationService", "mgn.amazonaws.com")
-"""Prefixes of the tags by which MGN knows its own; without them it leaves volumes behind (mgn.md §10)."""
+"""Prefixes of MGN's tags on its own; without them it leaves volumes behind (docs/mgn.md#launched-instances)."""
 
 _NETWORK = ("NetworkInterfaces", "SecurityGroupIds", "SecurityGroups")
 

@@ -8,7 +8,7 @@ from runtime.models.mgn import LifeCycleState, SourceServer
 
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 
-# Agentless servers alternate between the last two; their lag is about one shipping cycle (mgn.md §1.5).
+# Agentless servers alternate between the last two; their lag is about one shipping cycle (docs/mgn.md#agentless).
 _HEALTHY = frozenset({"CONTINUOUS", "PENDING_SNAPSHOT_SHIPPING", "SHIPPING_SNAPSHOT"})
 
 

@@ -116,7 +116,7 @@ def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lo
 def _matches(ports: Ports, request: MigrationRequest) -> tuple[SourceServer, ...]:
     if request.source_server_id is not None:
         return ports.mgn.servers([request.source_server_id])
-    # MGN can only filter by id, so a name means reading the list (mgn.md §2.1).
+    # MGN can only filter by id, so a name means reading the list (docs/mgn.md#identity).
     found = matching_servers(request, ports.mgn.active_servers())
     found = found or matching_servers(request, ports.mgn.active_servers(fresh=True))
     # Read again: the list may be a moment old.

@@ -133,7 +133,7 @@ def _boot(wait: BootWait, case: _Case) -> Outcome | None:
         return failed(BootFailedError, f"{wait.instance_id} is {instance.state}")
     missing = _not_up(wait, case)
     if not missing:
-        # MGN changes nothing on a server whose job goes on, be it only for the others in it (mgn.md §2.2).
+        # MGN changes nothing on a server whose job goes on, be it only for the others in it (docs/mgn.md#jobs).
         patience = timedelta(seconds=case.budgets.launch)
         may_go_on = wait.job_is_over(case.truth) or case.now >= wait.deadline + patience
         return passed(f"{wait.instance_id} is up") if may_go_on else None
@@ -146,7 +146,7 @@ def _not_up(wait: BootWait, case: _Case) -> tuple[str, ...]:
     instance = case.instance(wait.instance_id)
     launched = case.server.launched_instance
     missing = []
-    # The launched instance of an earlier job says nothing about this one (mgn.md §9).
+    # The launched instance of an earlier job says nothing about this one (docs/mgn.md#launched-instances).
     if launched is None or launched.job_id != wait.job_id:
         missing.append(f"MGN shows no instance of {wait.job_id} yet")
     elif launched.first_boot != "SUCCEEDED":
