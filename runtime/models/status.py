@@ -33,7 +33,7 @@ S = MigrationStatus
 
 TERMINAL = frozenset({S.COMPLETED, S.REJECTED, S.ROLLED_BACK, S.CANCELLED, S.FROZEN})
 
-_UNDOABLE = {S.ROLLING_BACK, S.ROLLED_BACK, S.CANCELLED, S.FROZEN}
+_UNDOABLE = {S.ROLLING_BACK, S.FROZEN}
 
 MOVES: dict[MigrationStatus, frozenset[MigrationStatus]] = {
     S.RECEIVED: frozenset({S.VALIDATING, S.FROZEN}),
