@@ -25,7 +25,7 @@ from localcloud.state import CloudState
 from runtime.adapters.store import DynamoDbMigrationStore
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
-from simulator.generator import generate_yaml
+from simulator.scenario.generator import generate_yaml
 
 FOLDER = Path("out/bench")
 SEED = 4

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from simulator.clock import FASTEST, ScaledClock
 from simulator.effects import endpoint_effects
+from simulator.effects.lanes import logger as effects_log
 from simulator.engine import Simulator
-from simulator.generator import generate_yaml
-from simulator.journal import JournalHandler
-from simulator.lanes import logger as effects_log
-from simulator.scaled_clock import FASTEST, ScaledClock
+from simulator.engine.journal import JournalHandler
+from simulator.http.serving import listen
+from simulator.http.serving import serve as serve_http
 from simulator.scenario import REGION, ScenarioError, load_scenario, ready_scenarios
-from simulator.serving import listen
-from simulator.serving import serve as serve_http
+from simulator.scenario.generator import generate_yaml
 
 
 def _block(title: str, *lines: str) -> str:

@@ -16,7 +16,7 @@ from runtime.adapters.request_budget import limit_requests
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.inprocess import attach
-from simulator.model.errors import MgnError
+from simulator.model.forms.errors import MgnError
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import a_request
 from tests.fakes import FakeRequestBudget
