@@ -1,4 +1,4 @@
-"""EC2 side effects through boto3: launch templates and instances on a local engine or in moto (mgn.md §4.2, §7)."""
+"""Target instances through boto3 EC2, on a local engine or in moto (mgn.md §4.2)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from simulator.effects.lanes import InlineLanes, Lanes, logger
 from simulator.effects.listeners import AddressPool, Listeners
+from simulator.effects.templates import LaunchTemplates, error_code, tag_list
 from simulator.model.account.ports import (
     Instance,
     LaunchDone,
@@ -43,6 +44,7 @@ class BotoCompute:
 
     def __init__(self, client: "EC2Client", lanes: Lanes | None = None, serving: Serving | None = None) -> None:
         self._client: Any = client
+        self._launch_templates = LaunchTemplates(client)
         self._lanes = lanes or InlineLanes()
         self._serving = serving
         self._addresses: dict[str, str] = {}
@@ -51,43 +53,20 @@ class BotoCompute:
 
     def create_templates(self, orders: Sequence[TemplateOrder]) -> Mapping[str, str]:
         if isinstance(self._lanes, InlineLanes):
-            made = {order.server_id: self._create_template(order) for order in orders}
+            made = {order.server_id: self._launch_templates.make(order) for order in orders}
         else:
             with ThreadPoolExecutor(8) as pool:
-                templates = pool.map(self._create_template, orders)
+                templates = pool.map(self._launch_templates.make, orders)
                 made = {order.server_id: template for order, template in zip(orders, templates, strict=True)}
         self._templates.update(made)
         return made
 
-    def _create_template(self, order: TemplateOrder) -> str:
-        try:
-            return self._make_template(order)
-        except ClientError as error:
-            if _code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
-                raise
-        # Left by an earlier run of the same scenario against the same engine.
-        self._client.delete_launch_template(LaunchTemplateName=order.name)
-        return self._make_template(order)
-
-    def _make_template(self, order: TemplateOrder) -> str:
-        tags = _tag_list(order.tags)
-        answer = self._client.create_launch_template(
-            LaunchTemplateName=order.name,
-            LaunchTemplateData={
-                "InstanceType": order.instance_type,
-                "NetworkInterfaces": [{"DeviceIndex": 0, "DeleteOnTermination": True}],
-                "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}],
-            },
-            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
-        )
-        return str(answer["LaunchTemplate"]["LaunchTemplateId"])
-
     def delete_template(self, server_id: str, template_id: str) -> None:
         self._templates.pop(server_id, None)
-        self._submit(server_id, lambda: self._client.delete_launch_template(LaunchTemplateId=template_id))
+        self._submit(server_id, lambda: self._launch_templates.delete(template_id))
 
     def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
-        self._submit(server_id, lambda: self._edited(template_id, change))
+        self._submit(server_id, lambda: self._launch_templates.edit(template_id, change))
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
         def work() -> None:
@@ -104,7 +83,7 @@ class BotoCompute:
             address = self._addresses.get(instance_id)
             if application is not None and address is not None and self._serving is not None:
                 self._serve(self._serving, instance_id, address, application)
-            tags = _tag_list({STATUS_TAG: status, SSM_TAG: ssm})
+            tags = tag_list({STATUS_TAG: status, SSM_TAG: ssm})
             self._client.create_tags(Resources=[instance_id], Tags=tags)
             self.instances[instance_id].status, self.instances[instance_id].ssm = status, ssm
 
@@ -122,7 +101,7 @@ class BotoCompute:
             try:
                 self._terminate(instance_id)
             except (ClientError, BotoCoreError) as failure:
-                error = "" if _code(failure) in _GONE else str(failure)
+                error = "" if error_code(failure) in _GONE else str(failure)
             if not error and instance_id in self.instances:
                 self.instances[instance_id].state = "terminated"
             done(error)
@@ -149,7 +128,7 @@ class BotoCompute:
                 self._serving.addresses.release(address)
 
     def _launch(self, order: LaunchOrder) -> str:
-        data = self._edited(order.template_id, TemplateChange(instance_type=order.instance_type or ""))
+        data = self._launch_templates.edit(order.template_id, TemplateChange(instance_type=order.instance_type or ""))
         nic = (data.get("NetworkInterfaces") or [{}])[0]
         address = self._serving.addresses.take() if self._serving else nic.get("PrivateIpAddress") or order.private_ip
         # Engines ignore LaunchTemplate in RunInstances, so what the template says is passed explicitly.
@@ -179,30 +158,12 @@ class BotoCompute:
             self._client.stop_instances(InstanceIds=[instance_id])
         return instance_id
 
-    def _default_version(self, template_id: str) -> tuple[int, dict[str, Any]]:
-        answer = self._client.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=["$Default"])
-        version = answer["LaunchTemplateVersions"][0]
-        return version["VersionNumber"], version["LaunchTemplateData"]
-
-    def _edited(self, template_id: str, change: TemplateChange) -> dict[str, Any]:
-        number, data = self._default_version(template_id)
-        changed = change.applied(data)
-        if changed == data:
-            return data
-        # The whole data is sent: not every engine merges from SourceVersion (mgn.md §7).
-        answer = self._client.create_launch_template_version(
-            LaunchTemplateId=template_id, SourceVersion=str(number), LaunchTemplateData=changed
-        )
-        made = answer["LaunchTemplateVersion"]["VersionNumber"]
-        self._client.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion=str(made))
-        return changed
-
     def _submit(self, server_id: str, work: Callable[[], object]) -> None:
         def guarded() -> None:
             try:
                 work()
             except ClientError as error:
-                if _code(error) not in _GONE:
+                if error_code(error) not in _GONE:
                     raise
 
         self._lanes.submit(server_id, guarded)
@@ -222,14 +183,6 @@ def _tag_specifications(order: LaunchOrder, data: Mapping[str, Any]) -> list[dic
     base = {**order.copied_tags, **order.tags}
     state = {STATUS_TAG: "initializing", SSM_TAG: "offline"}
     return [
-        {"ResourceType": "instance", "Tags": _tag_list({**base, **own.get("instance", {}), **state})},
-        {"ResourceType": "volume", "Tags": _tag_list({**base, **own.get("volume", {})})},
+        {"ResourceType": "instance", "Tags": tag_list({**base, **own.get("instance", {}), **state})},
+        {"ResourceType": "volume", "Tags": tag_list({**base, **own.get("volume", {})})},
     ]
-
-
-def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def _code(error: BotoCoreError | ClientError) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""

@@ -26,6 +26,3 @@ class Agenda:
         """Take the next transition off the agenda."""
         due, _, transition = heapq.heappop(self._heap)
         return due, transition
-
-    def __len__(self) -> int:
-        return len(self._heap)

@@ -28,7 +28,6 @@ class LaunchOrder:
     started: bool
     tags: Mapping[str, str]
     copied_tags: Mapping[str, str] = field(default_factory=dict)
-    application: Application | None = None
 
 
 @dataclass(frozen=True, slots=True)

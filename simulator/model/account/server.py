@@ -113,7 +113,6 @@ class SourceServer:
     replication_type: str = "AGENT_BASED"
     user_provided_id: str = ""
     fqdn_for_actions: str = ""
-    platform: str = ""
     connector_action: dict[str, str] | None = None
     application_id: str = ""
     vcenter_client_id: str = ""

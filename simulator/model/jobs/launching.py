@@ -125,7 +125,6 @@ class _ServerLaunch:
                 "mgn.amazonaws.com-source-server": server.server_id,
             },
             copied_tags=dict(server.tags) if settings.get("copyTags") else {},
-            application=server.application,
         )
 
     def _launched(self, result: LaunchResult) -> None:
