@@ -26,7 +26,7 @@ from runtime.adapters.state.documents import refuse
 from runtime.adapters.state.state import DynamoDbState
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
-from simulator.generator import generate_yaml
+from simulator.scenario.generator import generate_yaml
 
 FOLDER = Path("out/bench")
 SEED = 4

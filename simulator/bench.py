@@ -11,10 +11,10 @@ import boto3
 from botocore.awsrequest import AWSResponse
 
 from simulator.engine import Simulator
+from simulator.http.serving import serving
 from simulator.inprocess import RawBody, attach
-from simulator.model.quotas import Quotas
+from simulator.model.settings.quotas import Quotas
 from simulator.scenario import Scenario, ServerSpec
-from simulator.serving import serving
 
 SECONDS = 3.0  # real time each rate is measured for
 

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.effects import endpoint_effects
+from simulator.clock import FASTEST, ScaledClock
+from simulator.effects import Effects, endpoint_effects
+from simulator.effects.lanes import logger as effects_log
 from simulator.engine import Simulator
-from simulator.generator import generate_yaml
-from simulator.journal import JournalHandler
-from simulator.lanes import logger as effects_log
-from simulator.scaled_clock import FASTEST, ScaledClock
-from simulator.scenario import REGION, ScenarioError, load_scenario, ready_scenarios
-from simulator.serving import listen
-from simulator.serving import serve as serve_http
+from simulator.engine.journal import JournalHandler
+from simulator.http.serving import listen
+from simulator.http.serving import serve as serve_http
+from simulator.scenario import REGION, Scenario, ScenarioError, load_scenario, ready_scenarios
+from simulator.scenario.generator import generate_yaml
 
 
 def _block(title: str, *lines: str) -> str:
@@ -71,14 +71,7 @@ def serve(
     region: Annotated[str | None, typer.Option(help="Region; overrides the scenario's.")] = None,
 ) -> None:
     """Serve the MGN API, the control face under /_simulator/ and a page to look at under /."""
-    if address_pool and not ec2_endpoint:
-        raise typer.BadParameter("--address-pool needs --ec2-endpoint: only there have instances an address")
-    if not 0 < time_scale <= FASTEST:
-        raise typer.BadParameter(f"--time-scale {time_scale}: give a number above 0 and at most {FASTEST}")
-    if account and not fullmatch("[0-9]{12}", account):
-        raise typer.BadParameter(f"--account {account}: an account id has twelve digits")
-    if region and not fullmatch(REGION, region):
-        raise typer.BadParameter(f"--region {region}: a Region is named like us-east-1")
+    _require_usable(time_scale, account, region, pool_alone=bool(address_pool and not ec2_endpoint))
     chosen = {name: value for name, value in (("account_id", account), ("region", region)) if value}
     try:
         loaded = load_scenario(scenario).model_copy(update=chosen)
@@ -100,17 +93,7 @@ def serve(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
-        start = loaded.start_seconds if loaded.start else None
-        simulator = Simulator(
-            loaded,
-            clock=ScaledClock(time_scale, start),
-            compute=effects.compute,
-            bus=effects.bus,
-            objects=effects.objects,
-            seed=seed,
-        )
-        logging.basicConfig(level=logging.WARNING, format="mgn-simulator: %(message)s")
-        effects_log.addHandler(JournalHandler(simulator.journal, simulator.clock.now))
+        simulator = _simulator(loaded, effects, time_scale, seed)
         count = len(simulator.account.servers)
         typer.echo(f"mgn-simulator: http://{host}:{bound.getsockname()[1]} with {count} source servers")
         serve_http(simulator, bound)
@@ -128,6 +111,33 @@ def print_scenario(
 ) -> None:
     """Print a generated scenario as YAML."""
     typer.echo(generate_yaml(servers, seed), nl=False)
+
+
+def _require_usable(time_scale: float, account: str | None, region: str | None, *, pool_alone: bool) -> None:
+    if pool_alone:
+        raise typer.BadParameter("--address-pool needs --ec2-endpoint: only there have instances an address")
+    if not 0 < time_scale <= FASTEST:
+        raise typer.BadParameter(f"--time-scale {time_scale}: give a number above 0 and at most {FASTEST}")
+    if account and not fullmatch("[0-9]{12}", account):
+        raise typer.BadParameter(f"--account {account}: an account id has twelve digits")
+    if region and not fullmatch(REGION, region):
+        raise typer.BadParameter(f"--region {region}: a Region is named like us-east-1")
+
+
+def _simulator(scenario: Scenario, effects: Effects, time_scale: float, seed: int | None) -> Simulator:
+    """On a running clock; what its effects complain of is in its log."""
+    start = scenario.start_seconds if scenario.start else None
+    simulator = Simulator(
+        scenario,
+        clock=ScaledClock(time_scale, start),
+        compute=effects.compute,
+        bus=effects.bus,
+        objects=effects.objects,
+        seed=seed,
+    )
+    logging.basicConfig(level=logging.WARNING, format="mgn-simulator: %(message)s")
+    effects_log.addHandler(JournalHandler(simulator.journal, simulator.clock.now))
+    return simulator
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import boto3
 import pytest
 
 from simulator.engine import Simulator
+from simulator.http.serving import serving
 from simulator.inprocess import attach
 from simulator.scenario import Scenario, ServerSpec
-from simulator.serving import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_mgn import MgnClient

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from simulator.model.account import Account
-from simulator.model.defaults import ACTION
-from simulator.model.errors import conflict, invalid
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.forms.errors import conflict, invalid
+from simulator.model.forms.formats import View
+from simulator.model.servers.defaults import ACTION
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.configuration import LAUNCH_TEMPLATE
 from simulator.operations.paging import numbered_page

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.model.account import Account
+from simulator.model.account.account import Account
 
 Request = Mapping[str, Any]
 

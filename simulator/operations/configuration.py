@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from simulator.model import defaults
-from simulator.model.account import Account
-from simulator.model.errors import conflict
-from simulator.model.ports import TemplateChange
-from simulator.model.server import SourceServer
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.account.ports import TemplateChange
+from simulator.model.account.server import SourceServer
+from simulator.model.forms.errors import conflict
+from simulator.model.forms.formats import View
+from simulator.model.servers import defaults
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.paging import kept_page
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from simulator.model.account import Account
-from simulator.model.errors import conflict, not_found, over_quota
-from simulator.model.grouping import (
+from simulator.model.account.account import Account
+from simulator.model.forms.errors import conflict, not_found, over_quota
+from simulator.model.forms.formats import View
+from simulator.model.groups.grouping import (
     APPLICATION,
     GROUP_ID,
     WAVE,
@@ -15,7 +16,6 @@ from simulator.model.grouping import (
     members_of,
     require_room,
 )
-from simulator.model.views import View
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.paging import kept_page
 

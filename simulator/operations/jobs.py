@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from simulator.model.account import Account
-from simulator.model.errors import conflict, invalid
-from simulator.model.formats import parse_datetime
-from simulator.model.job import Job
-from simulator.model.job_views import job_view, numbered_log
-from simulator.model.server import Phase
-from simulator.model.starting import start_job
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.account.job import Job
+from simulator.model.account.server import Phase
+from simulator.model.forms.errors import conflict, invalid
+from simulator.model.forms.formats import View, parse_datetime
+from simulator.model.jobs.starting import start_job
+from simulator.model.jobs.views import job_view, numbered_log
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.paging import numbered_page, page
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 from zlib import crc32
 
-from simulator.model.errors import invalid
+from simulator.model.forms.errors import invalid
 
 T = TypeVar("T")
 Request = Mapping[str, Any]

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from simulator.model import lifecycle, replicating
-from simulator.model.account import Account
-from simulator.model.errors import over_quota
-from simulator.model.server import SourceServer
-from simulator.model.views import View, server_json, server_view
+from simulator.model.account.account import Account
+from simulator.model.account.server import SourceServer
+from simulator.model.forms.errors import over_quota
+from simulator.model.forms.formats import View
+from simulator.model.replication import replicating
+from simulator.model.servers import lifecycle
+from simulator.model.servers.views import server_json, server_view
 from simulator.operations.answers import Operation, Request, TextItems
 from simulator.operations.paging import page
 
@@ -48,7 +50,6 @@ def update_source_server(account: Account, request: Request) -> View:
         server.connector_action = dict(request["connectorAction"])
     server.user_provided_id = request.get("userProvidedID", server.user_provided_id)
     server.fqdn_for_actions = request.get("fqdnForActionFramework", server.fqdn_for_actions)
-    server.platform = request.get("platform", server.platform)
     return server_view(account, server)
 
 

@@ -1,9 +1,8 @@
 """The account itself: initialisation, managed accounts, connectors, vCenter clients (docs/mgn.md#account)."""
 
-from simulator.model.account import Account
-from simulator.model.errors import invalid
-from simulator.model.formats import datetime_text
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.forms.errors import invalid
+from simulator.model.forms.formats import View, datetime_text
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.configuration import create_default_templates
 from simulator.operations.paging import kept_page, numbered_page

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.model.account import Account
-from simulator.model.errors import not_found
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.forms.errors import not_found
+from simulator.model.forms.formats import View
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.paging import kept_page, numbered_page
 from simulator.operations.service import CONNECTOR

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from simulator.model.account import Account
-from simulator.model.errors import invalid, not_found
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.forms.errors import invalid, not_found
+from simulator.model.forms.formats import View
 from simulator.operations.answers import Operation, Request
 
 MAX_TAGS = 50

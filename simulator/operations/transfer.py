@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from simulator.model.account import Account
-from simulator.model.errors import invalid
-from simulator.model.formats import datetime_text
-from simulator.model.inventory import export_csv, import_csv
-from simulator.model.meeting import meet
-from simulator.model.ports import ObjectDone
-from simulator.model.views import View
+from simulator.model.account.account import Account
+from simulator.model.account.meeting import meet
+from simulator.model.account.ports import ObjectDone
+from simulator.model.forms.errors import invalid
+from simulator.model.forms.formats import View, datetime_text
+from simulator.model.groups.inventory import export_csv, import_csv
 from simulator.operations.answers import Operation, Request, listed
 from simulator.operations.paging import kept_page, numbered_page
 

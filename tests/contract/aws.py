@@ -6,9 +6,9 @@ from typing import Any
 import boto3
 import moto.core.botocore_stubber  # noqa: F401 - clients made before moto is imported would reach for real AWS
 
-from simulator.boto_compute import BotoCompute
+from simulator.effects.compute import BotoCompute
+from simulator.effects.lanes import InlineLanes
 from simulator.engine import Simulator
-from simulator.lanes import InlineLanes
 from simulator.scenario import Scenario
 
 

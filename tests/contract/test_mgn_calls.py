@@ -13,8 +13,8 @@ from runtime.errors import MgnNotInitializedError, ServiceUnavailableError, Targ
 from runtime.models.request import Phase
 from simulator.engine import Simulator
 from simulator.inprocess import intercept
-from simulator.model.faults import CallFault
-from simulator.model.knobs import Knobs
+from simulator.model.settings.faults import CallFault
+from simulator.model.settings.knobs import Knobs
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import server_id
 

@@ -17,7 +17,7 @@ from runtime.logic.ports import MigrationService
 from runtime.models.mgn import Job, JobLogEntry
 from runtime.models.request import Phase
 from simulator.engine import Simulator
-from simulator.model.faults import LaunchFault
+from simulator.model.settings.faults import LaunchFault
 from simulator.pytest_plugin import make_client
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import NOON, a_server, server_id

@@ -18,7 +18,7 @@ from runtime.models.request import Phase
 from runtime.models.scope import Scope
 from simulator.engine import Simulator
 from simulator.inprocess import intercept
-from simulator.model.faults import CallFault
+from simulator.model.settings.faults import CallFault
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import SCOPE, TARGET_SCOPE, server_id
 from tests.contract.aws import aws

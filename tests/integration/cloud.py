@@ -15,11 +15,11 @@ from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
 from runtime.models.environment import Budgets, CallbackEnvironment, SweepEnvironment
 from runtime.models.scope import Scope
-from simulator.boto_compute import BotoCompute
+from simulator.clock import SteppedClock
+from simulator.effects.compute import BotoCompute
+from simulator.effects.lanes import InlineLanes
 from simulator.engine import Simulator
 from simulator.inprocess import attach
-from simulator.lanes import InlineLanes
-from simulator.model.clock import SteppedClock
 from simulator.scenario import Scenario, ServerSpec
 from simulator.wire import Response
 from tests.builders import OTHER_SERVER_ID, SERVER_ID

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from runtime.handlers import prepare_source, signal_handler, sweep
 from runtime.models.status import MigrationStatus
-from simulator.memory_effects import MemoryBus
+from simulator.memory import MemoryBus
 from tests.builders import SERVER_ID, TARGET_ACCOUNT, TARGET_REGION
 from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, Cloud, take_wakes
 from tests.integration.journey import bring_to, looked, record_of, submitted, validated

@@ -18,7 +18,7 @@ from runtime.models.status import MigrationStatus
 from runtime.models.waits import WaitKind
 from simulator.engine import Simulator
 from simulator.inprocess import attach
-from simulator.memory_effects import MemoryBus
+from simulator.memory import MemoryBus
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_request
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork

@@ -17,7 +17,7 @@ from runtime.logic.dispatch.packing import asking
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.inprocess import attach
-from simulator.model.errors import MgnError
+from simulator.model.forms.errors import MgnError
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import a_request
 from tests.fakes import FakeRequestBudget

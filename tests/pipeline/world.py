@@ -30,7 +30,7 @@ from runtime.models.waits import Outcome
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
 from simulator.inprocess import attach
-from simulator.memory_effects import MemoryBus, MemoryCompute
+from simulator.memory import MemoryBus, MemoryCompute
 from simulator.scenario import Scenario
 from simulator.wire import Response
 from tests.fakes import (

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator import Scenario, Simulator
-from simulator.page import page_html
+from simulator.http.page import page_html
 from simulator.scenario import ServerSpec
 from simulator.service_model import load_service_model
 

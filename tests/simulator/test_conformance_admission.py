@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator.model.account import BUSY
+from simulator.model.account.account import BUSY
 
 
 def test_busy_server_refuses_the_whole_call_with_the_captured_words(simulate: Any, refused: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator.model.account import BUSY
+from simulator.model.account.account import BUSY
 
 ALL = ("STOPPED", "NOT_READY", "READY_FOR_TEST", "TESTING", "READY_FOR_CUTOVER", "CUTTING_OVER", "CUTOVER",
        "DISCONNECTED", "DISCOVERED", "PENDING_INSTALLATION")  # fmt: skip

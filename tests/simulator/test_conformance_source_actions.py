@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator.model.errors import MgnError
+from simulator.model.forms.errors import MgnError
 from simulator.operations import OPERATIONS
 
 CONNECTOR = {"name": "c", "ssmInstanceID": "mi-" + "1" * 17}

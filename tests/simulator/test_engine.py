@@ -10,13 +10,12 @@ import pytest
 
 import simulator.model
 from simulator import Simulator
-from simulator.memory_effects import MemoryBus, MemoryObjects
-from simulator.model.clock import LATEST, LONGEST_JUMP, Clock, SteppedClock
-from simulator.model.errors import MgnError
-from simulator.model.faults import CallFault
-from simulator.model.formats import duration_text
-from simulator.model.knobs import Knobs
-from simulator.scaled_clock import ScaledClock
+from simulator.clock import LATEST, LONGEST_JUMP, Clock, ScaledClock, SteppedClock
+from simulator.memory import MemoryBus, MemoryObjects
+from simulator.model.forms.errors import MgnError
+from simulator.model.forms.formats import duration_text
+from simulator.model.settings.faults import CallFault
+from simulator.model.settings.knobs import Knobs
 from simulator.scenario import Scenario, ScenarioError, ServerSpec
 
 
@@ -107,7 +106,7 @@ def test_time_ends_before_dates_do() -> None:
 
 def test_model_reads_no_clock_socket_or_file() -> None:
     imported: set[str] = set()
-    for path in Path(str(simulator.model.__path__[0])).glob("*.py"):
+    for path in Path(str(simulator.model.__path__[0])).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported.update(name.name for name in node.names)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simulator.fidelity import document, facts
-from simulator.model.knobs import Knobs
+from simulator.model.settings.knobs import Knobs
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "simulator.md"

@@ -15,9 +15,9 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 from simulator import Scenario, Simulator
-from simulator.page import page_html
+from simulator.http.page import page_html
+from simulator.http.serving import listen, serving
 from simulator.scenario import ServerSpec
-from simulator.serving import listen, serving
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simulator import Scenario, Simulator
-from simulator.memory_effects import MemoryCompute
-from simulator.model.errors import MgnError
-from simulator.model.knobs import Knobs
-from simulator.model.quotas import Quotas
-from simulator.model.timings import Timings
+from simulator.memory import MemoryCompute
+from simulator.model.forms.errors import MgnError
+from simulator.model.settings.knobs import Knobs
+from simulator.model.settings.quotas import Quotas
+from simulator.model.settings.timings import Timings
 from simulator.scenario import ServerSpec
 from simulator.service_model import load_service_model
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator, load_scenario
-from simulator.generator import generate, generate_yaml
-from simulator.model.quotas import Quotas
+from simulator.model.settings.quotas import Quotas
 from simulator.scenario import Scenario, ScenarioError, ServerSpec, parse_scenario, ready_scenarios
+from simulator.scenario.generator import generate, generate_yaml
 
 
 @pytest.mark.parametrize("name", ready_scenarios())

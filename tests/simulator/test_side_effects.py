@@ -13,14 +13,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from simulator import Scenario, Simulator
-from simulator.boto_bus import BotoBus, EventRefusedError
-from simulator.boto_compute import BotoCompute, Serving
-from simulator.lanes import InlineLanes, ThreadLanes
-from simulator.listeners import AddressPool, Listeners
-from simulator.model.ports import NativeEvent
-from simulator.model.server import Application
+from simulator.effects.bus import BotoBus, EventRefusedError
+from simulator.effects.compute import BotoCompute, Serving
+from simulator.effects.lanes import InlineLanes, ThreadLanes
+from simulator.effects.listeners import AddressPool, Listeners
+from simulator.http.serving import listen
+from simulator.model.account.ports import NativeEvent
+from simulator.model.account.server import Application
 from simulator.scenario import ServerSpec
-from simulator.serving import listen
 
 EVENT = NativeEvent("MGN Source Server Launch Result", 0.0, "arn", {"state": "TEST_LAUNCH_SUCCEEDED"})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.model.knobs import Knobs
+from simulator.model.settings.knobs import Knobs
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("cli", "constructs", "docs", "localcloud", "runtime", "simulator", "stacks", "tests")

@@ -1,0 +1,1 @@
+"""The forms the service gives to what it says: identifiers, dates and durations, refusals."""

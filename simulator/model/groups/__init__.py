@@ -1,0 +1,1 @@
+"""Applications and waves, and the inventory files that bring servers into them."""

@@ -1,0 +1,1 @@
+"""What a scenario may set: knobs, quotas, durations and faults."""

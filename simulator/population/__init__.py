@@ -1,0 +1,1 @@
+"""Makes an account what its scenario says: servers, templates, groups and faults."""
