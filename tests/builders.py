@@ -83,7 +83,6 @@ def a_server(
     return SourceServer.model_validate(
         {
             "source_server_id": source_server_id,
-            "arn": f"arn:aws:mgn:us-east-1:111122223333:source-server/{source_server_id}",
             "life_cycle": LifeCycle(state=state),
             "data_replication_info": {"dataReplicationState": replication, "lagDuration": lag},
             "launched_instance": launched,

@@ -181,7 +181,7 @@ class FakeMgn:
 
     def _launching(self, source_server_id: str, phase: Phase, job_id: str) -> None:
         server = self._change(source_server_id, _LAUNCHING[phase])
-        launch = LastLaunch(initiated=Initiated(job_id=job_id, api_call_date_time=self.now.isoformat()))
+        launch = LastLaunch(initiated=Initiated(job_id=job_id))
         name = "last_test" if phase is Phase.TEST else "last_cutover"
         life_cycle: LifeCycle = server.life_cycle.model_copy(update={name: launch})
         self.add(server.model_copy(update={"life_cycle": life_cycle}))

@@ -47,7 +47,6 @@ class Initiated(MgnView):
     """The launch call that started the last test or cutover."""
 
     job_id: str | None = None
-    api_call_date_time: str | None = None
 
 
 class LastLaunch(MgnView):
@@ -72,15 +71,6 @@ class DataReplicationError(MgnView):
     """Why replication stalled."""
 
     error: str | None = None
-    raw_error: str | None = None
-
-
-class ReplicatedDisk(MgnView):
-    """One replicated disk; bytes."""
-
-    device_name: str = ""
-    total_storage_bytes: int = 0
-    backlogged_storage_bytes: int = 0
 
 
 class DataReplication(MgnView):
@@ -88,8 +78,6 @@ class DataReplication(MgnView):
 
     data_replication_state: str = ""
     lag_duration: str | None = None
-    eta_date_time: str | None = None
-    replicated_disks: tuple[ReplicatedDisk, ...] = ()
     data_replication_error: Annotated[DataReplicationError | None, BeforeValidator(_none_if_empty)] = None
 
 
@@ -120,7 +108,6 @@ class SourceServer(MgnView):
     """One MGN source server."""
 
     source_server_id: str
-    arn: str = ""
     is_archived: bool = False
     user_provided_id: str | None = None
     life_cycle: LifeCycle = LifeCycle()
@@ -196,7 +183,6 @@ class JobLogEntry(MgnView):
 
     event: str
     source_server_id: str | None = None
-    raw_error: str | None = None
 
 
 class InstanceHealth(MgnView):

@@ -1,0 +1,1 @@
+"""How AWS is spoken to: clients, credentials, batches, and faults in our own words."""

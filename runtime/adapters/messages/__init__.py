@@ -1,0 +1,1 @@
+"""What is sent: events, wakes, callbacks, and answers to parked steps."""

@@ -1,0 +1,1 @@
+"""The dispatcher: one look at an account and Region, and the MGN jobs it starts there."""

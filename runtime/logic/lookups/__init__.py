@@ -1,0 +1,1 @@
+"""What has to be looked up before anything is decided."""
