@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from runtime import errors
 from runtime.errors import TransientError
 from runtime.models.mgn import MgnView
+from runtime.models.steps import Step
 from tests.golden.kinds import FOLDER, KINDS, RELEASES, Json, documents, objects, reader_of, without
 
 DOCUMENTS = list(documents())
@@ -39,7 +40,7 @@ def test_i13_members_that_a_later_release_added_are_no_obstacle(path: Path) -> N
     assert reader_of(path)(json.dumps(document)) == reader_of(path)(path.read_text())
 
 
-@each_document
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.parents[1] in RELEASES], ids=str)
 def test_i13_no_member_that_could_be_absent_has_become_required(path: Path) -> None:
     optional = json.loads((path.parent.parent / "may-be-absent.json").read_text())[f"{path.parent.name}/{path.name}"]
     for way in optional:
@@ -56,8 +57,14 @@ def test_i13_every_field_stands_in_a_golden_document_of_its_kind() -> None:
     assert {name: fields for name, fields in missing.items() if fields} == {}
 
 
-def test_i13_every_kind_has_a_golden_document() -> None:
-    assert {f"{path.parent.name}/{path.stem.partition('-')[0]}" for path in DOCUMENTS} == set(KINDS)
+def test_i13_every_kind_with_members_of_its_own_has_a_golden_document() -> None:
+    bare = {
+        f"payloads/{s.function.name}"
+        for s in Step.__subclasses__()
+        if s.model_fields.keys() == Step.model_fields.keys()
+    }
+    kept = {f"{path.parent.name}/{path.stem.partition('-')[0]}" for path in DOCUMENTS}
+    assert kept | bare == set(KINDS)
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 import runtime.adapters
+from runtime.models.functions import FUNCTIONS, STEPS
 from tests.unit.infrastructure.synthesis import Json, functions, plain, resources
 
 WITHOUT_RESOURCE_TYPE = {
@@ -139,7 +140,7 @@ def test_only_the_dispatcher_takes_wakes() -> None:
 def test_whoever_calls_mgn_may_count_its_requests_in_the_state_table_and_nowhere_else() -> None:
     callers = {module for module in functions() if any(p.action.startswith("mgn:") for p in of(module))}
     tables = {module: [p.resource for p in of(module) if p.action == "dynamodb:UpdateItem"] for module in callers}
-    assert len(callers) == 6
+    assert callers == {f.name for f in FUNCTIONS if any(a.startswith("mgn:") for p in f.permissions for a in p.actions)}
     assert all(len(found) == 1 and "StateTable" in found[0] for found in tables.values()), tables
 
 
@@ -181,15 +182,7 @@ def test_roles_are_passed_to_ec2_only() -> None:
 def test_state_machine_invokes_only_its_functions() -> None:
     steps = {re.sub(r"\$\{(.*)\.Arn\}.*", r"\1", p.resource) for p in allowed() if p.action == "lambda:InvokeFunction"}
     named = resources("dev", "Orchestration", "AWS::Lambda::Function")
-    assert {named[id_]["Handler"].split(".")[2] for id_ in steps} == {
-        "validate_input",
-        "prepare_source",
-        "trigger_migration",
-        "verify_migration",
-        "signal_handler",
-        "rollback_handler",
-        "finalize_cutover",
-    }
+    assert {named[id_]["Handler"].split(".")[2] for id_ in steps} == {step.name for step in STEPS}
 
 
 def test_every_call_of_the_adapters_is_permitted_to_someone() -> None:
