@@ -67,11 +67,12 @@ def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
 def _start(settings: CloudSettings, report: Report) -> CloudState:
     port = port_or_free(settings.port)
     simulations = simulations_of(settings)
-    mgn_urls = {str(simulation.scope): simulation.url for simulation in simulations}
+    simulators = {simulation.scope: simulation.url for simulation in simulations}
+    mgn_urls = {str(scope): url for scope, url in simulators.items()}
     report("starting the AWS engine")
     state = CloudState(
         endpoint=f"http://127.0.0.1:{port}",
-        simulators=mgn_urls,
+        simulators=simulators,
         auth=settings.auth,
         folder=settings.folder,
         processes=(start_engine(settings, port, mgn_urls),),

@@ -54,7 +54,7 @@ def up(
             folder=folder,
             port=port or None,
             simulator_port=simulator_port or None,
-            scenarios=scenario or SCENARIOS,
+            scenarios=tuple(scenario or SCENARIOS),
             assembly=(assembly or ASSEMBLY) if deploy else None,
             auth=auth,
             state_machines=state_machines,

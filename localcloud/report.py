@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from runtime.models.record import JournalEntry, MigrationRecord, Rejection
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 
 
@@ -35,7 +36,7 @@ class MigrationReport(_Part):
     correlation_id: str
     app_name: str
     wave: str
-    scope: str | None
+    scope: Scope | None
     source_server_id: str | None
     phases: tuple[PhaseReport, ...]
 

@@ -10,14 +10,14 @@ from runtime.logic.dispatch.packing import Place, places
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchKind
 from runtime.models.waits import LaunchIntent, Outcome
-from tests.builders import JOB_ID, NOON, a_wait, server_id
+from tests.builders import JOB_ID, NOON, SCOPE, a_wait, server_id
 
 JOB_SECONDS = 2_400.0
 
 
 def seen(servers: int = 0, *, jobs: int = 1, seconds: float | None = JOB_SECONDS) -> Dispatch:
     """What the dispatcher saw of MGN's jobs."""
-    return Dispatch(scope="000000000000#us-east-1", active_jobs=jobs, active_servers=servers, job_seconds=seconds)
+    return Dispatch(scope=SCOPE, active_jobs=jobs, active_servers=servers, job_seconds=seconds)
 
 
 def asking(number: int, kind: LaunchKind = LaunchKind.TEST, **changes: Any) -> Any:

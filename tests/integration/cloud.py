@@ -33,7 +33,7 @@ EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migrations:one"
 
 WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
 
-_COMMON = {"stage": "dev", "state_table": TABLE_NAME}
+_COMMON: Any = {"stage": "dev", "state_table": TABLE_NAME}
 _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
     **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES, mgn_requests=1_000).to_variables(),

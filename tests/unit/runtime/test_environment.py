@@ -15,6 +15,7 @@ from runtime.models.environment import (
     SweepEnvironment,
     Targets,
 )
+from tests.builders import TARGET_SCOPE
 
 EVERY: list[HandlerEnvironment] = [
     IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
@@ -24,7 +25,7 @@ EVERY: list[HandlerEnvironment] = [
         state_table="table",
         event_bus="bus",
         wake_queue="queue",
-        targets=Targets(role_name="migration", external_id="shibboleth", scopes=("222233334444#eu-west-1",)),
+        targets=Targets(role_name="migration", external_id="shibboleth", scopes=(TARGET_SCOPE,)),
     ),
     PublishEnvironment(stage="dev", state_table="table", event_bus="bus"),
     CallbackEnvironment(

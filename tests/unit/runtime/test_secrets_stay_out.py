@@ -15,7 +15,7 @@ from runtime.models.steps import (
     TriggerMigration,
     VerifyMigration,
 )
-from tests.builders import a_request, a_wait
+from tests.builders import TARGET_SCOPE, a_request, a_wait
 from tests.unit.runtime.stages import a_step
 
 SECRET = "AQCEAAAAKgAAAAMAAAAAhush"
@@ -52,7 +52,7 @@ def test_i11_error_of_a_broken_request_does_not_show_its_tags() -> None:
 
 
 def test_i11_external_id_of_the_targets_is_not_shown() -> None:
-    targets = Targets(role_name="migration", external_id=SECRET, scopes=("222233334444#eu-west-1",))
+    targets = Targets(role_name="migration", external_id=SECRET, scopes=(TARGET_SCOPE,))
     assert "hush" not in f"{targets!r} {targets} {Target('222233334444', 'eu-west-1', 'migration', SECRET)!r}"
     with pytest.raises(ValidationError) as caught:
         Targets.model_validate({"role_name": "migration", "external_id": [SECRET], "scopes": ()})
