@@ -16,8 +16,8 @@ from rich.console import Console
 
 from localcloud.added_time import added_figures, added_seconds, mgn_times
 from localcloud.cloud import local_cloud
-from localcloud.demo import ASSEMBLY, SCHEDULE_SCALE, TIME_SCALE, deployment_of, synthesize
-from localcloud.evidence import LogEntry, simulator_log
+from localcloud.demo.evidence import LogEntry, simulator_log
+from localcloud.demo.run import ASSEMBLY, SCHEDULE_SCALE, TIME_SCALE, deployment_of, synthesize
 from localcloud.figures import Figure, at_least, figures_table, quota_figures
 from localcloud.network import HOME
 from localcloud.settings import CloudSettings

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from localcloud import cloud, processes
 from localcloud.bench import run_bench
-from localcloud.demo import ASSEMBLY, SCENARIOS, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
+from localcloud.demo.run import ASSEMBLY, SCENARIOS, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
 from localcloud.deployment import DeploymentError
 from localcloud.processes import StartError
 from localcloud.settings import CloudSettings, Interpreter

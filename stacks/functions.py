@@ -17,9 +17,16 @@ from migration_constructs import (
     acknowledge,
     runtime_code,
 )
-from runtime.models.function import Function
-from runtime.models.functions import CALLBACK_HANDLER, DISPATCH_LAUNCHES, FUNCTIONS, INGRESS_HANDLER, STEPS, SWEEP
-from runtime.models.permissions import Permission
+from runtime.models.functions.catalogue import (
+    CALLBACK_HANDLER,
+    DISPATCH_LAUNCHES,
+    FUNCTIONS,
+    INGRESS_HANDLER,
+    STEPS,
+    SWEEP,
+)
+from runtime.models.functions.function import Function
+from runtime.models.functions.permissions import Permission
 from runtime.models.table import Index
 from stacks.settings import NetworkSettings, StageSettings, TargetSettings
 

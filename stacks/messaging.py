@@ -8,7 +8,7 @@ from constructs import Construct
 from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, duration
 from runtime.models.deployment import stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
-from runtime.models.functions import CALLBACK_HANDLER, DISPATCH_LAUNCHES
+from runtime.models.functions.catalogue import CALLBACK_HANDLER, DISPATCH_LAUNCHES
 from stacks.settings import StageSettings, TargetSettings
 
 

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_pascal
 from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
-from runtime.models.functions import (
+from runtime.models.functions.catalogue import (
     CALLBACK_HANDLER,
     DISPATCH_LAUNCHES,
     INGRESS_HANDLER,
@@ -19,7 +19,7 @@ from runtime.models.functions import (
     STEPS,
     SWEEP,
 )
-from runtime.models.steps import AwaitSignal
+from runtime.models.functions.steps import AwaitSignal
 from runtime.models.table import JOURNAL_PREFIX, SORT_KEY
 from stacks.functions import PipelineFunctions
 from stacks.messaging import MessagingStack

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from migration_constructs import Target
 from runtime.models.base import AccountId, Region
-from runtime.models.environment import Budgets, Targets
-from runtime.models.functions import DISPATCH_LAUNCHES
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
+from runtime.models.functions.environment import Budgets, Targets
 from runtime.models.scope import Scope
 
 HOST = "host"

@@ -8,8 +8,8 @@ from constructs import Construct
 
 from migration_constructs import permit
 from runtime.models.deployment import stack_name
-from runtime.models.functions import FUNCTIONS
-from runtime.models.permissions import RESUME_STEPS
+from runtime.models.functions.catalogue import FUNCTIONS
+from runtime.models.functions.permissions import RESUME_STEPS
 from runtime.models.scope import Scope
 from stacks.orchestration import MGN_DETAIL_TYPES
 from stacks.settings import TargetSettings

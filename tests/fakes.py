@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
-from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
 from runtime.models.request import Check, MigrationRequest, Phase
 from runtime.models.scope import Scope

@@ -16,9 +16,9 @@ from constructs import Construct
 
 from migration_constructs.acknowledgements import KMS_FAMILIES, acknowledge, acknowledge_wildcards
 from migration_constructs.permissions import permit
-from runtime.models.environment import HandlerEnvironment
-from runtime.models.function import Function
-from runtime.models.permissions import NO_RESOURCE_TYPE, Permission
+from runtime.models.functions.environment import HandlerEnvironment
+from runtime.models.functions.function import Function
+from runtime.models.functions.permissions import NO_RESOURCE_TYPE, Permission
 
 METRICS_NAMESPACE = "MigrationOrchestrator"
 

@@ -4,7 +4,7 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 from migration_constructs.acknowledgements import acknowledge_wildcards
-from runtime.models.permissions import Permission
+from runtime.models.functions.permissions import Permission
 
 
 def permit(role: iam.Role, permission: Permission) -> None:

@@ -14,11 +14,9 @@ from constructs import Construct, IConstruct
 
 from migration_constructs.acknowledgements import acknowledge_wildcards
 from migration_constructs.steps import FAILURE, Pace, StepTasks, picked, wire_name
-from runtime.models.environment import Budgets
-from runtime.models.function import Function
-from runtime.models.limits import longest
-from runtime.models.request import Gate, Phase
-from runtime.models.steps import (
+from runtime.models.functions.environment import Budgets
+from runtime.models.functions.function import Function
+from runtime.models.functions.steps import (
     AwaitSignal,
     FinalizeCutover,
     Plan,
@@ -30,6 +28,8 @@ from runtime.models.steps import (
     Verdict,
     VerifyMigration,
 )
+from runtime.models.limits import longest
+from runtime.models.request import Gate, Phase
 from runtime.models.waits import Outcome, Progress, WaitKind
 
 # Step Functions ends executions after a year; a day earlier it is an event that is heard.

@@ -1,4 +1,4 @@
-"""Task states that call the handlers, with payloads built from the models of `runtime.models.steps`."""
+"""Task states that call the handlers, with payloads built from the models of `runtime.models.functions.steps`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from migration_constructs.function import duration
 from runtime.errors import TRANSIENT, CheckPendingError, ThrottledError
-from runtime.models.function import Function
-from runtime.models.steps import Step
+from runtime.models.functions.function import Function
+from runtime.models.functions.steps import Step
 
 SERVICE_FAULTS = [
     "Lambda.ServiceException",

@@ -14,8 +14,8 @@ from runtime.handlers.entry import Event, aws_ports, each_record, environment, o
 from runtime.logic.callbacks import deliver
 from runtime.logic.ports import Ports, Receiver
 from runtime.models.envelopes import EventEnvelope
-from runtime.models.environment import CallbackEnvironment
 from runtime.models.events import MigrationStatusChanged
+from runtime.models.functions.environment import CallbackEnvironment
 from runtime.observability import correlate, logger
 
 

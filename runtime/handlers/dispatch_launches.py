@@ -11,7 +11,7 @@ from runtime.errors import MigrationError, TransientError
 from runtime.handlers.entry import Event, aws_ports, each_record, observed, scope_of
 from runtime.logic.dispatch.looking import look
 from runtime.logic.ports import Ports
-from runtime.models.environment import StepEnvironment
+from runtime.models.functions.environment import StepEnvironment
 from runtime.models.scope import Scope
 from runtime.observability import logger, metrics
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import Ports
 from runtime.models.base import Model
-from runtime.models.environment import HandlerEnvironment
+from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.scope import Scope
 from runtime.observability import correlate, is_traced, logger, metrics, tracer
 
@@ -18,7 +18,7 @@ from runtime.observability import correlate, is_traced, logger, metrics, tracer
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch import EventType
 
-    from runtime.models.steps import Step
+    from runtime.models.functions.steps import Step
 
 Event = dict[str, object]
 LambdaHandler = Callable[[Event, LambdaContext], Event]

@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.finalize_cutover import finalize
-from runtime.models.steps import FinalizeCutover
+from runtime.models.functions.steps import FinalizeCutover
 
 
 @step_handler(FinalizeCutover)

@@ -8,7 +8,7 @@ from runtime.errors import RequestError
 from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
 from runtime.logic.ingress import take
 from runtime.logic.ports import Ports
-from runtime.models.environment import IngressEnvironment
+from runtime.models.functions.environment import IngressEnvironment
 from runtime.models.record import Rejection
 from runtime.observability import correlate, logger
 

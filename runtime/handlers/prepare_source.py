@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.prepare_source import await_replication, prepare_launch
-from runtime.models.steps import PrepareSource
+from runtime.models.functions.steps import PrepareSource
 
 
 @step_handler(PrepareSource)

@@ -10,8 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from runtime.handlers.entry import Event, aws_ports, each_record, observed, scope_of
 from runtime.logic.ports import Ports
 from runtime.models.envelopes import StreamRecord
-from runtime.models.environment import PublishEnvironment
 from runtime.models.events import status_events
+from runtime.models.functions.environment import PublishEnvironment
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.observability import correlate, logger, metrics
 

@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rollback import freeze, roll_back
-from runtime.models.steps import Rollback
+from runtime.models.functions.steps import Rollback
 
 
 @step_handler(Rollback)

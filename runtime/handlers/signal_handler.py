@@ -7,9 +7,9 @@ from runtime.logic.ports import Ports
 from runtime.logic.signals import execution_ended, take_signal
 from runtime.logic.steps.await_signal import await_signal
 from runtime.models.envelopes import EventEnvelope, ExecutionEnded
-from runtime.models.environment import StepEnvironment
 from runtime.models.events import MigrationSignal
-from runtime.models.steps import AwaitSignal
+from runtime.models.functions.environment import StepEnvironment
+from runtime.models.functions.steps import AwaitSignal
 from runtime.observability import correlate, logger
 
 

@@ -4,7 +4,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
 from runtime.logic.sweep import sweep
-from runtime.models.environment import SweepEnvironment
+from runtime.models.functions.environment import SweepEnvironment
 from runtime.observability import logger
 
 

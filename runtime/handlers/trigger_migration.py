@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.trigger_migration import trigger
-from runtime.models.steps import TriggerMigration
+from runtime.models.functions.steps import TriggerMigration
 
 
 @step_handler(TriggerMigration)

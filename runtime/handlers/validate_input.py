@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.validate_input import validate
-from runtime.models.steps import Plan, ValidateInput
+from runtime.models.functions.steps import Plan, ValidateInput
 
 
 @step_handler(ValidateInput)

@@ -3,7 +3,7 @@
 from runtime.handlers.entry import step_handler
 from runtime.logic.ports import Ports
 from runtime.logic.steps.verify_migration import await_boot, check_instance
-from runtime.models.steps import VerifyMigration
+from runtime.models.functions.steps import VerifyMigration
 
 
 @step_handler(VerifyMigration)

@@ -28,7 +28,7 @@ from runtime.logic.ports import (
     Waits,
     Wakes,
 )
-from runtime.models.environment import Budgets, HandlerEnvironment, Targets
+from runtime.models.functions.environment import Budgets, HandlerEnvironment, Targets
 from runtime.models.scope import Scope
 from runtime.observability import logger, metrics
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from runtime.models.decisions import Signal
     from runtime.models.dispatch import Dispatch
-    from runtime.models.environment import Budgets
     from runtime.models.events import BusEvent
+    from runtime.models.functions.environment import Budgets
     from runtime.models.mgn import (
         CommandStatus,
         InstanceHealth,

@@ -5,9 +5,9 @@ from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
+from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import AwaitSignal
 
 ACTOR = AwaitSignal.function.name
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.request import FARTHEST_WINDOW, LONGEST_APPROVAL, LONGEST_SOAK
 from runtime.models.waits import WaitKind
 

@@ -17,7 +17,7 @@ from runtime.adapters.servers.network import Ec2Network
 from runtime.errors import MigrationError, ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import Ports
-from runtime.models.environment import Targets
+from runtime.models.functions.environment import Targets
 from runtime.models.mgn import LaunchTemplateRef
 from runtime.models.scope import Scope
 from tests.builders import SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE

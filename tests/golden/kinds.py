@@ -9,8 +9,8 @@ from runtime.models.base import Model
 from runtime.models.decisions import Signal
 from runtime.models.dispatch import Dispatch
 from runtime.models.events import MigrationFailed, MigrationRequested, MigrationSignal, MigrationStatusChanged
+from runtime.models.functions.steps import Plan, Step
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
-from runtime.models.steps import Plan, Step
 from runtime.models.waits import Outcome, wait_from_json
 
 FOLDER = Path(__file__).parent

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from runtime import errors
 from runtime.errors import TransientError
+from runtime.models.functions.steps import Step
 from runtime.models.mgn import MgnView
-from runtime.models.steps import Step
 from tests.golden.kinds import FOLDER, KINDS, RELEASES, Json, documents, objects, reader_of, without
 
 DOCUMENTS = list(documents())

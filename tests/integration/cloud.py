@@ -13,7 +13,7 @@ from runtime.adapters.state.documents import refuse
 from runtime.adapters.state.state import DynamoDbState
 from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
-from runtime.models.environment import Budgets, CallbackEnvironment, SweepEnvironment
+from runtime.models.functions.environment import Budgets, CallbackEnvironment, SweepEnvironment
 from runtime.models.scope import Scope
 from simulator.clock import SteppedClock
 from simulator.effects.compute import BotoCompute

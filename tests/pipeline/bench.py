@@ -11,7 +11,7 @@ from rich.table import Table
 
 from localcloud.added_time import added_figures, added_seconds, mgn_times
 from localcloud.figures import ACTIVE_SERVERS, Figure, at_least, figures_table, quota_figures
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.status import MigrationStatus
 from tests.builders import a_request
 from tests.pipeline.test_dispatch import BusyAccount

@@ -14,7 +14,7 @@ from botocore.config import Config
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.adapters.state.request_budget import limit_requests
 from runtime.logic.dispatch.packing import asking
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.inprocess import attach
 from simulator.model.forms.errors import MgnError

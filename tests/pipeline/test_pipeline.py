@@ -15,8 +15,8 @@ from runtime.logic.dispatch.packing import Room
 from runtime.logic.journal import rebuild
 from runtime.models.decisions import Decision
 from runtime.models.dispatch import StartedJob
-from runtime.models.environment import Budgets
 from runtime.models.events import MigrationSignal
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate, MigrationRequest

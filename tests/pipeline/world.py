@@ -20,8 +20,8 @@ from botocore.config import Config
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.logic.ingress import accept
 from runtime.logic.ports import Ports
-from runtime.models.environment import Budgets
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest

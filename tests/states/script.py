@@ -9,7 +9,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from runtime.models.steps import Plan, Verdict
+from runtime.models.functions.steps import Plan, Verdict
 from runtime.models.waits import Outcome, Progress
 from tests.pipeline.asl import Json, TaskFailedError
 from tests.unit.infrastructure.synthesis import definition, functions

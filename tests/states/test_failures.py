@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.models.steps import Failure, Plan, Verdict
+from runtime.models.functions.steps import Failure, Plan, Verdict
 from runtime.models.waits import Progress
 from tests.states.interpreters import Interpreter
 from tests.states.script import PARKS, TOKEN, Act, Script, fails_token, program, progresses, raises, tasks

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.errors import TRANSIENT
-from runtime.models.steps import Plan, Verdict
+from runtime.models.functions.steps import Plan, Verdict
 from runtime.models.waits import Progress
 from tests.states.interpreters import Interpreter
 from tests.states.script import CRASHES, Act, Script, fails_token, progresses, raises

@@ -2,8 +2,7 @@
 
 import pytest
 
-from runtime.models.request import Gate, Phase
-from runtime.models.steps import (
+from runtime.models.functions.steps import (
     AwaitSignal,
     FinalizeCutover,
     Plan,
@@ -16,6 +15,7 @@ from runtime.models.steps import (
     Verdict,
     VerifyMigration,
 )
+from runtime.models.request import Gate, Phase
 from runtime.models.waits import Progress, WaitKind
 from tests.pipeline.asl import Json
 from tests.states.interpreters import Interpreter

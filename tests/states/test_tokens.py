@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.models.steps import Plan, Verdict
+from runtime.models.functions.steps import Plan, Verdict
 from tests.pipeline.asl import TaskFailedError
 from tests.states.interpreters import Interpreter
 from tests.states.script import CRASHES, TOKEN, Act, Script, fails_token, raises

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from runtime.logic.steps.await_signal import await_signal
 from runtime.logic.steps.rollback import roll_back
 from runtime.logic.steps.validate_input import validate
-from runtime.models.environment import Budgets, StepEnvironment
+from runtime.models.functions.environment import Budgets, StepEnvironment
+from runtime.models.functions.steps import AwaitSignal, Failure, Rollback, ValidateInput, Verdict
 from runtime.models.request import FARTHEST_WINDOW, LONGEST_APPROVAL, LONGEST_SOAK, Gate, MigrationRequest
-from runtime.models.steps import AwaitSignal, Failure, Rollback, ValidateInput, Verdict
 from runtime.models.waits import Wait, WaitKind
 from tests.builders import NOON
 from tests.fakes import FakePorts

@@ -13,7 +13,7 @@ from runtime.logic.dispatch.packing import VISIBLE_AFTER, asking
 from runtime.logic.journal import note
 from runtime.logic.ports import Ports
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
-from runtime.models.functions import DISPATCH_LAUNCHES
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.mgn import Job
 from runtime.models.record import LAUNCHING_STATUS, Facts, Launch, LaunchKind, MigrationRecord
 from runtime.models.waits import Launching

@@ -2,7 +2,7 @@
 
 from runtime.logic.lookups.readiness import is_gone, obstacles
 from runtime.logic.waits.verdicts import drifted, gone
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import LifeCycleState, SourceServer
 from runtime.models.record import LaunchKind
 from runtime.models.waits import Launching, Outcome, Progress

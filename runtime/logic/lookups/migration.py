@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from runtime.errors import RecordChangedError, SourceServerGoneError
 from runtime.logic.ports import Ports
+from runtime.models.functions.steps import Step
 from runtime.models.mgn import Job, SourceServer
 from runtime.models.record import MigrationRecord
-from runtime.models.steps import Step
 
 JOB_HORIZON = timedelta(days=1)
 """MGN jobs end within hours; older ones are not looked at when asking who works on a server."""

@@ -7,10 +7,10 @@ from runtime.logic.journal import move
 from runtime.logic.lookups.migration import load
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import park, parked
+from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import AwaitSignal
 from runtime.models.waits import ApprovalWait, SoakWait, WaitKind, WindowWait
 
 ACTOR = AwaitSignal.function.name

@@ -5,11 +5,11 @@ from runtime.logic.journal import lock_held_by, move
 from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
 from runtime.models.decisions import Decision, Signal
+from runtime.models.functions.steps import FinalizeCutover
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate, Phase
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import FinalizeCutover
 
 ACTOR = FinalizeCutover.function.name
 

@@ -8,11 +8,11 @@ from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
 from runtime.logic.waits.parking import park, parked
+from runtime.models.functions.steps import PrepareSource
 from runtime.models.mgn import LifeCycleState
 from runtime.models.record import Facts
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import PrepareSource
 from runtime.models.waits import ReplicationWait
 
 ACTOR = PrepareSource.function.name

@@ -19,9 +19,9 @@ from runtime.logic.steps.rollback_plan import (
     next_step,
 )
 from runtime.logic.waits.parking import park, parked
+from runtime.models.functions.steps import Failure, Rollback, UndoGoal
 from runtime.models.record import Facts, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Failure, Rollback, UndoGoal
 from runtime.models.waits import (
     LaunchIntent,
     Outcome,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from runtime.errors import MgnNotInitializedError
 from runtime.logic.lookups.readiness import is_gone
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job, LifeCycleState, NetworkFacts, SourceServer
 from runtime.models.record import Lock
 from runtime.models.request import FARTHEST_WINDOW, MigrationRequest

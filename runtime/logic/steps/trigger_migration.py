@@ -6,8 +6,8 @@ from runtime.logic.journal import move
 from runtime.logic.lookups.migration import load
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import park, parked
+from runtime.models.functions.steps import TriggerMigration
 from runtime.models.record import LAUNCHING_STATUS, LaunchKind
-from runtime.models.steps import TriggerMigration
 from runtime.models.waits import LaunchIntent, LaunchWait
 
 ACTOR = TriggerMigration.function.name

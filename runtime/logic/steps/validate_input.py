@@ -13,12 +13,12 @@ from runtime.logic.steps.rules import (
     broken_window_rules,
     uninitialized,
 )
+from runtime.models.functions.steps import Plan, ValidateInput, Verdict
 from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import Facts, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest, Mode
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Plan, ValidateInput, Verdict
 
 ACTOR = ValidateInput.function.name
 

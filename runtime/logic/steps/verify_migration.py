@@ -8,11 +8,11 @@ from runtime.logic.lookups.migration import load, server_of
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
 from runtime.logic.waits.parking import park, parked
+from runtime.models.functions.steps import VerifyMigration
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind, MigrationRecord
 from runtime.models.request import Phase, SsmCheck
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import VerifyMigration
 from runtime.models.waits import BootWait
 
 ACTOR = VerifyMigration.function.name

@@ -17,7 +17,7 @@ from runtime.errors import (
 from runtime.logic.lookups.readiness import is_gone, obstacles
 from runtime.logic.waits.verdicts import drifted, failed, gone, passed
 from runtime.models.decisions import Decision
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer, Truth
 from runtime.models.request import Gate, Phase
 from runtime.models.waits import (

@@ -8,11 +8,11 @@ from aws_cdk.assertions import Match
 
 import runtime.handlers
 from runtime.adapters.aws import clients
-from runtime.models.environment import (
+from runtime.models.functions.catalogue import FUNCTIONS, STEPS
+from runtime.models.functions.environment import (
     CallbackEnvironment,
     StepEnvironment,
 )
-from runtime.models.functions import FUNCTIONS, STEPS
 from tests.unit.infrastructure.synthesis import Json, context, functions, plain, resources, template
 
 FUNCTION = "AWS::Lambda::Function"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 import runtime.adapters
-from runtime.models.functions import FUNCTIONS, STEPS
+from runtime.models.functions.catalogue import FUNCTIONS, STEPS
 from tests.unit.infrastructure.synthesis import Json, functions, plain, resources
 
 WITHOUT_RESOURCE_TYPE = {

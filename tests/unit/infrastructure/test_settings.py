@@ -9,7 +9,7 @@ from aws_cdk import App
 from pydantic import ValidationError
 
 from app import build
-from localcloud.demo import SCENARIOS
+from localcloud.demo.run import SCENARIOS
 from localcloud.network import TARGET_ACCOUNT, TARGET_REGION
 from runtime.models.scope import Scope
 from simulator.scenario import load_scenario

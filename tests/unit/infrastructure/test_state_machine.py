@@ -14,9 +14,9 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from migration_constructs.steps import Pace, StepTasks, wire_name
 from runtime.errors import TRANSIENT
-from runtime.models.environment import Budgets
-from runtime.models.functions import STEPS
-from runtime.models.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
+from runtime.models.functions.catalogue import STEPS
+from runtime.models.functions.environment import Budgets
+from runtime.models.functions.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
 from tests.unit.infrastructure.synthesis import ROOT, Json, definition, functions, plain, resources, template
 
 ENDS = {"Ended", "Frozen"}

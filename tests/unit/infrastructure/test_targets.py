@@ -13,8 +13,8 @@ from aws_cdk.cx_api import CloudAssembly
 from pydantic import ValidationError
 
 from app import build
-from runtime.models.environment import StepEnvironment, SweepEnvironment, Targets
-from runtime.models.functions import FUNCTIONS
+from runtime.models.functions.catalogue import FUNCTIONS
+from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets
 from runtime.models.scope import Scope
 from stacks.settings import TargetSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, OUTPUT, Json, context, plain, resources

@@ -12,11 +12,8 @@ from runtime.logic.steps.rollback import roll_back
 from runtime.logic.steps.trigger_migration import trigger
 from runtime.logic.steps.validate_input import validate
 from runtime.logic.steps.verify_migration import await_boot, check_instance
-from runtime.models.environment import Budgets
-from runtime.models.mgn import SourceServer
-from runtime.models.record import MigrationRecord
-from runtime.models.request import Phase
-from runtime.models.steps import (
+from runtime.models.functions.environment import Budgets
+from runtime.models.functions.steps import (
     AwaitSignal,
     Failure,
     PrepareSource,
@@ -27,6 +24,9 @@ from runtime.models.steps import (
     ValidateInput,
     VerifyMigration,
 )
+from runtime.models.mgn import SourceServer
+from runtime.models.record import MigrationRecord
+from runtime.models.request import Phase
 from runtime.models.waits import Progress, WaitKind
 from tests.builders import SCOPE, SERVER_ID, a_request, a_server, some_health
 from tests.fakes import FakeMgn, FakePorts

@@ -13,11 +13,11 @@ from runtime.errors import (
 from runtime.logic.ingress import accept
 from runtime.logic.signals import execution_ended
 from runtime.logic.steps.validate_input import validate
+from runtime.models.functions.steps import Plan, ValidateInput, Verdict
 from runtime.models.mgn import NetworkFacts
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Plan, ValidateInput, Verdict
 from tests.builders import (
     JOB_ID,
     OTHER_SERVER_ID,

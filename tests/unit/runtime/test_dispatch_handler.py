@@ -8,7 +8,7 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers import dispatch_launches
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.request import Phase
 from runtime.models.scope import Scope
 from runtime.models.waits import Outcome, WaitKind

@@ -27,7 +27,7 @@ from runtime.logic.journal import note
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision
 from runtime.models.dispatch import Batch, Dispatch
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind
 from runtime.models.request import Phase

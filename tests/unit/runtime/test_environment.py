@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runtime.models.environment import (
+from runtime.models.functions.environment import (
     Budgets,
     CallbackEnvironment,
     HandlerEnvironment,

@@ -8,11 +8,11 @@ import pytest
 from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
 from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.decisions import Decision
+from runtime.models.functions.steps import FinalizeCutover
 from runtime.models.mgn import LaunchedInstance
 from runtime.models.record import Launch
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import FinalizeCutover
 from tests.builders import SCOPE, SERVER_ID, a_signal, some_health
 from tests.fakes import FakePorts
 from tests.unit.runtime.crashes import CrashError, Crashes, watch

@@ -8,9 +8,9 @@ import pytest
 from runtime.errors import NotVerifiedError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.await_signal import await_signal
+from runtime.models.functions.steps import AwaitSignal
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import AwaitSignal
 from runtime.models.waits import WaitKind
 from tests.builders import NOON, SCOPE, some_health
 from tests.fakes import FakePorts

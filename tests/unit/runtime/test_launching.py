@@ -6,11 +6,11 @@ import pytest
 
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.trigger_migration import trigger
+from runtime.models.functions.steps import TriggerMigration
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import TriggerMigration
 from runtime.models.waits import LaunchIntent
 from tests.builders import JOB_ID, NOON, SCOPE, a_record
 from tests.fakes import FakePorts

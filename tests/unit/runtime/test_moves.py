@@ -10,9 +10,9 @@ from runtime.logic.steps.finalize_cutover import finalize
 from runtime.logic.steps.rollback import freeze, roll_back
 from runtime.models.decisions import Decision
 from runtime.models.events import MigrationSignal
+from runtime.models.functions.steps import AwaitSignal, Failure, FinalizeCutover, Rollback, UndoGoal
 from runtime.models.request import Gate
 from runtime.models.status import MOVES, MigrationStatus
-from runtime.models.steps import AwaitSignal, Failure, FinalizeCutover, Rollback, UndoGoal
 from runtime.models.waits import WaitKind
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import (

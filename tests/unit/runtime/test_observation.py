@@ -7,7 +7,7 @@ import pytest
 
 from runtime.logic.dispatch.fitting import is_launchable, misfit
 from runtime.logic.waits.observing import observe
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import InstanceHealth, Job, SourceServer, Truth
 from runtime.models.record import LaunchKind
 from runtime.models.request import Phase

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.logic.waits.observing import observe
 from runtime.models.decisions import Decision, Signal
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import InstanceHealth, SourceServer, Truth
 from runtime.models.record import LaunchKind
 from runtime.models.request import Gate, Phase

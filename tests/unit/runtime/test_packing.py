@@ -22,7 +22,7 @@ from runtime.logic.dispatch.packing import (
     typical_seconds,
 )
 from runtime.models.dispatch import StartedJob
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job
 from runtime.models.record import LaunchKind
 from runtime.models.waits import Launching, LaunchIntent, LaunchWait, WaitKind

@@ -5,9 +5,9 @@ import pytest
 from runtime.errors import CheckFailedError, CheckPendingError, DriftError, SourceServerGoneError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.prepare_source import await_replication, prepare_launch
+from runtime.models.functions.steps import PrepareSource
 from runtime.models.mgn import CommandStatus
 from runtime.models.request import Phase
-from runtime.models.steps import PrepareSource
 from tests.builders import NOON, SERVER_ID, a_server
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, waits_of

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.adapters.aws.target import Target
-from runtime.models.environment import Targets
-from runtime.models.steps import (
+from runtime.models.functions.environment import Targets
+from runtime.models.functions.steps import (
     AwaitSignal,
     PrepareSource,
     Rollback,

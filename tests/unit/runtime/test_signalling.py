@@ -10,10 +10,10 @@ from runtime.logic.journal import rebuild
 from runtime.logic.signals import execution_ended, take_signal
 from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
+from runtime.models.functions.steps import Failure
 from runtime.models.record import Lock
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Failure
 from tests.builders import NOON, SCOPE, SERVER_ID, a_server
 from tests.fakes import FakePorts, InMemoryMigrations
 from tests.unit.runtime.stages import EXECUTION, STAGES, a_world, accepted, bring_to, the_record, undo_until_done

@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.models.envelopes import EventEnvelope, ExecutionEnded, StreamRecord
-from runtime.models.scope import Scope
-from runtime.models.steps import (
+from runtime.models.functions.steps import (
     AwaitSignal,
     Failure,
     FinalizeCutover,
@@ -20,6 +19,7 @@ from runtime.models.steps import (
     ValidateInput,
     VerifyMigration,
 )
+from runtime.models.scope import Scope
 
 IDENTITY = {"migrationId": "mig-1", "correlationId": "cor-1", "execution": "arn:execution"}
 

@@ -5,8 +5,8 @@ import pytest
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.rollback import failure_reason, freeze, roll_back
+from runtime.models.functions.steps import Failure, Rollback, UndoGoal
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Failure, Rollback, UndoGoal
 from runtime.models.waits import Progress
 from tests.builders import a_server
 from tests.unit.runtime.crashes import CrashError, Crashes, watch

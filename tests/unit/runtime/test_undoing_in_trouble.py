@@ -11,9 +11,9 @@ from runtime.errors import (
 )
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.rollback import freeze, roll_back
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
+from runtime.models.functions.steps import Failure, Rollback
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import Failure, Rollback
 from runtime.models.waits import Progress
 from tests.builders import NOON, SCOPE, SERVER_ID, a_job
 from tests.unit.runtime.stages import (

@@ -12,7 +12,7 @@ from runtime.logic.steps.rules import (
     broken_target_rules,
     broken_window_rules,
 )
-from runtime.models.environment import Budgets
+from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import NetworkFacts
 from runtime.models.request import Window
 from runtime.models.scope import Scope

@@ -6,10 +6,10 @@ import pytest
 
 from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
 from runtime.logic.steps.verify_migration import await_boot, check_instance
+from runtime.models.functions.steps import VerifyMigration
 from runtime.models.mgn import CommandStatus, Job, JobLogEntry
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
-from runtime.models.steps import VerifyMigration
 from tests.builders import OTHER_SERVER_ID, SERVER_ID
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, bring_to, the_record

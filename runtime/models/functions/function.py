@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from runtime.models.environment import HandlerEnvironment
-from runtime.models.permissions import Permission
+from runtime.models.functions.environment import HandlerEnvironment
+from runtime.models.functions.permissions import Permission
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

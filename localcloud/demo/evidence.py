@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.callback_receiver import CallbackReceiver
+from localcloud.demo.receiver import CallbackReceiver
 from localcloud.sample import Message
 from localcloud.state import CloudState
 from runtime.adapters.state.documents import refuse

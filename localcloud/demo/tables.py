@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from localcloud.report import MigrationReport, Report
+from localcloud.demo.report import MigrationReport, Report
 from runtime.models.status import MigrationStatus
 
 REASON_WIDTH = 160

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from localcloud.evidence import Evidence, LogEntry
-from localcloud.report import Invariant
+from localcloud.demo.evidence import Evidence, LogEntry
+from localcloud.demo.report import Invariant
 from localcloud.sample import SECRET_TAG_VALUE
 from localcloud.state import in_words
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.views import migrations_table
-from localcloud.callback_receiver import CallbackReceiver, callback_receiver
 from localcloud.cloud import local_cloud
+from localcloud.demo.evidence import gather
+from localcloud.demo.invariants import judge
+from localcloud.demo.receiver import CallbackReceiver, callback_receiver
+from localcloud.demo.report import Report, migration_report, rejection_report
+from localcloud.demo.tables import invariants_summary, migrations_summary, rejections_summary
 from localcloud.deployment import DeploymentError
-from localcloud.evidence import gather
-from localcloud.invariants import judge
-from localcloud.report import Report, migration_report, rejection_report
-from localcloud.report_tables import invariants_summary, migrations_summary, rejections_summary
 from localcloud.sample import Message, messages
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState
@@ -33,7 +33,7 @@ from runtime.models.status import MigrationStatus
 
 FOLDER = Path("out/demo")
 ASSEMBLY = Path("cdk.out/local")
-SAMPLE = Path(__file__).parent / "sample"
+SAMPLE = Path(__file__).parents[1] / "sample"
 SCENARIOS = (SAMPLE / "scenario.yaml", SAMPLE / "target.yaml")
 """What MGN has at home and in the target."""
 

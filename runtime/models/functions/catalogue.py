@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from runtime.models import steps
-from runtime.models.environment import (
+from runtime.models.functions import steps
+from runtime.models.functions.environment import (
     CallbackEnvironment,
     IngressEnvironment,
     PublishEnvironment,
     StepEnvironment,
     SweepEnvironment,
 )
-from runtime.models.function import Function
-from runtime.models.permissions import LAUNCH, READ_INSTANCES, READ_MGN, RESUME_STEPS, TERMINATE
+from runtime.models.functions.function import Function
+from runtime.models.functions.permissions import LAUNCH, READ_INSTANCES, READ_MGN, RESUME_STEPS, TERMINATE
 
 INGRESS_HANDLER = Function(
     name="ingress_handler",

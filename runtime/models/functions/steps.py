@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from runtime.models.base import Stored
-from runtime.models.environment import StepEnvironment
-from runtime.models.function import Function
-from runtime.models.permissions import (
+from runtime.models.functions.environment import StepEnvironment
+from runtime.models.functions.function import Function
+from runtime.models.functions.permissions import (
     CHANGE_LIFECYCLE,
     FINALIZE,
     READ_INSTANCES,

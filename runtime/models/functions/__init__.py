@@ -1,0 +1,1 @@
+"""What the functions are: what each is given, may do and is called."""
