@@ -6,22 +6,19 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 
-import boto3
 import pytest
-from botocore import UNSIGNED
-from botocore.config import Config
 
 from runtime.adapters.mgn import MgnMigrationService
 from runtime.adapters.request_budget import limit_requests
 from runtime.models.environment import Budgets
 from runtime.models.status import MigrationStatus
-from simulator.inprocess import attach
 from simulator.model.errors import MgnError
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import a_request
 from tests.fakes import FakeRequestBudget
+from tests.pipeline.direct_client import boto_client
 from tests.pipeline.test_pipeline import launches
-from tests.pipeline.world import REGION, World
+from tests.pipeline.world import World
 
 S = MigrationStatus
 ACTIVE_JOBS = 20
@@ -128,10 +125,7 @@ class BudgetedAccount(BusyAccount):
 
     def __init__(self, servers: int, *, per_second: int) -> None:
         super().__init__(servers)
-        client = boto3.client(
-            "mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
-        )
-        attach(client, self.simulator)
+        client = boto_client(self.simulator)
         limit_requests(client, FakeRequestBudget(per_second, self.simulator.clock.now, self.simulator.advance).take)
         self.mgn = MgnMigrationService(client, client)
 

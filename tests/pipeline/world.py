@@ -4,18 +4,15 @@ the real MGN adapter on the MGN simulator, and in-memory neighbours."""
 import heapq
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from math import ceil
-from typing import Any, cast
+from typing import Any
 from unittest import mock
-
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
 
 from runtime.adapters.mgn import MgnMigrationService
 from runtime.logic.intake import accept
@@ -27,12 +24,11 @@ from runtime.models.record import JournalEntry, Lock, MigrationRecord, Outcome
 from runtime.models.request import MigrationRequest
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
-from simulator.inprocess import attach
 from simulator.memory_effects import MemoryBus, MemoryCompute
 from simulator.scenario import Scenario
-from simulator.wire import Response
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork, FakeProber, InMemoryStore
 from tests.pipeline.asl import Execution, Json, TaskFailedError
+from tests.pipeline.direct_client import DirectClient
 from tests.unit.infrastructure.synthesis import definition, functions
 
 ACCOUNT = "000000000000"
@@ -76,12 +72,21 @@ class World:
 
     scope = f"{ACCOUNT}#{REGION}"
 
-    def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None, sweep_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        budgets: Budgets | None = None,
+        sweep_seconds: float = 60,
+        client: Callable[[Simulator], Any] = DirectClient,
+    ) -> None:
+        """`client` makes what asks MGN."""
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
         self.sweep_seconds = sweep_seconds
         self.store = RecordingStore()
-        self.mgn = _mgn(self.simulator)
+        asking = client(self.simulator)
+        self.mgn = MgnMigrationService(asking, asking)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
         self.resumer = self.bus = self.instances = self.wakes = self
@@ -259,11 +264,17 @@ class World:
             except TaskFailedError:
                 continue
 
+    def _ports(self, *_: object) -> Ports:
+        return self
+
     @contextmanager
     def _wired(self) -> Iterator[None]:
         modules = ("entry", "signal_handler", "sweep", "dispatch_launches")
-        patches: list[Any] = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        patches: list[Any] = [mock.patch(f"runtime.handlers.{m}.aws_ports", self._ports) for m in modules]
         patches.append(mock.patch.object(metrics.provider, "namespace", "Migrations"))
+        # What the adapter keeps of MGN ages with the world, not with the machine it runs on.
+        adapter = sys.modules[MgnMigrationService.__module__]
+        patches.append(mock.patch.object(adapter, "monotonic", self.simulator.clock.now))
         for patch in patches:
             patch.start()
         # A thousand migrations write a hundred thousand lines.
@@ -296,34 +307,6 @@ def _program() -> tuple[Json, dict[str, str]]:
     modules = {name.replace("_", ""): name for name in names}
     found = {task: next(m for flat, m in modules.items() if flat in task.casefold()) for task in tasks}
     return program, found
-
-
-class _Switch:
-    """Stands where a simulator stands, for whichever is the present one."""
-
-    simulator: Simulator
-
-    def answer(self, method: str, raw_path: str, query: str, body: bytes) -> Response:
-        return self.simulator.answer(method, raw_path, query, body)
-
-
-_switch = _Switch()
-
-
-def _mgn(simulator: Simulator) -> MgnMigrationService:
-    _switch.simulator = simulator
-    return MgnMigrationService(_client(), _client())
-
-
-@cache
-def _client() -> Any:
-    # Made once, because making it takes longer than a migration. One attempt for each call, because pauses between
-    # repeats are real time, which this world does not spend.
-    client = boto3.client(
-        "mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
-    )
-    attach(client, cast(Simulator, _switch))
-    return client
 
 
 def _health(id_: str, compute: MemoryCompute) -> InstanceHealth:

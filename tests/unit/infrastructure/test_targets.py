@@ -8,15 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
 from aws_cdk.cx_api import CloudAssembly
 from pydantic import ValidationError
 
-from app import build
 from migration_constructs import PERMISSIONS
 from runtime.models.environment import StepEnvironment, SweepEnvironment, Targets
 from stacks.settings import TargetSettings
-from tests.unit.infrastructure.synthesis import NO_BUNDLING, OUTPUT, Json, context, plain, resources
+from tests.unit.infrastructure.synthesis import Json, context, plain, read_assembly, resources, synthesized
 
 HOME, OTHER = "111122223333", "222233334444"
 TARGETS: Json = {
@@ -33,7 +31,7 @@ FUNCTIONS_THAT_ENTER = {module for module, permissions in PERMISSIONS.items() if
 @cache
 def assembly() -> CloudAssembly:
     stage = context("dev")["stages"]["dev"] | {"targets": TARGETS}
-    return build(App(context=context("dev", dev=stage) | NO_BUNDLING, outdir=f"{OUTPUT.name}/targets")).synth()
+    return read_assembly(synthesized(context("dev", dev=stage)))
 
 
 def found(stack: str, type_: str) -> dict[str, Json]:
