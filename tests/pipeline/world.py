@@ -29,6 +29,7 @@ from simulator.scenario import Scenario
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork, FakeProber, InMemoryStore
 from tests.pipeline.asl import Execution, Json, TaskFailedError
 from tests.pipeline.direct_client import DirectClient
+from tests.saboteur import CrashError
 from tests.unit.infrastructure.synthesis import definition, functions
 
 ACCOUNT = "000000000000"
@@ -49,10 +50,6 @@ HANDLERS = (
     "signal_handler",
     "dispatch_launches",
 )
-
-
-class CrashError(BaseException):
-    """The function's process dies; no code of ours runs after it."""
 
 
 class RecordingStore(InMemoryStore):
@@ -95,6 +92,8 @@ class World:
         self.delivers_events: Callable[[Json], Sequence[float]] = lambda event: (EVENT_LATENCY,)
         """After how many seconds an MGN event is delivered, once for each of them."""
         self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
+        self.running = ""
+        """The function that runs at the moment."""
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._ticks, self._ids = count(), count(1)
         self._handlers = {name: importlib.import_module(f"runtime.handlers.{name}").handler for name in HANDLERS}
@@ -201,6 +200,7 @@ class World:
 
     def _call(self, name: str, payload: Json) -> Json:
         self.invoked[name] = self.invoked.get(name, 0) + 1
+        before, self.running = self.running, name
         try:
             self.before_invoke(name, payload)
             answer: Json = self._handlers[name](payload, self._context)
@@ -210,6 +210,8 @@ class World:
         except Exception as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             raise TaskFailedError(type(error).__name__, cause) from error
+        finally:
+            self.running = before
 
     def _start(self, detail: Json) -> None:
         name = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migration:{next(self._ids)}"

@@ -12,6 +12,7 @@ from typing import Any
 from runtime.models.record import Outcome, Progress
 from runtime.models.steps import Plan, Verdict
 from tests.pipeline.asl import Json, TaskFailedError
+from tests.saboteur import CrashError
 from tests.unit.infrastructure.synthesis import definition, functions
 
 Answer = Json | TaskFailedError
@@ -19,10 +20,6 @@ Resume = Callable[[str, Answer], bool]
 
 IDENTITY = {"migrationId", "correlationId", "execution"}
 TOKEN = "taskToken"
-
-
-class CrashError(Exception):
-    """The function's process is to die."""
 
 
 @dataclass(frozen=True)
