@@ -11,14 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime.models.deployment import stack_name
 
 # Whoever finds a stage synthesized need not wait for the CDK's start.
 if TYPE_CHECKING:
     from aws_cdk.assertions import Template
-    from aws_cdk.cx_api import CloudAssembly
 
 ROOT = Path(__file__).parents[3]
 STACKS = ("Encryption", "Storage", "Messaging", "Orchestration")
@@ -76,28 +75,36 @@ def _digest(parts: Iterator[bytes] | list[bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
+class Assembled(NamedTuple):
+    """One stack of a cloud assembly."""
+
+    account: str
+    region: str
+    file: Path
+
+
+def stacks(assembly: Path) -> dict[str, Assembled]:
+    """The stacks of a cloud assembly by their names."""
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
+    found = {name: each for name, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"}
+    return {name: _assembled(assembly, each) for name, each in found.items()}
+
+
+def _assembled(assembly: Path, artifact: Json) -> Assembled:
+    account, region = artifact["environment"].removeprefix("aws://").split("/")
+    return Assembled(account, region, assembly / artifact["properties"]["templateFile"])
+
+
 @cache
-def _folder(stage: str) -> Path:
-    return synthesized(context(stage))
-
-
-def assembly(stage: str) -> "CloudAssembly":
+def assembly(stage: str) -> Path:
     """The cloud assembly of a stage."""
-    return read_assembly(_folder(stage))
-
-
-@cache
-def read_assembly(folder: Path) -> "CloudAssembly":
-    """A cloud assembly as written to disk."""
-    from aws_cdk.cx_api import CloudAssembly
-
-    return CloudAssembly(str(folder))
+    return synthesized(context(stage))
 
 
 @cache
 def document(stage: str, stack: str) -> Json:
     """The template of one stack as written to disk."""
-    template: Json = json.loads((_folder(stage) / f"{stack_name(stage, stack)}.template.json").read_text())
+    template: Json = json.loads(stacks(assembly(stage))[stack_name(stage, stack)].file.read_text())
     return template
 
 
