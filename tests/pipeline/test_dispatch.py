@@ -91,7 +91,7 @@ class BusyAccount(World):
 
 
 @pytest.mark.parametrize(
-    ("requests", "foreign"), [(1_000, 0), (400, FOREIGN)], ids=["a thousand alone", "others hold half of the quota"]
+    ("requests", "foreign"), [(1_000, 0), (250, FOREIGN)], ids=["a thousand alone", "others hold half of the quota"]
 )
 def test_requests_at_once_fill_the_quota_and_never_exceed_it(requests: int, foreign: int) -> None:
     world = BusyAccount(requests, foreign=foreign)
