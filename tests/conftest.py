@@ -27,6 +27,15 @@ def pytest_configure() -> None:
     )
 
 
+def pytest_sessionfinish() -> None:
+    # `make test` measures some tests. A worker that is slow to exit is killed, and would take its figures along.
+    if "COVERAGE_PROCESS_START" in os.environ:
+        from coverage import Coverage
+
+        if (measured := Coverage.current()) is not None:
+            measured.save()
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only() -> None:
     socket_allow_hosts(["127.0.0.0/8", "::1", "localhost"], allow_unix_socket=True)

@@ -71,6 +71,12 @@ class Simulator:
             self.account.run_until(self.clock.now())
             return self._wire.answer(method, raw_path, query, body)
 
+    def ask(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | Response:
+        """Answer one call as `answer` does, injected faults included, without HTTP as long as nothing goes wrong."""
+        with self._lock:
+            self.account.run_until(self.clock.now())
+            return self._wire.ask(operation, parameters)
+
     def call(self, operation: str, /, **parameters: Any) -> Mapping[str, Any]:
         """Perform an operation from Python; raises MgnError where the service would refuse."""
         with self._lock:

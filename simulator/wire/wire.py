@@ -48,11 +48,22 @@ class Wire:
             call = Call(operation.name, {})
             parameters = read_parameters(operation, segment, query, body)
             call = Call(operation.name, parameters)
-            return self._perform(operation, call)
+            answer = self._perform(operation, call)
         except MgnError as refusal:
-            error = self._known(call.operation, refusal)
-            self._log(call, error.code)
-            return self._refuse(error)
+            return self._refused(call, refusal)
+        if isinstance(answer, Response):
+            return answer
+        return Response(operation.status, self._render(operation, answer), self._headers())
+
+    def ask(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | Response:
+        """The same from Python: what the operation gives, or the Response that refuses it or hangs up."""
+        operation = self._model.operations[name]
+        call = Call(name, parameters)
+        try:
+            answer = self._perform(operation, call)
+        except MgnError as refusal:
+            return self._refused(call, refusal)
+        return answer if isinstance(answer, Response) else _plain(operation, answer)
 
     def invoke(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same from Python, without HTTP and without injected call faults; raises MgnError."""
@@ -67,10 +78,7 @@ class Wire:
             self._log(call, error.code)
             raise error from None
         self._log(call, "ok")
-        if isinstance(answer, TextItems):
-            return dict(json.loads(answer.text()))
-        shaped: Mapping[str, Any] = operation.shape(answer)
-        return shaped
+        return _plain(operation, answer)
 
     def _route(self, method: str, raw_path: str) -> tuple[ApiOperation, str]:
         found = self._model.route(method, raw_path)
@@ -80,7 +88,8 @@ class Wire:
             raise MgnError("UnknownOperationException", f"No operation at {method} {raw_path}")
         return found
 
-    def _perform(self, operation: ApiOperation, call: Call) -> Response:
+    def _perform(self, operation: ApiOperation, call: Call) -> Answer | Response:
+        """Run the operation under the faults in force; a Response hangs up."""
         fault = self._account.chaos.call_fault(operation.name, server_names(self._account, call.parameters))
         if fault is not None and fault.outcome == "timeout_before":
             self._log(call, "timeout_before")
@@ -91,7 +100,7 @@ class Wire:
             raise _injected(fault)
         answer = self._run(operation, call.parameters)
         self._log(call, "ok")
-        return Response(operation.status, self._render(operation, answer), self._headers())
+        return answer
 
     def _perform_unheard(self, operation: ApiOperation, call: Call) -> Response:
         """The effect happens, or the refusal, and nobody is told."""
@@ -132,6 +141,11 @@ class Wire:
             return error
         return MgnError(self._account.knobs.unmodelled_validation_error, error.message, **error.members)
 
+    def _refused(self, call: Call, refusal: MgnError) -> Response:
+        error = self._known(call.operation, refusal)
+        self._log(call, error.code)
+        return self._refuse(error)
+
     def _refuse(self, error: MgnError) -> Response:
         modelled = self._model.errors.get(error.code)
         status = modelled.status if modelled else _UNMODELLED_STATUS.get(error.code, 400)
@@ -164,6 +178,14 @@ _UNMODELLED_STATUS = {
 def not_simulated(what: str) -> MgnError:
     """A clear answer for what the simulator leaves out."""
     return MgnError("NotSimulatedException", f"{what} is not simulated by this MGN simulator")
+
+
+def _plain(operation: ApiOperation, answer: Answer) -> Mapping[str, Any]:
+    """What the answer says, as data of its own."""
+    if isinstance(answer, TextItems):
+        return dict(json.loads(answer.text()))
+    shaped: Mapping[str, Any] = operation.shape(answer)
+    return shaped
 
 
 def _injected(fault: CallFault) -> MgnError:

@@ -195,11 +195,11 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def mgn_urls() -> Iterator[dict[str, str]]:
     """Two simulators, told apart by the path they see."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    yield {"000000000000#us-east-1": url, f"{OTHER_ACCOUNT}#{OTHER_REGION}": f"{url}/elsewhere"}
-    server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield {"000000000000#us-east-1": url, f"{OTHER_ACCOUNT}#{OTHER_REGION}": f"{url}/elsewhere"}
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

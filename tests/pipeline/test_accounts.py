@@ -4,10 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
-
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.errors import TargetAccountError
 from runtime.logic.ports import Ports
@@ -17,12 +13,12 @@ from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import WaitKind
 from simulator.engine import Simulator
-from simulator.inprocess import attach
 from simulator.memory import MemoryBus
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_request
 from tests.fakes import FakeCommands, FakeLaunchSettings, FakeNetwork
 from tests.pipeline.asl import Json
+from tests.pipeline.direct_client import DirectClient
 from tests.pipeline.world import EVENT_LATENCY, World
 
 S = MigrationStatus
@@ -37,7 +33,8 @@ class Target:
     def __init__(self, world: World, scenario: Scenario) -> None:
         self._world = world
         self.simulator = Simulator(scenario)
-        self.mgn = _mgn(self.simulator)
+        client: Any = DirectClient(self.simulator)
+        self.mgn = MgnMigrationService(client, client)
         self.network, self.commands = FakeNetwork(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
         self.instances = self
@@ -97,14 +94,6 @@ class TwoAccounts(World):
             }
             self.later(EVENT_LATENCY, lambda event=event: self._tolerant("signal_handler", event))  # type: ignore[misc]
         bus.events.clear()
-
-
-def _mgn(simulator: Simulator) -> MgnMigrationService:
-    client = boto3.client(
-        "mgn", region_name=TARGET_REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
-    )
-    attach(client, simulator)
-    return MgnMigrationService(client, client)
 
 
 def at_home() -> MigrationRequest:

@@ -12,9 +12,9 @@ from runtime.models.decisions import Decision
 from runtime.models.events import MigrationSignal
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from tests.pipeline.saboteur import OF_THE_ACCOUNT, Saboteur, failing
 from tests.pipeline.test_pipeline import a_world, assert_invariants, launches, requests, running_instances
-from tests.pipeline.world import CrashError, World
+from tests.pipeline.world import World
+from tests.saboteur import CrashError, Saboteur, failing, ports_of_the_account
 
 S = MigrationStatus
 
@@ -83,22 +83,22 @@ def test_no_single_fault_launches_twice_or_leaves_anything_stuck(
     assert points > 60
 
 
-WATCHED: dict[str, dict[str, Any]] = {
-    "commands and checks": {"ports": ("commands", "prober")},
-    "gates, window and soak": {"only": "signal_handler"},
+WATCHED: dict[str, Callable[[World], dict[str, Any]]] = {
+    "commands and checks": lambda world: {"names": ("commands", "prober")},
+    "gates, window and soak": lambda world: {"when": lambda: world.running == "signal_handler"},
 }
 
 
 @pytest.mark.parametrize("fault", ["dies after the call", "answer is lost after the effect"])
 @pytest.mark.parametrize("watched", WATCHED.values(), ids=WATCHED.keys())
 def test_no_single_fault_on_the_way_a_request_may_ask_for_leaves_anything_stuck(
-    watched: dict[str, Any], fault: str
+    watched: Callable[[World], dict[str, Any]], fault: str
 ) -> None:
     error, after = FAULTS[fault]
     points = 0
     for nth in count(1):
         world = _with_everything()
-        saboteur = Saboteur(world, nth, failing(error, after=after), **watched)
+        saboteur = Saboteur(world, nth, failing(error, after=after), **watched(world))
         world.run()
         if saboteur.attacked is None:
             break
@@ -115,7 +115,7 @@ def test_i6_a_single_denied_call_ends_honestly_wherever_it_is(
     for nth in count(1):
         world = _with_everything(*scenario)
         denied = failing(TargetAccountError("explicit deny in a service control policy"), after=False)
-        saboteur = Saboteur(world, nth, denied, ports=OF_THE_ACCOUNT)
+        saboteur = Saboteur(world, nth, denied, names=ports_of_the_account())
         world.run()
         if saboteur.attacked is None:
             break
@@ -135,7 +135,7 @@ def test_call_denied_to_one_migration_keeps_no_other_from_its_end() -> None:
         world = a_world(count=2, sweep_seconds=400, look=300)
         world.submit(*requests(world, test=False))
         denied = failing(TargetAccountError("explicit deny"), after=False)
-        saboteur = Saboteur(world, nth, denied, ports=OF_THE_ACCOUNT)
+        saboteur = Saboteur(world, nth, denied, names=ports_of_the_account())
         world.run()
         if saboteur.attacked is None:
             break
@@ -152,7 +152,8 @@ def _attack_batch(nth: int, attack: Callable[..., Any]) -> str | None:
     """Three servers in one job, one of which is undone with a terminate job, and a dispatcher attacked once."""
     world = a_world(BOOT_FAILS, count=3, sweep_seconds=400, look=300)
     world.submit(*requests(world, test=False))
-    saboteur = Saboteur(world, nth, lambda call: attack(world, call), only="dispatch_launches")
+    dispatches = lambda: world.running == "dispatch_launches"  # noqa: E731
+    saboteur = Saboteur(world, nth, lambda call: attack(world, call), when=dispatches)
     world.run()
     where = f"attack {nth} at {saboteur.attacked}"
     ends = {name: (record.status, record.reason) for name, record in world.migrations.records.items()}

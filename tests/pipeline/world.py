@@ -4,23 +4,20 @@ the real MGN adapter on the MGN simulator, and in-memory neighbours."""
 import heapq
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from itertools import count
 from math import ceil
-from typing import Any, cast
+from typing import Any
 from unittest import mock
-
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
 
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.logic.ingress import accept
 from runtime.logic.ports import Ports
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES, STEPS
 from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
@@ -29,10 +26,8 @@ from runtime.models.scope import Scope
 from runtime.models.waits import Outcome
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
-from simulator.inprocess import attach
 from simulator.memory import MemoryBus, MemoryCompute
 from simulator.scenario import Scenario
-from simulator.wire import Response
 from tests.fakes import (
     FakeCommands,
     FakeLaunchSettings,
@@ -44,7 +39,9 @@ from tests.fakes import (
     InMemoryWaits,
 )
 from tests.pipeline.asl import Execution, Json, TaskFailedError
-from tests.unit.infrastructure.synthesis import definition, functions
+from tests.pipeline.direct_client import DirectClient
+from tests.saboteur import CrashError
+from tests.unit.infrastructure.synthesis import definition
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -54,20 +51,7 @@ RECEIVE_AGAIN = 360
 """The visibility timeout of the wake queue."""
 MAX_RECEIVES = 3
 """After them a message is a dead letter."""
-HANDLERS = (
-    "validate_input",
-    "prepare_source",
-    "trigger_migration",
-    "verify_migration",
-    "finalize_cutover",
-    "rollback_handler",
-    "signal_handler",
-    "dispatch_launches",
-)
-
-
-class CrashError(BaseException):
-    """The function's process dies; no code of ours runs after it."""
+HANDLERS = tuple(function.name for function in (*STEPS, DISPATCH_LAUNCHES))
 
 
 class RecordingMigrations(InMemoryMigrations):
@@ -87,13 +71,23 @@ class World:
 
     scope = Scope(ACCOUNT, REGION)
 
-    def __init__(self, scenario: Scenario, *, budgets: Budgets | None = None, sweep_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        budgets: Budgets | None = None,
+        sweep_seconds: float = 60,
+        client: Callable[[Simulator], Any] = DirectClient,
+        program: Json | None = None,
+    ) -> None:
+        """`client` makes what asks MGN, `program` is the state machine's definition instead of today's."""
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
         self.sweep_seconds = sweep_seconds
         self.migrations, self.waits = RecordingMigrations(), InMemoryWaits()
         self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
-        self.mgn = _mgn(self.simulator)
+        asking = client(self.simulator)
+        self.mgn = MgnMigrationService(asking, asking)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
         self.resumer = self.bus = self.instances = self.wakes = self
@@ -102,11 +96,14 @@ class World:
         self.delivers_events: Callable[[Json], Sequence[float]] = lambda event: (EVENT_LATENCY,)
         """After how many seconds an MGN event is delivered, once for each of them."""
         self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
+        self.running = ""
+        """The function that runs at the moment."""
         self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._ticks, self._ids = count(), count(1)
         self._handlers = {name: importlib.import_module(f"runtime.handlers.{name}").handler for name in HANDLERS}
         self._sweep = importlib.import_module("runtime.handlers.sweep").handler
-        self._definition, self._names = _program()
+        self._definition = program or definition("dev")
+        self._names = _functions_of(self._definition)
         self._context = _Context()
         self.later(sweep_seconds, self._sweep_again)
 
@@ -208,6 +205,7 @@ class World:
 
     def _call(self, name: str, payload: Json) -> Json:
         self.invoked[name] = self.invoked.get(name, 0) + 1
+        before, self.running = self.running, name
         try:
             self.before_invoke(name, payload)
             answer: Json = self._handlers[name](payload, self._context)
@@ -217,6 +215,8 @@ class World:
         except Exception as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             raise TaskFailedError(type(error).__name__, cause) from error
+        finally:
+            self.running = before
 
     def _start(self, detail: Json) -> None:
         name = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migration:{next(self._ids)}"
@@ -271,11 +271,17 @@ class World:
             except TaskFailedError:
                 continue
 
+    def _ports(self, *_: object) -> Ports:
+        return self
+
     @contextmanager
     def _wired(self) -> Iterator[None]:
         modules = ("entry", "signal_handler", "sweep", "dispatch_launches")
-        patches: list[Any] = [mock.patch(f"runtime.handlers.{m}.aws_ports", return_value=self) for m in modules]
+        patches: list[Any] = [mock.patch(f"runtime.handlers.{m}.aws_ports", self._ports) for m in modules]
         patches.append(mock.patch.object(metrics.provider, "namespace", "Migrations"))
+        # What the adapter keeps of MGN ages with the world, not with the machine it runs on.
+        adapter = sys.modules[MgnMigrationService.__module__]
+        patches.append(mock.patch.object(adapter, "monotonic", self.simulator.clock.now))
         for patch in patches:
             patch.start()
         # A thousand migrations write a hundred thousand lines.
@@ -300,42 +306,11 @@ class _Context:
         return 60_000
 
 
-@cache
-def _program() -> tuple[Json, dict[str, str]]:
-    program = definition("dev")
-    names = sorted(functions("dev"), key=len, reverse=True)
+def _functions_of(program: Json) -> dict[str, str]:
+    """The handler modules by the names the program has for their functions."""
+    modules = {name.replace("_", ""): name for name in sorted(HANDLERS, key=len, reverse=True)}
     tasks = {state["Parameters"]["FunctionName"] for state in program["States"].values() if state["Type"] == "Task"}
-    modules = {name.replace("_", ""): name for name in names}
-    found = {task: next(m for flat, m in modules.items() if flat in task.casefold()) for task in tasks}
-    return program, found
-
-
-class _Switch:
-    """Stands where a simulator stands, for whichever is the present one."""
-
-    simulator: Simulator
-
-    def answer(self, method: str, raw_path: str, query: str, body: bytes) -> Response:
-        return self.simulator.answer(method, raw_path, query, body)
-
-
-_switch = _Switch()
-
-
-def _mgn(simulator: Simulator) -> MgnMigrationService:
-    _switch.simulator = simulator
-    return MgnMigrationService(_client(), _client())
-
-
-@cache
-def _client() -> Any:
-    # Made once, because making it takes longer than a migration. One attempt for each call, because pauses between
-    # repeats are real time, which this world does not spend.
-    client = boto3.client(
-        "mgn", region_name=REGION, config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED)
-    )
-    attach(client, cast(Simulator, _switch))
-    return client
+    return {task: next(name for flat, name in modules.items() if flat in task.casefold()) for task in tasks}
 
 
 def _health(id_: str, compute: MemoryCompute) -> InstanceHealth:

@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from runtime.adapters.messages.step_functions import NOBODY_WAITS
 from tests.engine.conftest import Aws, unique
 from tests.pipeline.asl import Execution, Json, TaskFailedError
-from tests.states.script import Answer, CrashError, Script, program, stage, tasks
+from tests.saboteur import CrashError
+from tests.states.script import Answer, Script, program, stage, tasks
 
 STUB = """
 import json, os, urllib.request

@@ -12,6 +12,7 @@ from typing import Any
 from runtime.models.functions.steps import Plan, Verdict
 from runtime.models.waits import Outcome, Progress
 from tests.pipeline.asl import Json, TaskFailedError
+from tests.saboteur import CrashError
 from tests.unit.infrastructure.synthesis import definition, functions
 
 Answer = Json | TaskFailedError
@@ -19,10 +20,6 @@ Resume = Callable[[str, Answer], bool]
 
 IDENTITY = {"migrationId", "correlationId", "execution"}
 TOKEN = "taskToken"
-
-
-class CrashError(Exception):
-    """The function's process is to die."""
 
 
 @dataclass(frozen=True)
@@ -172,10 +169,10 @@ def stage(scripts: Mapping[str, Script], resume: Resume) -> Iterator[str]:
         def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Stage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def _order(act: Act) -> Json:

@@ -1,24 +1,30 @@
-"""What the infrastructure tests look at: each stage is synthesized once, without bundling."""
+"""What the infrastructure tests look at: each stage, synthesized without bundling and kept until its sources change."""
 
+import fcntl
+import hashlib
 import json
+import platform
 import re
+import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_cdk import App
-from aws_cdk.assertions import Template
-from aws_cdk.cx_api import CloudAssembly
-
-from app import build
 from runtime.models.deployment import stack_name
+
+# Whoever finds a stage synthesized need not wait for the CDK's start.
+if TYPE_CHECKING:
+    from aws_cdk.assertions import Template
 
 ROOT = Path(__file__).parents[3]
 STACKS = ("Encryption", "Storage", "Messaging", "Orchestration")
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
-# Removed when the tests are over.
-OUTPUT = tempfile.TemporaryDirectory(prefix="cdk-")
+KEPT = ROOT / ".build" / "synthesized"
+# The functions' code is not among them: it shows in the hash of the asset only, which no test looks at.
+SOURCES = ("app.py", "uv.lock", "constructs/**/*.py", "stacks/*.py", "runtime/*.py", "runtime/models/**/*.py")
 
 Json = dict[str, Any]
 
@@ -29,23 +35,84 @@ def context(stage: str, **stages: Json) -> Json:
     return {**kept, "stages": kept["stages"] | stages, "stage": stage}
 
 
+def synthesized(context: Json) -> Path:
+    """The folder of the cloud assembly with this context; another process may have made it."""
+    sources = KEPT / _digest(_sources())
+    folder = sources / _digest([json.dumps(context, sort_keys=True).encode()])
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for other in KEPT.iterdir():
+            if other.is_dir() and other != sources:
+                shutil.rmtree(other)
+        if not folder.exists():
+            _synthesize(context, folder)
+    return folder
+
+
+def _synthesize(context: Json, folder: Path) -> None:
+    from aws_cdk import App
+
+    from app import build
+
+    folder.parent.mkdir(exist_ok=True)
+    made = tempfile.mkdtemp(dir=folder.parent)
+    build(App(context=context | NO_BUNDLING, outdir=made)).synth()
+    Path(made).rename(folder)
+
+
+def _sources() -> Iterator[bytes]:
+    yield f"{sys.version} {platform.machine()}".encode()
+    for file in sorted(found for pattern in SOURCES for found in ROOT.glob(pattern)):
+        yield str(file.relative_to(ROOT)).encode()
+        yield file.read_bytes()
+
+
+def _digest(parts: Iterator[bytes] | list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:16]
+
+
+class Assembled(NamedTuple):
+    """One stack of a cloud assembly."""
+
+    account: str
+    region: str
+    file: Path
+
+
+def stacks(assembly: Path) -> dict[str, Assembled]:
+    """The stacks of a cloud assembly by their names."""
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"]
+    found = {name: each for name, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"}
+    return {name: _assembled(assembly, each) for name, each in found.items()}
+
+
+def _assembled(assembly: Path, artifact: Json) -> Assembled:
+    account, region = artifact["environment"].removeprefix("aws://").split("/")
+    return Assembled(account, region, assembly / artifact["properties"]["templateFile"])
+
+
 @cache
-def assembly(stage: str) -> CloudAssembly:
+def assembly(stage: str) -> Path:
     """The cloud assembly of a stage."""
-    return build(App(context=context(stage) | NO_BUNDLING, outdir=f"{OUTPUT.name}/{stage}")).synth()
+    return synthesized(context(stage))
 
 
 @cache
 def document(stage: str, stack: str) -> Json:
     """The template of one stack as written to disk."""
-    path = Path(assembly(stage).get_stack_by_name(stack_name(stage, stack)).template_full_path)
-    template: Json = json.loads(path.read_text())
+    template: Json = json.loads(stacks(assembly(stage))[stack_name(stage, stack)].file.read_text())
     return template
 
 
 @cache
-def template(stage: str, stack: str) -> Template:
+def template(stage: str, stack: str) -> "Template":
     """The template of one stack, to assert on."""
+    from aws_cdk.assertions import Template
+
     return Template.from_json(document(stage, stack))
 
 

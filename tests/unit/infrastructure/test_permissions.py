@@ -37,10 +37,6 @@ WITHOUT_RESOURCE_TYPE = {
 """Actions IAM can scope to no resource; EC2's Describe actions are recognized by name."""
 
 
-CLIENTS = {"self._client", "self._ec2", "self._mgn", "self._once", "self._ssm"}
-"""How the adapters name their boto3 clients."""
-
-
 class Allowed(NamedTuple):
     """One action a role may take."""
 
@@ -199,13 +195,30 @@ def _calls() -> set[str]:
     """The operations of clients, called, passed on or paginated by the adapters."""
     (folder,) = runtime.adapters.__path__
     found = set()
-    for file in Path(folder).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in CLIENTS:
+    for file in Path(folder).rglob("*.py"):
+        module = ast.parse(file.read_text())
+        clients = set(_clients(module))
+        for node in ast.walk(module):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in clients:
                 found.add(node.attr)
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".get_paginator"):
                 found.update(str(ast.literal_eval(argument)) for argument in node.args)
     return {_camel(call) for call in found - {"exceptions", "get_paginator", "get_waiter", "meta"}}
+
+
+def _clients(module: ast.Module) -> Iterator[str]:
+    """How a module names boto3 clients: as its functions take them and as its objects keep them."""
+    for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
+        arguments = [*function.args.args, *function.args.kwonlyargs]
+        taken = {each.arg for each in arguments if each.annotation and _is_client(each.annotation)}
+        yield from taken
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and ast.unparse(node.value) in taken:
+                yield from map(ast.unparse, node.targets)
+
+
+def _is_client(annotation: ast.expr) -> bool:
+    return re.fullmatch(r"\w+Client", ast.unparse(annotation).strip("'\"")) is not None
 
 
 def _camel(call: str) -> str:

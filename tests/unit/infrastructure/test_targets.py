@@ -8,16 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
-from aws_cdk.cx_api import CloudAssembly
 from pydantic import ValidationError
 
-from app import build
 from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets
 from runtime.models.scope import Scope
 from stacks.settings import TargetSettings
-from tests.unit.infrastructure.synthesis import NO_BUNDLING, OUTPUT, Json, context, plain, resources
+from tests.unit.infrastructure.synthesis import Json, context, plain, resources, stacks, synthesized
 
 HOME, OTHER = "111122223333", "222233334444"
 TARGETS: Json = {
@@ -32,13 +29,13 @@ FUNCTIONS_THAT_ENTER = {function.name for function in FUNCTIONS if function.perm
 
 
 @cache
-def assembly() -> CloudAssembly:
+def assembly() -> Path:
     stage = context("dev")["stages"]["dev"] | {"targets": TARGETS}
-    return build(App(context=context("dev", dev=stage) | NO_BUNDLING, outdir=f"{OUTPUT.name}/targets")).synth()
+    return synthesized(context("dev", dev=stage))
 
 
 def found(stack: str, type_: str) -> dict[str, Json]:
-    template: Json = assembly().get_stack_by_name(f"MigrationDev{stack}").template
+    template: Json = json.loads(stacks(assembly())[f"MigrationDev{stack}"].file.read_text())
     return {id_: plain(r["Properties"]) for id_, r in template["Resources"].items() if r["Type"] == type_}
 
 
@@ -56,9 +53,8 @@ def settings(**changes: object) -> TargetSettings:
 
 
 def test_each_target_has_a_stack_in_its_account_and_region() -> None:
-    stacks = [stack for stack in assembly().stacks if "TargetAccess" in stack.stack_name]
-    assert {(s.environment.account, s.environment.region) for s in stacks} == set(PLACES)
-    assert {s.stack_name for s in stacks} == {f"MigrationDev{target(*place)}" for place in PLACES}
+    found = {name: (each.account, each.region) for name, each in stacks(assembly()).items() if "TargetAccess" in name}
+    assert found == {f"MigrationDev{target(*place)}": place for place in PLACES}
 
 
 def test_role_lets_in_the_stages_account_under_the_external_id_only() -> None:
@@ -141,13 +137,13 @@ def test_functions_know_the_targets(module: str, kind: type[StepEnvironment]) ->
 
 
 def test_cdk_nag_finds_nothing_in_a_stage_with_targets() -> None:
-    report = json.loads((Path(assembly().directory) / "validation-report.json").read_text())
+    report = json.loads((assembly() / "validation-report.json").read_text())
     assert report["pluginReports"] == []
 
 
 def test_cfn_lint_finds_no_errors_with_targets() -> None:
     names = ("Messaging", target())
-    paths = [assembly().get_stack_by_name(f"MigrationDev{name}").template_full_path for name in names]
+    paths = [stacks(assembly())[f"MigrationDev{name}"].file for name in names]
     linter = shutil.which("cfn-lint", path=str(Path(sys.executable).parent)) or "cfn-lint"
     done = subprocess.run(
         [linter, "--non-zero-exit-code", "error", *paths], capture_output=True, text=True, check=False

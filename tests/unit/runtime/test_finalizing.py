@@ -15,7 +15,7 @@ from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from tests.builders import SCOPE, SERVER_ID, a_signal, some_health
 from tests.fakes import FakePorts
-from tests.unit.runtime.crashes import CrashError, Crashes, watch
+from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import a_step, bring_to, the_record, the_server
 
 BOTH = {"cutover": True, "finalize": True}
@@ -159,10 +159,19 @@ def test_server_deleted_before_the_finalize_is_gone(verified: FakePorts) -> None
         run(verified)
 
 
+ONE_RUN = 7
+
+
+def test_crashes_are_tried_at_every_call_of_a_finalize(verified: FakePorts) -> None:
+    saboteur = Saboteur(verified, 0, dying(after=False))
+    run(verified)
+    assert saboteur.calls == ONE_RUN
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("at", range(1, 10))
+@pytest.mark.parametrize("at", range(1, ONE_RUN + 3))
 def test_crash_at_any_call_finalizes_once(verified: FakePorts, at: int, after_effect: bool) -> None:
-    watch(verified, Crashes(at, after_effect=after_effect))
+    Saboteur(verified, at, dying(after=after_effect))
     for _ in range(3):
         try:
             run(verified)

@@ -14,7 +14,7 @@ from runtime.models.status import MigrationStatus
 from runtime.models.waits import LaunchIntent
 from tests.builders import JOB_ID, NOON, SCOPE, a_record
 from tests.fakes import FakePorts
-from tests.unit.runtime.crashes import CrashError, Crashes, watch
+from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 
 STEP = a_step(TriggerMigration, phase=Phase.CUTOVER, task_token="cutover-token")
@@ -130,7 +130,7 @@ CALLS = 20
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("at", range(1, CALLS + 1))
 def test_i3_crash_at_any_call_never_launches_twice(ready: FakePorts, at: int, after_effect: bool) -> None:
-    watch(ready, Crashes(at, after_effect=after_effect))
+    Saboteur(ready, at, dying(after=after_effect))
     for _ in range(20):
         try:
             launch_it(ready)
@@ -146,7 +146,6 @@ def test_i3_crash_at_any_call_never_launches_twice(ready: FakePorts, at: int, af
 
 
 def test_crashes_are_tried_at_every_call_of_a_launch(ready: FakePorts) -> None:
-    crashes = Crashes(0, after_effect=False)
-    watch(ready, crashes)
+    saboteur = Saboteur(ready, 0, dying(after=False))
     launch_it(ready)
-    assert crashes.calls == CALLS
+    assert saboteur.calls == CALLS

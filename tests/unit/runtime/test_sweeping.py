@@ -10,7 +10,7 @@ from runtime.logic.sweep import ASKED, UNDER_WAY, SweepReport, sweep
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
 from tests.fakes import FakePorts
-from tests.unit.runtime.crashes import Crashes
+from tests.saboteur import Saboteur, dying
 from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record, waits_of
 
 QUIET = SweepReport(scopes=1, restarted=0, frozen=0)
@@ -143,10 +143,7 @@ def test_every_status_has_its_turn_whatever_the_period(seconds: float) -> None:
 
 def test_sweep_reads_the_table_no_oftener_for_many_that_wait_than_for_one() -> None:
     def calls(ports: FakePorts) -> int:
-        counted = Crashes(0, after_effect=False)
-        ports.migrations = counted.around(ports.migrations, ("find", "record"))
-        ports.waits = counted.around(ports.waits, ("of", "open"))
-        ports.dispatches = counted.around(ports.dispatches, ("count_sweep",))
+        counted = Saboteur(ports, 0, dying(after=False), names=("migrations", "waits", "dispatches", "decisions"))
         asked_in(ports, len(UNDER_WAY))
         return counted.calls
 

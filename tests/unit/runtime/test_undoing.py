@@ -9,7 +9,7 @@ from runtime.models.functions.steps import Failure, Rollback, UndoGoal
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
 from tests.builders import a_server
-from tests.unit.runtime.crashes import CrashError, Crashes, watch
+from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import (
     STAGES,
     a_step,
@@ -140,22 +140,21 @@ def test_check_whose_retries_are_used_up_failed() -> None:
     assert len(failure_reason(pending.model_copy(update={"cause": "x" * 32_000}))) == 2048
 
 
-CALLS = 55
+CALLS = 60
 
 
 def test_crashes_are_tried_at_every_call_of_an_undo() -> None:
     ports = bring_to("cutover-verified")
-    crashes = Crashes(0, after_effect=False)
-    watch(ports, crashes)
+    saboteur = Saboteur(ports, 0, dying(after=False))
     undo_until_done(ports)
-    assert crashes.calls == CALLS
+    assert saboteur.calls == CALLS
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("at", range(1, CALLS + 1))
 def test_i6_crash_at_any_call_of_the_undo_leaves_nothing_behind(at: int, after_effect: bool) -> None:
     ports = bring_to("cutover-verified")
-    watch(ports, Crashes(at, after_effect=after_effect))
+    Saboteur(ports, at, dying(after=after_effect))
     for _ in range(10):
         try:
             undo_until_done(ports)
