@@ -1,4 +1,4 @@
-"""The state table as a few dictionaries. Proven against the real adapter by tests/contract/test_store_contract.py."""
+"""The state table as a few dictionaries. Proven against the real adapter by the contract tests of each entity."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

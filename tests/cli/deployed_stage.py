@@ -84,7 +84,7 @@ class Stage:
             state_table_name=TABLE_NAME,
             state_machine_arn="arn:aws:states:us-east-1:123456789012:stateMachine:migration",
         )
-        self.store = DynamoDbState(make_state_table(), TABLE_NAME, refuse)
+        self.state = DynamoDbState(make_state_table(), TABLE_NAME, refuse)
         self._seen = queues.create_queue(QueueName="seen")["QueueUrl"]
         self._watch_bus()
         stacks.deploy("dev", self.deployment.model_dump(by_alias=False))
@@ -94,7 +94,7 @@ class Stage:
     ) -> MigrationRecord:
         """A migration that was just accepted."""
         record = a_record(migration_id, request=request, **changes)
-        self.store.migrations.append(record, an_entry(record))
+        self.state.migrations.append(record, an_entry(record))
         return record
 
     def move(self, record: MigrationRecord, *statuses: MigrationStatus, reason: str = "") -> MigrationRecord:
@@ -107,7 +107,7 @@ class Stage:
                 "reason": reason or f"now {status}",
             }
             after = record.model_copy(update=changes)
-            self.store.migrations.append(after, an_entry(after, from_status=record.status))
+            self.state.migrations.append(after, an_entry(after, from_status=record.status))
             record = after
         return record
 

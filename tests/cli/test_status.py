@@ -82,7 +82,7 @@ def test_a_migration_that_is_not_there_ends_with_5(stage: Stage) -> None:
 
 
 def test_rejections_are_listed(stage: Stage) -> None:
-    stage.store.migrations.reject(
+    stage.state.migrations.reject(
         a_rejection("m-1", migration_id="mig-1", reason="wave: missing", body_excerpt="\x1b[2J{}")
     )
     out = run("status", "--rejections").out
@@ -110,8 +110,8 @@ def waiting_for_room(stage: Stage, *migration_ids: str, job_seconds: float | Non
     for number, id_ in enumerate(migration_ids):
         stage.move(stage.accept(id_, scope=SCOPE), S.VALIDATING, S.PREPARING, S.TEST_LAUNCHING)
         intent = LaunchIntent(kind=LaunchKind.TEST, wave="1")
-        stage.store.waits.park(a_wait(migration_id=id_, intent=intent, parked_at=NOON + timedelta(seconds=number)))
-    stage.store.dispatches.save(Dispatch(scope=SCOPE, active_jobs=1, active_servers=200, job_seconds=job_seconds))
+        stage.state.waits.park(a_wait(migration_id=id_, intent=intent, parked_at=NOON + timedelta(seconds=number)))
+    stage.state.dispatches.save(Dispatch(scope=SCOPE, active_jobs=1, active_servers=200, job_seconds=job_seconds))
 
 
 def test_migrations_that_wait_for_room_show_their_place(stage: Stage) -> None:

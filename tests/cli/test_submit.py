@@ -125,8 +125,8 @@ def test_wait_does_not_take_another_migration_with_its_id_for_its_own(stage: Sta
 
 
 def test_wait_by_the_bus_goes_by_the_migration_id(stage: Stage) -> None:
-    stage.store.migrations.reject(a_rejection("old", migration_id="mig-1", at=datetime.now(UTC) - timedelta(days=1)))
-    stage.store.migrations.reject(a_rejection("new", migration_id="mig-1", at=datetime.now(UTC), reason="too late"))
+    stage.state.migrations.reject(a_rejection("old", migration_id="mig-1", at=datetime.now(UTC) - timedelta(days=1)))
+    stage.state.migrations.reject(a_rejection("new", migration_id="mig-1", at=datetime.now(UTC), reason="too late"))
     ran = run("submit", "-", "--wait", "--via", "eventbridge", stdin=json.dumps(a_message()))
     assert ran.code == 1
     assert ran.out.count("rejected message") == 1
@@ -172,4 +172,4 @@ def accepted(stage: Stage) -> MigrationRecord:
 def reject(stage: Stage, **changes: Any) -> None:
     """The message on the queue becomes a rejection."""
     [message] = stage.receive()
-    stage.store.migrations.reject(a_rejection(message["MessageId"], **changes))
+    stage.state.migrations.reject(a_rejection(message["MessageId"], **changes))

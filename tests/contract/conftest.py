@@ -1,4 +1,4 @@
-"""The stores under test: the fake and the DynamoDB adapter in front of moto."""
+"""The state under test: the fake and the DynamoDB adapter in front of moto."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.fakes import InMemoryState
 
 
 @pytest.fixture(params=["in-memory", "dynamodb"])
-def store(request: pytest.FixtureRequest) -> Iterator[State]:
+def state(request: pytest.FixtureRequest) -> Iterator[State]:
     if request.param == "in-memory":
         yield InMemoryState()
         return

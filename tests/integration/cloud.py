@@ -65,7 +65,7 @@ class Cloud:
     gone: set[str] = field(default_factory=set)
 
     @property
-    def store(self) -> DynamoDbState:
+    def state(self) -> DynamoDbState:
         return DynamoDbState(aws("dynamodb"), TABLE_NAME, refuse)
 
     def invoke(self, handler: LambdaHandler, event: Any) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Cloud:
                     "NewImage": {"pk": {"S": migration_id}, "document": {"S": entry.to_json()}},
                 },
             }
-            for entry in self.store.migrations.journal(migration_id)
+            for entry in self.state.migrations.journal(migration_id)
         ]
 
 

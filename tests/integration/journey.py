@@ -17,7 +17,7 @@ from tests.integration.cloud import Cloud, sqs_event
 
 
 def record_of(cloud: Cloud) -> MigrationRecord:
-    record = cloud.store.migrations.record("mig-1")
+    record = cloud.state.migrations.record("mig-1")
     assert record is not None
     return record
 

@@ -41,7 +41,7 @@ def url(port: int, path: str = "/callbacks?key=hush-hush") -> str:
 
 def change(cloud: Cloud) -> dict[str, Any]:
     """The first change of the migration as EventBridge puts it into the callback queue."""
-    event = status_events(record_of(cloud), cloud.store.migrations.journal("mig-1")[0])[0]
+    event = status_events(record_of(cloud), cloud.state.migrations.journal("mig-1")[0])[0]
     detail = json.loads(event.to_json())
     return {"source": "migration.orchestrator", "detail-type": event.detail_type, "detail": detail, "version": "0"}
 

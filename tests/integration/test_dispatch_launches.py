@@ -65,7 +65,7 @@ def test_i9_migrations_that_ask_together_share_a_job_that_names_them_all(cloud: 
     ask_together(cloud)
     cloud.dispatch()
     (job,) = cloud.simulator.account.jobs.values()
-    second = cloud.store.migrations.record("mig-2")
+    second = cloud.state.migrations.record("mig-2")
     assert second is not None
     assert second.test_launch == launch_of_test(cloud)
     assert (job.tags[LAUNCH_TAG], job.tags[CORRELATION_TAG].split()) == (
@@ -79,7 +79,7 @@ def test_i9_migrations_that_ask_together_share_a_job_that_names_them_all(cloud: 
 def test_throttled_launch_is_tried_again_soon(cloud: Cloud) -> None:
     ask_for_test_launch(cloud, {"outcome": "throttle", "calls": [1]})
     cloud.dispatch()
-    assert (len(cloud.simulator.account.jobs), cloud.store.dispatches.state(SCOPE).in_flight) == (0, None)
+    assert (len(cloud.simulator.account.jobs), cloud.state.dispatches.state(SCOPE).in_flight) == (0, None)
     looked(cloud)
     assert len(cloud.simulator.account.jobs) == 1
 
@@ -87,10 +87,10 @@ def test_throttled_launch_is_tried_again_soon(cloud: Cloud) -> None:
 def test_i3_lost_answer_of_start_test_is_adopted_by_tag(cloud: Cloud) -> None:
     ask_for_test_launch(cloud, {"outcome": "timeout_after", "calls": [1]})
     cloud.dispatch()
-    assert cloud.store.dispatches.state(SCOPE).is_launching("mig-1")
+    assert cloud.state.dispatches.state(SCOPE).is_launching("mig-1")
     looked(cloud)
     assert list(cloud.simulator.account.jobs) == [launch_of_test(cloud).job_id]
-    assert cloud.store.dispatches.state(SCOPE).in_flight is None
+    assert cloud.state.dispatches.state(SCOPE).in_flight is None
 
 
 def test_i3_call_that_never_arrived_is_doubt_first_and_made_again_after_it(cloud: Cloud) -> None:
@@ -98,11 +98,11 @@ def test_i3_call_that_never_arrived_is_doubt_first_and_made_again_after_it(cloud
     cloud.dispatch()
     looked(cloud)
     assert len(cloud.simulator.account.jobs) == 0
-    state = cloud.store.dispatches.state(SCOPE)
+    state = cloud.state.dispatches.state(SCOPE)
     assert state.in_flight is not None
     long_ago = state.in_flight.attempted_at - timedelta(hours=1)
     batch = state.in_flight.model_copy(update={"attempted_at": long_ago})
-    cloud.store.dispatches.save(state.model_copy(update={"in_flight": batch}))
+    cloud.state.dispatches.save(state.model_copy(update={"in_flight": batch}))
     looked(cloud)
     assert list(cloud.simulator.account.jobs) == [launch_of_test(cloud).job_id]
 
@@ -143,10 +143,10 @@ def test_i3_cancelled_migration_is_not_launched(cloud: Cloud) -> None:
     ask_for_test_launch(cloud)
     record = record_of(cloud)
     rolling_back = record.model_copy(update={"status": MigrationStatus.ROLLING_BACK, "sequence": record.sequence + 1})
-    entry = cloud.store.migrations.journal("mig-1")[-1].model_copy(
+    entry = cloud.state.migrations.journal("mig-1")[-1].model_copy(
         update={"sequence": record.sequence + 1, "to_status": MigrationStatus.ROLLING_BACK}
     )
-    cloud.store.migrations.append(rolling_back, entry)
+    cloud.state.migrations.append(rolling_back, entry)
     cloud.dispatch()
     assert len(cloud.simulator.account.jobs) == 0
 
@@ -154,7 +154,7 @@ def test_i3_cancelled_migration_is_not_launched(cloud: Cloud) -> None:
 def test_account_nobody_may_enter_does_not_keep_the_others_waiting(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     cloud.simulator.finish_jobs()
-    cloud.store.waits.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID))
+    cloud.state.waits.park(a_wait(migration_id="mig-2", scope=TARGET_SCOPE, job_id=JOB_ID))
     wakes = [a_wake("of-the-target", scope=TARGET_SCOPE), a_wake("of-home")]
     answer = cloud.invoke(dispatch_launches.handler, {"Records": wakes})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "of-the-target"}]}

@@ -21,8 +21,8 @@ def test_good_messages_of_a_batch_are_accepted_and_only_the_bad_ones_returned(cl
     answer = cloud.invoke(handler, batch)
     # Then only the bad ones come back, each with its rejection stored
     assert failed(answer) == ["message-2", "message-3"]
-    assert {record.migration_id for record in cloud.store.migrations.find()} == {"mig-1", "mig-4"}
-    reasons = {rejection.message_id: rejection.reason for rejection in cloud.store.migrations.rejections()}
+    assert {record.migration_id for record in cloud.state.migrations.find()} == {"mig-1", "mig-4"}
+    reasons = {rejection.message_id: rejection.reason for rejection in cloud.state.migrations.rejections()}
     assert reasons["message-2"] == "appName: required and missing; add it"
     assert reasons["message-3"].startswith("body is not JSON")
     assert [event["detail-type"] for event in cloud.published()] == ["MigrationRequested"] * 2
@@ -31,7 +31,7 @@ def test_good_messages_of_a_batch_are_accepted_and_only_the_bad_ones_returned(cl
 def test_i1_same_message_ten_times_is_one_migration(cloud: Cloud) -> None:
     for _ in range(2):
         assert failed(cloud.invoke(handler, sqs_event(*[cloud.message()] * 5))) == []
-    assert len(cloud.store.migrations.journal("mig-1")) == 1
+    assert len(cloud.state.migrations.journal("mig-1")) == 1
     assert {event["detail"]["correlationId"] for event in cloud.published()} == {"cor-1"}
 
 
@@ -39,7 +39,7 @@ def test_same_id_with_another_body_is_returned_and_its_rejection_kept_once(cloud
     cloud.invoke(handler, sqs_event(cloud.message()))
     for _ in range(3):
         assert failed(cloud.invoke(handler, sqs_event(cloud.message(wave=2)))) == ["message-1"]
-    (kept,) = cloud.store.migrations.rejections()
+    (kept,) = cloud.state.migrations.rejections()
     assert "different: wave" in kept.reason
     assert (kept.migration_id, kept.correlation_id) == ("mig-1", "cor-1")
 
@@ -49,7 +49,7 @@ def test_message_without_a_correlation_id_gets_one_and_keeps_it(cloud: Cloud) ->
     del message["correlationId"]
     for _ in range(2):
         cloud.invoke(handler, sqs_event(message))
-    record = cloud.store.migrations.record("mig-1")
+    record = cloud.state.migrations.record("mig-1")
     assert record is not None
     assert (len(record.correlation_id), record.status) == (32, MigrationStatus.RECEIVED)
     assert {event["detail"]["correlationId"] for event in cloud.published()} == {record.correlation_id}
@@ -61,7 +61,7 @@ def test_batch_in_which_every_message_is_bad_is_answered_not_raised(cloud: Cloud
         "message-2",
         "message-3",
     ]
-    assert len(list(cloud.store.migrations.rejections())) == 3
+    assert len(list(cloud.state.migrations.rejections())) == 3
 
 
 def test_i9_every_log_line_carries_the_ids_of_its_own_message(cloud: Cloud, log_lines: StringIO) -> None:

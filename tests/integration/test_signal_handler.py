@@ -90,7 +90,7 @@ def test_i10_with_every_event_lost_the_sweep_resumes(cloud: Cloud) -> None:
     assert cloud.invoke(sweep.handler, {}) == {"scopes": 1, "restarted": 0, "frozen": 0}
     cloud.dispatch()
     assert cloud.tokens()["launch-test"] is None
-    assert list(cloud.store.waits.open(SCOPE)) == []
+    assert list(cloud.state.waits.open(SCOPE)) == []
 
 
 def test_i10_failed_launch_inside_a_completed_job_fails_its_step(cloud: Cloud) -> None:
@@ -106,7 +106,7 @@ def test_token_step_functions_dropped_is_closed_not_kept(cloud: Cloud) -> None:
     cloud.gone.add("launch-test")
     cloud.simulator.finish_jobs()
     looked(cloud)
-    assert cloud.store.waits.of(SCOPE, "mig-1") == ()
+    assert cloud.state.waits.of(SCOPE, "mig-1") == ()
 
 
 def test_decision_opens_its_gate_once(cloud: Cloud) -> None:
@@ -117,7 +117,7 @@ def test_decision_opens_its_gate_once(cloud: Cloud) -> None:
     assert [signal(cloud, approve), signal(cloud, approve)] == ["taken", "ignored: decided before"]
     cloud.dispatch()
     assert cloud.tokens()["approval"] is None
-    (kept,) = cloud.store.decisions.of("mig-1")
+    (kept,) = cloud.state.decisions.of("mig-1")
     assert (kept.by, kept.reason) == ("ada@example.com", "all green")
 
 
@@ -151,9 +151,9 @@ def test_i7_dead_execution_freezes_its_migration_and_release_frees_the_server(cl
     assert signal(cloud, execution_change("TIMED_OUT")) == "frozen"
     assert signal(cloud, execution_change("TIMED_OUT")) == "ignored: the migration is FROZEN"
     assert record_of(cloud).status is MigrationStatus.FROZEN
-    assert cloud.store.migrations.lock_of(SCOPE, SERVER_ID) is not None
+    assert cloud.state.migrations.lock_of(SCOPE, SERVER_ID) is not None
     assert signal(cloud, decision(decision="release", reason="looked at it")) == "released"
-    assert cloud.store.migrations.lock_of(SCOPE, SERVER_ID) is None
+    assert cloud.state.migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def test_i1_sweep_starts_what_was_accepted_and_never_began(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_whole_migration_reaches_completed(cloud: Cloud) -> None:
     assert record.status is MigrationStatus.COMPLETED
     assert record.cutover_launch is not None
     assert alive_instances() == [record.cutover_launch.instance_id]
-    assert cloud.store.migrations.lock_of(SCOPE, SERVER_ID) is None
+    assert cloud.state.migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def test_launched_instance_has_what_the_request_asked_for(cloud: Cloud) -> None:
@@ -94,14 +94,14 @@ def test_i6_failure_after_any_stage_is_rolled_back(cloud: Cloud, stage: str) -> 
     assert (record_of(cloud).status, record_of(cloud).reason) == ("ROLLED_BACK", "CheckFailedError: no answer")
     assert cloud.simulator.server(SERVER_ID).state == "READY_FOR_TEST"
     assert alive_instances() == []
-    assert cloud.store.migrations.lock_of(SCOPE, SERVER_ID) is None
+    assert cloud.state.migrations.lock_of(SCOPE, SERVER_ID) is None
 
 
 def test_rollback_handler_without_a_token_freezes(cloud: Cloud) -> None:
     bring_to("test-launched", cloud)
     cloud.step(rollback_handler.handler, failure={"Error": "States.Timeout", "Cause": ""})
     assert record_of(cloud).status is MigrationStatus.FROZEN
-    assert cloud.store.migrations.lock_of(SCOPE, SERVER_ID) is not None
+    assert cloud.state.migrations.lock_of(SCOPE, SERVER_ID) is not None
 
 
 def test_i11_no_token_and_no_tag_value_is_logged_by_any_step(cloud: Cloud, log_lines: StringIO) -> None:

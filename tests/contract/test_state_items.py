@@ -43,7 +43,7 @@ def client() -> Iterator["DynamoDBClient"]:
 
 
 @pytest.fixture
-def store(client: "DynamoDBClient") -> DynamoDbState:
+def state(client: "DynamoDBClient") -> DynamoDbState:
     return DynamoDbState(client, TABLE_NAME, refuse)
 
 
@@ -52,29 +52,29 @@ def everything(client: "DynamoDBClient") -> dict[tuple[str, str], dict[str, Any]
     return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
 
-def end(store: DynamoDbState, entries: int) -> MigrationRecord:
+def end(state: DynamoDbState, entries: int) -> MigrationRecord:
     record = a_record()
-    store.migrations.append(record, an_entry(record))
+    state.migrations.append(record, an_entry(record))
     for _ in range(entries - 2):
         record = record.model_copy(update={"sequence": record.sequence + 1, "status": MigrationStatus.VALIDATING})
-        store.migrations.append(record, an_entry(record))
+        state.migrations.append(record, an_entry(record))
     record = record.model_copy(
         update={"sequence": record.sequence + 1, "status": MigrationStatus.REJECTED, "expires_at": EXPIRY}
     )
-    store.migrations.append(record, an_entry(record), unlock=a_lock())
+    state.migrations.append(record, an_entry(record), unlock=a_lock())
     return record
 
 
-def test_every_item_has_its_key_and_only_its_index_attributes(store: DynamoDbState, client: "DynamoDBClient") -> None:
+def test_every_item_has_its_key_and_only_its_index_attributes(state: DynamoDbState, client: "DynamoDBClient") -> None:
     record = a_record()
-    store.migrations.append(record, an_entry(record))
-    store.waits.park(a_wait())
-    store.decisions.keep(a_signal())
-    store.migrations.lock(a_lock())
-    store.migrations.reject(a_rejection())
-    store.dispatches.save(Dispatch(scope=SCOPE))
-    store.dispatches.looked(SCOPE, NOON)
-    store.dispatches.count_sweep()
+    state.migrations.append(record, an_entry(record))
+    state.waits.park(a_wait())
+    state.decisions.keep(a_signal())
+    state.migrations.lock(a_lock())
+    state.migrations.reject(a_rejection())
+    state.dispatches.save(Dispatch(scope=SCOPE))
+    state.dispatches.looked(SCOPE, NOON)
+    state.dispatches.count_sweep()
     names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
     assert names == {
         ("MIGRATION#mig-1", "RECORD"): {"wave", "application", "status", "updatedAt", "sequence"},
@@ -89,119 +89,119 @@ def test_every_item_has_its_key_and_only_its_index_attributes(store: DynamoDbSta
     }
 
 
-def test_running_migration_does_not_expire(store: DynamoDbState, client: "DynamoDBClient") -> None:
+def test_running_migration_does_not_expire(state: DynamoDbState, client: "DynamoDBClient") -> None:
     record = a_record()
-    store.migrations.append(record, an_entry(record))
+    state.migrations.append(record, an_entry(record))
     assert all("expiresAt" not in item for item in everything(client).values())
 
 
 @pytest.mark.parametrize("entries", [2, 5, 130])
 def test_everything_a_finished_migration_left_expires_with_it(
-    store: DynamoDbState, client: "DynamoDBClient", entries: int
+    state: DynamoDbState, client: "DynamoDBClient", entries: int
 ) -> None:
-    store.decisions.keep(a_signal())
-    record = end(store, entries)
+    state.decisions.keep(a_signal())
+    record = end(state, entries)
     expiries = {item.get("expiresAt", {}).get("N") for item in everything(client).values()}
     assert expiries == {str(EXPIRY)}
-    assert store.migrations.record("mig-1") == record
-    assert len(store.migrations.journal("mig-1")) == entries
+    assert state.migrations.record("mig-1") == record
+    assert len(state.migrations.journal("mig-1")) == entries
 
 
-def test_end_leaves_other_migrations_alone(store: DynamoDbState, client: "DynamoDBClient") -> None:
+def test_end_leaves_other_migrations_alone(state: DynamoDbState, client: "DynamoDBClient") -> None:
     other = a_record("mig-10")
-    store.migrations.append(other, an_entry(other))
-    end(store, 3)
+    state.migrations.append(other, an_entry(other))
+    end(state, 3)
     assert "expiresAt" not in everything(client)["MIGRATION#mig-10", "RECORD"]
 
 
-def test_token_lies_in_the_document_only(store: DynamoDbState, client: "DynamoDBClient") -> None:
-    store.waits.park(a_wait(token="secret-token"))
+def test_token_lies_in_the_document_only(state: DynamoDbState, client: "DynamoDBClient") -> None:
+    state.waits.park(a_wait(token="secret-token"))
     (item,) = everything(client).values()
     assert [name for name, value in item.items() if "secret-token" in str(value)] == ["document"]
 
 
 def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
-    store: DynamoDbState, monkeypatch: pytest.MonkeyPatch
+    state: DynamoDbState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store.waits.park(a_wait(token="first"))
-    read = store._table.get
+    first = state.waits.park(a_wait(token="first"))
+    read = state._table.get
 
     def decided_after_reading(key: Any) -> Any:
         monkeypatch.undo()
         found = read(key)
-        store.waits.decide(first, Outcome(reason="launched"))
+        state.waits.decide(first, Outcome(reason="launched"))
         return found
 
-    monkeypatch.setattr(store._table, "get", decided_after_reading)
-    parked = store.waits.park(a_wait(token="second"))
+    monkeypatch.setattr(state._table, "get", decided_after_reading)
+    parked = state.waits.park(a_wait(token="second"))
     assert (parked.token, parked.outcome) == ("second", Outcome(reason="launched"))
-    assert store.waits.of(SCOPE, "mig-1") == (parked,)
+    assert state.waits.of(SCOPE, "mig-1") == (parked,)
 
 
 def test_job_that_comes_while_a_step_is_parked_again_is_kept(
-    store: DynamoDbState, monkeypatch: pytest.MonkeyPatch
+    state: DynamoDbState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = store.waits.park(a_wait(token="first"))
-    read = store._table.get
+    first = state.waits.park(a_wait(token="first"))
+    read = state._table.get
 
     def amended_after_reading(key: Any) -> Any:
         monkeypatch.undo()
         found = read(key)
-        store.waits.amend(first, {"job_id": JOB_ID})
+        state.waits.amend(first, {"job_id": JOB_ID})
         return found
 
-    monkeypatch.setattr(store._table, "get", amended_after_reading)
-    parked = store.waits.park(a_wait(token="second"))
+    monkeypatch.setattr(state._table, "get", amended_after_reading)
+    parked = state.waits.park(a_wait(token="second"))
     assert (parked.token, parked.watched_job) == ("second", JOB_ID)
-    assert store.waits.of(SCOPE, "mig-1") == (parked,)
+    assert state.waits.of(SCOPE, "mig-1") == (parked,)
 
 
-def park_as_an_older_release(store: DynamoDbState, client: "DynamoDBClient") -> Any:
+def park_as_an_older_release(state: DynamoDbState, client: "DynamoDBClient") -> Any:
     """A parked wait whose text lacks a field that has a default by now; the wait as this release reads it."""
-    wait = store.waits.park(a_wait())
+    wait = state.waits.park(a_wait())
     document = json.loads(wait.to_json())
     del document["signals"]
     item = {**items.wait_item(wait), "document": {"S": json.dumps(document)}}
     client.put_item(TableName=TABLE_NAME, Item=item)
-    assert store.waits.of(SCOPE, "mig-1") == (wait,)
+    assert state.waits.of(SCOPE, "mig-1") == (wait,)
     return wait
 
 
 @pytest.mark.parametrize(
     ("change", "left"),
     [
-        (lambda store, wait: store.waits.decide(wait, Outcome(reason="done")), {"outcome": Outcome(reason="done")}),
-        (lambda store, wait: store.waits.amend(wait, {"job_id": JOB_ID}), {"job_id": JOB_ID}),
-        (lambda store, wait: store.waits.park(wait.model_copy(update={"token": "again"})), {"token": "again"}),
+        (lambda state, wait: state.waits.decide(wait, Outcome(reason="done")), {"outcome": Outcome(reason="done")}),
+        (lambda state, wait: state.waits.amend(wait, {"job_id": JOB_ID}), {"job_id": JOB_ID}),
+        (lambda state, wait: state.waits.park(wait.model_copy(update={"token": "again"})), {"token": "again"}),
     ],
     ids=["decide", "amend", "park"],
 )
 def test_wait_of_an_older_release_is_changed(
-    store: DynamoDbState, client: "DynamoDBClient", change: Any, left: dict[str, Any]
+    state: DynamoDbState, client: "DynamoDBClient", change: Any, left: dict[str, Any]
 ) -> None:
-    wait = park_as_an_older_release(store, client)
-    assert change(store, wait)
-    assert store.waits.of(SCOPE, "mig-1") == (wait.model_copy(update=left),)
+    wait = park_as_an_older_release(state, client)
+    assert change(state, wait)
+    assert state.waits.of(SCOPE, "mig-1") == (wait.model_copy(update=left),)
 
 
-def test_wait_of_an_older_release_is_closed(store: DynamoDbState, client: "DynamoDBClient") -> None:
-    store.waits.close(park_as_an_older_release(store, client))
-    assert store.waits.of(SCOPE, "mig-1") == ()
+def test_wait_of_an_older_release_is_closed(state: DynamoDbState, client: "DynamoDBClient") -> None:
+    state.waits.close(park_as_an_older_release(state, client))
+    assert state.waits.of(SCOPE, "mig-1") == ()
 
 
-def test_more_records_than_one_read_takes(store: DynamoDbState) -> None:
+def test_more_records_than_one_read_takes(state: DynamoDbState) -> None:
     names = [f"mig-{number}" for number in range(KEYS_PER_READ + 5)]
     for name in names:
-        store.migrations.append(a_record(name), an_entry(a_record(name)))
-    assert store.migrations.records_of(names).keys() == set(names)
+        state.migrations.append(a_record(name), an_entry(a_record(name)))
+    assert state.migrations.records_of(names).keys() == set(names)
 
 
-def test_pages_are_followed(store: DynamoDbState) -> None:
+def test_pages_are_followed(state: DynamoDbState) -> None:
     # DynamoDB answers a megabyte at a time.
     for number in range(30):
-        store.waits.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
-    assert len(store.waits.of(SCOPE, "mig-1")) == 30
-    assert len(list(store.waits.open(SCOPE))) == 30
+        state.waits.park(a_wait(f"wait-{number:02d}", token="t" * 100_000))
+    assert len(state.waits.of(SCOPE, "mig-1")) == 30
+    assert len(list(state.waits.open(SCOPE))) == 30
 
 
 WAIT: Any = Wait

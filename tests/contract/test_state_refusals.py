@@ -27,7 +27,7 @@ def dynamodb() -> Iterator[Stubber]:
 
 
 @pytest.fixture
-def store() -> DynamoDbState:
+def state() -> DynamoDbState:
     return DynamoDbState(aws("dynamodb"), "migrations", refuse)
 
 
@@ -48,53 +48,53 @@ def cancel(dynamodb: Stubber, *codes: str) -> None:
     ],
 )
 def test_cancelled_transaction(
-    dynamodb: Stubber, store: DynamoDbState, codes: tuple[str, ...], expected: type[Exception]
+    dynamodb: Stubber, state: DynamoDbState, codes: tuple[str, ...], expected: type[Exception]
 ) -> None:
     cancel(dynamodb, *codes)
     with pytest.raises(expected):
-        store.migrations.append(RECORD, an_entry(RECORD))
+        state.migrations.append(RECORD, an_entry(RECORD))
 
 
-def test_lock_lost_alone_is_no_reason_to_stay(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_lock_lost_alone_is_no_reason_to_stay(dynamodb: Stubber, state: DynamoDbState) -> None:
     cancel(dynamodb, "None", "None", "ConditionalCheckFailed")
     dynamodb.add_response("transact_write_items", {})
-    store.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
+    state.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
 
 
-def test_lock_lost_with_the_record_is_a_changed_record(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_lock_lost_with_the_record_is_a_changed_record(dynamodb: Stubber, state: DynamoDbState) -> None:
     cancel(dynamodb, "ConditionalCheckFailed", "None", "ConditionalCheckFailed")
     with pytest.raises(RecordChangedError):
-        store.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
+        state.migrations.append(RECORD, an_entry(RECORD), unlock=a_lock())
 
 
-def test_unavailable_table_heals_by_waiting(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_unavailable_table_heals_by_waiting(dynamodb: Stubber, state: DynamoDbState) -> None:
     dynamodb.add_client_error("transact_write_items", "InternalServerError", http_status_code=500)
     with pytest.raises(ServiceUnavailableError):
-        store.migrations.append(RECORD, an_entry(RECORD))
+        state.migrations.append(RECORD, an_entry(RECORD))
 
 
-def test_denied_write_is_not_hidden(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_denied_write_is_not_hidden(dynamodb: Stubber, state: DynamoDbState) -> None:
     for call in ("transact_write_items", "put_item", "delete_item", "update_item"):
         dynamodb.add_client_error(call, "AccessDeniedException")
     with pytest.raises(ClientError):
-        store.migrations.append(RECORD, an_entry(RECORD))
+        state.migrations.append(RECORD, an_entry(RECORD))
     with pytest.raises(ClientError):
-        store.migrations.lock(a_lock())
+        state.migrations.lock(a_lock())
     with pytest.raises(ClientError):
-        store.migrations.unlock(a_lock())
+        state.migrations.unlock(a_lock())
     with pytest.raises(ClientError):
-        store.dispatches.count_sweep()
+        state.dispatches.count_sweep()
 
 
 READS: dict[str, tuple[str, Callable[[DynamoDbState], object]]] = {
-    "record": ("get_item", lambda store: store.migrations.record("mig-1")),
-    "records_of": ("batch_get_item", lambda store: store.migrations.records_of(["mig-1"])),
-    "journal": ("query", lambda store: store.migrations.journal("mig-1")),
-    "waits": ("query", lambda store: store.waits.of(SCOPE, "mig-1")),
-    "open_waits": ("query", lambda store: list(store.waits.open(SCOPE))),
-    "signals": ("query", lambda store: store.decisions.of("mig-1")),
-    "dispatch": ("get_item", lambda store: store.dispatches.state(SCOPE)),
-    "last_look": ("get_item", lambda store: store.dispatches.last_look(SCOPE)),
+    "record": ("get_item", lambda state: state.migrations.record("mig-1")),
+    "records_of": ("batch_get_item", lambda state: state.migrations.records_of(["mig-1"])),
+    "journal": ("query", lambda state: state.migrations.journal("mig-1")),
+    "waits": ("query", lambda state: state.waits.of(SCOPE, "mig-1")),
+    "open_waits": ("query", lambda state: list(state.waits.open(SCOPE))),
+    "signals": ("query", lambda state: state.decisions.of("mig-1")),
+    "dispatch": ("get_item", lambda state: state.dispatches.state(SCOPE)),
+    "last_look": ("get_item", lambda state: state.dispatches.last_look(SCOPE)),
 }
 EMPTY: dict[str, dict[str, Any]] = {
     "get_item": {},
@@ -104,7 +104,7 @@ EMPTY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_what_decisions_rest_on_is_read_consistently(dynamodb: Stubber, store: DynamoDbState, name: str) -> None:
+def test_what_decisions_rest_on_is_read_consistently(dynamodb: Stubber, state: DynamoDbState, name: str) -> None:
     call, read = READS[name]
     seen: list[Any] = []
     dynamodb.add_response(call, EMPTY[call])
@@ -115,7 +115,7 @@ def test_what_decisions_rest_on_is_read_consistently(dynamodb: Stubber, store: D
         seen.append(asked["ConsistentRead"])
 
     aws("dynamodb").meta.events.register(event, watch)
-    read(store)
+    read(state)
     aws("dynamodb").meta.events.unregister(event, watch)
     assert seen == [True]
 
@@ -130,18 +130,18 @@ def answer(*found: str, left: dict[str, Any]) -> dict[str, Any]:
     return {"Responses": {"migrations": stored}, "UnprocessedKeys": left}
 
 
-def test_records_dynamodb_left_out_are_asked_for_again(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_records_dynamodb_left_out_are_asked_for_again(dynamodb: Stubber, state: DynamoDbState) -> None:
     first, second = left_out("mig-1", "mig-2"), left_out("mig-2")
     dynamodb.add_response("batch_get_item", answer("mig-1", left=second), {"RequestItems": first})
     dynamodb.add_response("batch_get_item", answer("mig-2", left={}), {"RequestItems": second})
-    assert store.migrations.records_of(["mig-1", "mig-2", "mig-1"]).keys() == {"mig-1", "mig-2"}
+    assert state.migrations.records_of(["mig-1", "mig-2", "mig-1"]).keys() == {"mig-1", "mig-2"}
 
 
-def test_records_dynamodb_keeps_leaving_out_are_throttling(dynamodb: Stubber, store: DynamoDbState) -> None:
+def test_records_dynamodb_keeps_leaving_out_are_throttling(dynamodb: Stubber, state: DynamoDbState) -> None:
     for _ in range(READ_ATTEMPTS):
         dynamodb.add_response("batch_get_item", answer(left=left_out("mig-1")))
     with pytest.raises(ThrottledError, match="left 1 items out"):
-        store.migrations.records_of(["mig-1"])
+        state.migrations.records_of(["mig-1"])
 
 
 class Contended:
@@ -171,33 +171,33 @@ class Rewritten(Contended):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda store: store.waits.amend(a_wait(), {"job_id": "mgnjob-1"}),
-        lambda store: store.waits.decide(a_wait(), Outcome()),
-        lambda store: store.waits.close(a_wait()),
+        lambda state: state.waits.amend(a_wait(), {"job_id": "mgnjob-1"}),
+        lambda state: state.waits.decide(a_wait(), Outcome()),
+        lambda state: state.waits.close(a_wait()),
     ],
 )
-def test_change_of_a_wait_that_always_loses_gives_up(store: DynamoDbState, write: Any) -> None:
+def test_change_of_a_wait_that_always_loses_gives_up(state: DynamoDbState, write: Any) -> None:
     table: Any = Rewritten()
-    store._table = table
+    state._table = table
     with pytest.raises(RecordChangedError, match="keep writing the wait launch-test"):
-        write(store)
+        write(state)
     assert table.writes == ROUNDS
 
 
 @pytest.mark.parametrize(
-    "write", [lambda store: store.waits.park(a_wait()), lambda store: store.migrations.lock(a_lock())]
+    "write", [lambda state: state.waits.park(a_wait()), lambda state: state.migrations.lock(a_lock())]
 )
-def test_write_that_always_loses_gives_up(store: DynamoDbState, write: Any) -> None:
+def test_write_that_always_loses_gives_up(state: DynamoDbState, write: Any) -> None:
     table: Any = Contended()
-    store._table = table
+    state._table = table
     with pytest.raises(RecordChangedError):
-        write(store)
+        write(state)
     assert table.writes == ROUNDS
 
 
-def test_decision_that_lost_to_the_end_of_the_wait_keeps_nothing(store: DynamoDbState) -> None:
+def test_decision_that_lost_to_the_end_of_the_wait_keeps_nothing(state: DynamoDbState) -> None:
     table: Any = Contended()
-    store._table = table
+    state._table = table
     outcome = Outcome(reason="launched")
-    assert store.waits.decide(a_wait(), outcome).outcome == outcome
+    assert state.waits.decide(a_wait(), outcome).outcome == outcome
     assert table.writes == 1

@@ -1,0 +1,41 @@
+"""What every Decisions does: the fake and the DynamoDB adapter. Signals by migration and name."""
+
+from datetime import timedelta
+
+from runtime.logic.ports import State
+from runtime.models.decisions import Decision
+from runtime.models.record import LaunchKind
+from runtime.models.request import Gate
+from runtime.models.waits import LaunchIntent, Outcome
+from tests.builders import NOON, a_signal, a_wait
+from tests.contract.rivals import at_once
+
+DONE = Outcome(reason="launched")
+ASKING = a_wait(intent=LaunchIntent(kind=LaunchKind.TEST, wave="1"))
+JOB_END = NOON + timedelta(hours=5)
+
+
+class TestSignals:
+    def test_first_signal_of_a_name_wins(self, state: State) -> None:
+        approve = a_signal(Decision.APPROVE, gate=Gate.CUTOVER)
+        assert state.decisions.keep(approve)
+        assert not state.decisions.keep(a_signal(Decision.REJECT, gate=Gate.CUTOVER, by="eve@example.com"))
+        assert state.decisions.of("mig-1") == (approve,)
+
+    def test_signals_come_oldest_first(self, state: State) -> None:
+        finalize = a_signal(gate=Gate.FINALIZE, at=NOON)
+        cancel = a_signal(Decision.CANCEL, at=NOON + timedelta(hours=1))
+        cutover = a_signal(gate=Gate.CUTOVER, at=NOON + timedelta(hours=2))
+        for signal in (cutover, cancel, finalize):
+            assert state.decisions.keep(signal)
+        assert state.decisions.of("mig-1") == (finalize, cancel, cutover)
+
+    def test_ten_senders_of_one_name_have_one_winner(self, state: State) -> None:
+        signals = [a_signal(gate=Gate.CUTOVER, by=f"person-{n}") for n in range(10)]
+        kept = at_once([lambda signal=signal: state.decisions.keep(signal) for signal in signals])  # type: ignore[misc]
+        assert kept.count(True) == 1
+        assert state.decisions.of("mig-1") == (signals[kept.index(True)],)
+
+    def test_signal_needs_no_migration(self, state: State) -> None:
+        assert state.decisions.keep(a_signal(migration_id="mig-unknown"))
+        assert state.decisions.of("mig-1") == ()
