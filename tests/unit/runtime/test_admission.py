@@ -1,6 +1,6 @@
 """validate_input: claim, check against live state, lock (I2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -13,7 +13,7 @@ from runtime.errors import (
 from runtime.logic.admission import validate
 from runtime.logic.intake import accept
 from runtime.logic.signalling import execution_ended
-from runtime.models.mgn import NetworkFacts
+from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Plan, ValidateInput, Verdict
@@ -22,7 +22,9 @@ from tests.builders import (
     NOON,
     OTHER_SERVER_ID,
     SCOPE,
+    SECURITY_GROUP_ID,
     SERVER_ID,
+    SUBNET_ID,
     TARGET_ACCOUNT,
     TARGET_REGION,
     TARGET_SCOPE,
@@ -36,6 +38,7 @@ from tests.builders import (
 from tests.fakes import FakeMgn, FakePorts
 from tests.unit.runtime.stages import EXECUTION, a_step, a_world, accepted, the_record
 
+TEST_SUBNET, TEST_GROUP = "subnet-99999999", "sg-99999999"
 Journals = Callable[[FakePorts], list[str]]
 
 
@@ -89,6 +92,62 @@ def test_step_run_again_gives_the_same_plan_and_writes_nothing() -> None:
     before = ports.store.journal("mig-1")
     assert run(ports) == first
     assert ports.store.journal("mig-1") == before
+
+
+def test_migration_whose_server_was_resolved_is_not_checked_again_when_its_step_runs_again() -> None:
+    # Given a step that died after it had written which server it is about
+    ports = a_world()
+    accepted(ports)
+    first = run(ports)
+    # When by now it would be refused
+    ports.mgn.started.append(a_job())
+    assert run(ports) == first
+    assert the_record(ports).status is MigrationStatus.VALIDATING
+    assert ports.store.locks[SCOPE, SERVER_ID].owner == "mig-1"
+
+
+def list_read_earlier(ports: FakePorts, *servers: SourceServer) -> None:
+    """Have MGN's list of servers kept from when it had these."""
+    listed_now = ports.mgn.active_servers
+
+    def active_servers(*, fresh: bool = False) -> Sequence[SourceServer]:
+        return listed_now() if fresh else servers
+
+    ports.mgn.active_servers = active_servers  # type: ignore[method-assign]
+
+
+def test_server_that_came_after_the_list_was_read_is_found_by_its_name() -> None:
+    ports = a_world()
+    list_read_earlier(ports)
+    accepted(ports)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert the_record(ports).source_server_id == SERVER_ID
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (a_server(state="CUTTING_OVER"), "is CUTTING_OVER; it must be one of"),
+        (a_server(is_archived=True), "is archived; reinstall the agent"),
+    ],
+)
+def test_server_that_changed_after_the_list_was_read_is_judged_as_it_is_now(now: SourceServer, reason: str) -> None:
+    ports = a_world(now)
+    list_read_earlier(ports, a_server())
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert reason in the_record(ports).reason
+
+
+def test_network_of_the_test_launch_is_looked_for_beside_that_of_the_cutover() -> None:
+    ports = a_world()
+    ports.network.known = NetworkFacts(
+        vpc_by_subnet={SUBNET_ID: "vpc-a", TEST_SUBNET: "vpc-b"},
+        vpc_by_security_group={SECURITY_GROUP_ID: "vpc-a", TEST_GROUP: "vpc-b"},
+        known_instance_types=("m5.large",),
+    )
+    accepted(ports, launch={"test_subnet_id": TEST_SUBNET, "test_security_group_ids": [TEST_GROUP]})
+    assert run(ports).verdict is Verdict.ACCEPTED
 
 
 def test_all_broken_rules_are_reported_at_once() -> None:

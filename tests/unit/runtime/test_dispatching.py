@@ -226,6 +226,11 @@ class TestLaunching:
         ports.mgn.started.append(ended)
         look(ports)
         assert ports.store.dispatch(SCOPE).job_seconds == 600
+        # It holds until MGN shows another one that ended.
+        ports.mgn.started.remove(ended)
+        ask(ports, 2)
+        look(ports)
+        assert ports.store.dispatch(SCOPE).job_seconds == 600
 
 
 class TestQuotas:
@@ -249,6 +254,33 @@ class TestQuotas:
         for number in range(151, 251):
             ask(ports, number)
         assert look(ports).launched == 50
+
+    def test_i4_job_of_ours_that_mgn_dates_before_its_call_and_shows_late_counts(self) -> None:
+        # Given an MGN whose clock is three minutes behind and that shows a job only after the next look
+        behind = timedelta(minutes=3)
+        ports = a_world(*range(1, 151))
+        ports.mgn.now = NOON - behind
+        look(ports)
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        ports.advance(240)
+        ports.mgn.now -= behind
+        ask(ports, 151)
+        assert look(ports).launched == 1
+        # When many more ask, once it is no longer counted for the call alone
+        ports.mgn.unseen.clear()
+        ports.advance(120)
+        for number in range(152, 252):
+            ask(ports, number)
+        assert look(ports).launched == 49
+
+    def test_call_that_came_to_nothing_takes_no_place_of_a_job(self) -> None:
+        # Given room for one job, and a cutover that is given up right before its call
+        ports = a_world(1, kind=CUTOVER)
+        ask(ports, 2, TEST)
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(19)]
+        once_before(ports.store, "save_dispatch", lambda: ports.store.close(the_wait(ports)))
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started[19:]) == [[server_id(2)]]
 
     def test_i4_twenty_jobs_are_enough(self) -> None:
         ports = a_world()
@@ -609,6 +641,22 @@ class TestBadServers:
         assert errors(ports) == {}
         ports.advance(60)
         assert look(ports).launched == 199
+
+    @pytest.mark.parametrize(("refused", "failed"), [(2, 2), (3, 0)])
+    def test_beside_active_jobs_it_takes_three_refusals_to_think_of_a_full_account(
+        self, refused: int, failed: int
+    ) -> None:
+        ports = a_world(*range(1, refused + 1))
+        ports.mgn.started.append(a_job("mgnjob-theirs", "s-foreign", creation_date_time=str(NOON)))
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, refused + 1)}
+        look(ports)
+        assert len(errors(ports)) == failed
+
+    def test_where_no_job_is_active_the_account_is_not_full_and_refused_servers_fail(self) -> None:
+        ports = a_world(*range(1, 9))
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, 9)}
+        look(ports)
+        assert errors(ports) == {f"token-{number}": "SourceServerStateError" for number in range(1, 9)}
 
     def test_calls_of_a_look_that_mgn_refuses_are_bounded_and_the_next_ones_wait_a_minute(self) -> None:
         ports = a_world(*range(1, 201))

@@ -98,6 +98,20 @@ def test_cancelled_migration_ends_cancelled() -> None:
     assert_as_before(ports)
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure(error="CheckFailedError", cause="the script printed MigrationCancelledError"),
+        Failure(error="MigrationError", cause="cancelled by nobody"),
+    ],
+    ids=["quoted", "like it"],
+)
+def test_failure_that_only_looks_like_a_cancellation_is_rolled_back(failure: Failure) -> None:
+    ports = bring_to("cutover-verified")
+    undo_until_done(ports, failure)
+    assert the_record(ports).status is MigrationStatus.ROLLED_BACK
+
+
 def test_test_mode_cleans_up_and_completes() -> None:
     ports = bring_to("test-verified", mode="test")
     assert undo_until_done(ports, goal=UndoGoal.CLEANED_UP) is Progress.DONE
