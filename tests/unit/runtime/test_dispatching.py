@@ -881,7 +881,7 @@ class TestTroubleElsewhere:
         for method in ("jobs", "jobs_since", "servers"):
             ports.mgn.failures[method] = [TargetAccountError("refused")] * 2
         assert [type(failure) for failure in look(ports).failures] == [TargetAccountError]
-        assert errors(ports) == {"token-1": "TargetAccountError"}
+        assert ports.resumer.resumed == {"token-1": Outcome(error="TargetAccountError", reason="refused")}
         assert ports.mgn.started == []
 
     @pytest.mark.parametrize("method", ["servers", "jobs_since"])

@@ -5,7 +5,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from runtime.errors import RecordChangedError, RequestConflictError, ServiceUnavailableError
+from runtime.errors import RecordChangedError, RequestConflictError, RequestError, ServiceUnavailableError
 from runtime.logic.intake import accept, id_hints, parse_request, rejection
 from runtime.logic.journal import rebuild
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
@@ -124,6 +124,23 @@ def test_message_without_usable_ids_has_no_hints(body: str) -> None:
 
 def test_hints_are_cut_to_a_storable_length() -> None:
     assert id_hints(json.dumps({"migrationId": "m" * 1_000})) == {"migrationId": "m" * 128}
+
+
+@pytest.mark.parametrize(("length", "shown"), [(78, f"'{'!' * 78}'"), (79, f"'{'!' * 76}...")])
+def test_value_that_was_refused_is_shown_up_to_eighty_characters(length: int, shown: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({**json.loads(a_request().to_json()), "migrationId": "!" * length}))
+    assert str(caught.value).startswith("migrationId: ")
+    assert str(caught.value).endswith(f"; sent {shown}")
+
+
+@pytest.mark.parametrize(("mistakes", "counted"), [(8, False), (9, True)])
+def test_eight_mistakes_are_named_and_the_rest_is_counted(mistakes: int, counted: bool) -> None:
+    unknown = {f"field{number}": 1 for number in range(mistakes)}
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({**json.loads(a_request().to_json()), **unknown}))
+    assert str(caught.value).count("unknown field") == 8
+    assert str(caught.value).endswith("; and 1 more") is counted
 
 
 @pytest.mark.parametrize("body", ['{"migrationId": "\\ud800"}', '{"migrationId": "\ud800"}'])

@@ -41,10 +41,11 @@ def test_i1_accepted_migration_that_never_began_is_started_again() -> None:
     assert ports.bus.types() == ["MigrationRequested"]
 
 
-def test_migration_accepted_a_moment_ago_is_left_alone() -> None:
+@pytest.mark.parametrize("seconds", [60, 120])
+def test_migration_accepted_a_moment_ago_is_left_alone(seconds: int) -> None:
     ports = a_world()
     accepted(ports)
-    ports.advance(60)
+    ports.advance(seconds)
     assert sweep(ports).restarted == 0
 
 

@@ -8,7 +8,7 @@ from runtime.logic.undoing import failure_reason, freeze, undo
 from runtime.models.record import Progress
 from runtime.models.status import MigrationStatus
 from runtime.models.steps import Failure, Rollback, UndoGoal
-from tests.builders import a_server
+from tests.builders import SCOPE, a_server
 from tests.unit.runtime.crashes import CrashError, Crashes, watch
 from tests.unit.runtime.stages import (
     STAGES,
@@ -98,6 +98,15 @@ def test_cancelled_migration_ends_cancelled() -> None:
     assert_as_before(ports)
 
 
+def test_first_failure_is_the_reason_however_its_undo_was_hindered() -> None:
+    ports = bring_to("cutover-verified")
+    cancelled = Failure(error="MigrationCancelledError", cause="cancelled by ada: wrong server")
+    undo(a_step(Rollback, failure=cancelled), "undo", ports)
+    undo_until_done(ports, Failure(error="ServiceUnavailableError", cause="500"))
+    assert the_record(ports).status is MigrationStatus.CANCELLED
+    assert the_record(ports).reason == "MigrationCancelledError: cancelled by ada: wrong server"
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -119,10 +128,12 @@ def test_test_mode_cleans_up_and_completes() -> None:
     assert_as_before(ports)
 
 
-def test_migration_that_failed_before_its_server_was_known_is_rolled_back() -> None:
+@pytest.mark.parametrize("scope", [None, SCOPE])
+def test_migration_that_failed_before_its_server_was_known_is_rolled_back(scope: str | None) -> None:
     ports = a_world()
     record = accepted(ports)
-    ports.store.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.VALIDATING})
+    claimed = {"status": MigrationStatus.VALIDATING, "scope": scope}
+    ports.store.records["mig-1"] = record.model_copy(update=claimed)
     assert undo_until_done(ports) is Progress.DONE
     assert the_record(ports).status is MigrationStatus.ROLLED_BACK
     assert "change_lifecycle" not in ports.mgn.calls
