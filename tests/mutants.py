@@ -1,4 +1,4 @@
-"""Changes what runtime/logic decides, one place at a time, and lists the changes no unit test notices (make mutants)."""
+"""Changes what runtime/logic decides, one place at a time, and lists what no unit test notices: make mutants."""
 
 import shutil
 import subprocess
