@@ -224,6 +224,11 @@ def test_instance_that_is_up_waits_for_the_others_of_its_job_but_not_for_ever(
     assert error(outcome) == (None if ends else "goes on")
 
 
+def test_i7_instance_that_never_came_up_fails_at_its_deadline_though_others_of_its_job_go_on() -> None:
+    outcome = seen(BOOT, BOOTED, a_job(launch_status="LAUNCHED"), some_health(state="pending"), now=END)
+    assert error(outcome) == "BootFailedError"
+
+
 def test_ssm_is_not_asked_for_where_the_stage_does_not_require_it() -> None:
     assert error(seen(BOOT, BOOTED, health=some_health(ssm_ping=None), requires_ssm=False)) is None
 
