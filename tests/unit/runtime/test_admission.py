@@ -69,6 +69,13 @@ def test_plan_carries_what_the_request_asked_for() -> None:
     )
 
 
+@pytest.mark.parametrize(("seconds", "soaks"), [(0, False), (1, True)])
+def test_plan_soaks_for_any_time_at_all(seconds: int, soaks: bool) -> None:
+    ports = a_world()
+    accepted(ports, soak_seconds=seconds)
+    assert run(ports).soaks is soaks
+
+
 def test_test_mode_does_not_cut_over() -> None:
     ports = a_world()
     accepted(ports, mode="test")
