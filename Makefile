@@ -79,7 +79,7 @@ bench: .build/ready ## Print the figures of the simulator and of the pipeline (a
 	@python -m tests.pipeline.bench
 	@python -m localcloud bench
 
-mutants: .build/ready ## Change what runtime/logic decides, place by place, and list what no unit test notices (ONLY=pattern)
+mutants: .build/ready ## List the changes of runtime/logic that no unit test notices (ONLY=pattern: some of them)
 	@uv run --frozen --quiet --group mutants python -m tests.mutants $(if $(ONLY),'$(ONLY)')
 
 docs: .build/ready ## Regenerate the published schemas
