@@ -157,6 +157,13 @@ def test_network_of_the_test_launch_is_looked_for_beside_that_of_the_cutover() -
     assert run(ports).verdict is Verdict.ACCEPTED
 
 
+@pytest.mark.parametrize("named", [{"instance_type": "m5.large"}, {"subnet_id": SUBNET_ID}])
+def test_request_that_names_only_a_type_or_only_a_subnet_has_it_looked_for(named: dict[str, str]) -> None:
+    ports = a_world()
+    accepted(ports, **{"instance_type": None, "subnet_id": None, "security_group_ids": None, **named})
+    assert run(ports).verdict is Verdict.ACCEPTED
+
+
 def test_all_broken_rules_are_reported_at_once() -> None:
     ports = a_world(a_server(state="TESTING", replication="PAUSED"))
     ports.network.known = NetworkFacts()

@@ -126,6 +126,14 @@ def test_hints_are_cut_to_a_storable_length() -> None:
     assert id_hints(json.dumps({"migrationId": "m" * 1_000})) == {"migrationId": "m" * 128}
 
 
+def test_body_of_exactly_the_bytes_that_are_accepted_is_accepted() -> None:
+    body = a_request().to_json()
+    full = body + " " * (65_536 - len(body.encode()))
+    assert parse_request(full) == a_request()
+    with pytest.raises(RequestError, match="the body has 65537 bytes; at most 65536 are accepted"):
+        parse_request(f"{full} ")
+
+
 @pytest.mark.parametrize(("length", "shown"), [(78, f"'{'!' * 78}'"), (79, f"'{'!' * 76}...")])
 def test_value_that_was_refused_is_shown_up_to_eighty_characters(length: int, shown: str) -> None:
     with pytest.raises(RequestError) as caught:
