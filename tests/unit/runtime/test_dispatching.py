@@ -451,6 +451,19 @@ class TestDoubt:
         look(ports)
         assert [the_wait(ports, number).job_id for number in (1, 2)] == [job.job_id] * 2
 
+    def test_i3_lost_answer_of_a_call_without_those_who_moved_on_is_waited_for_and_not_theirs(self) -> None:
+        ports = a_world(1, 2)
+        once_before(ports.store, "save_dispatch", lambda: ports.store.close(the_wait(ports)))
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        batch = in_flight(ports)
+        assert batch is not None
+        assert [member.migration_id for member in batch.members] == ["mig-2"]
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == 1
+        assert launch_of(ports, 1) is None
+        assert the_wait(ports, 2).job_id == ports.mgn.started[0].job_id
+
     def test_job_of_a_foreign_tag_is_not_adopted(self) -> None:
         ports = a_world()
         ports.mgn.failures["start_launch"] = [NO_ANSWER]
@@ -702,7 +715,8 @@ class TestBadServers:
         ports = a_world(kind=TERMINATE)
         ports.mgn.refusing[server_id(1)] = SourceServerBusyError("currently being processed by a Job")
         look(ports)
-        assert ports.resumer.resumed["token-1"].progress is Progress.AGAIN
+        again = Outcome(reason="currently being processed by a Job", progress=Progress.AGAIN)
+        assert ports.resumer.resumed == {"token-1": again}
 
 
 class TestMovedOn:

@@ -24,6 +24,8 @@ def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) ->
     record = take(ports)
     assert ports.store.record("mig-1") == record == rebuild(ports.store.journal("mig-1"))
     assert record.status is MigrationStatus.RECEIVED
+    (entry,) = ports.store.journal("mig-1")
+    assert (entry.actor, entry.reason, entry.from_status) == ("ingress_handler", "accepted", None)
     assert [event.correlation_id for event in ports.bus.published] == [record.correlation_id]
     assert ports.bus.types() == ["MigrationRequested"]
 
