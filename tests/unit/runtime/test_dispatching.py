@@ -173,6 +173,17 @@ class TestLaunching:
         ports.advance(3)
         assert look(ports).launched == 2
 
+    def test_launch_after_another_one_of_the_same_look_gathers_company_from_then_on(self) -> None:
+        # Given five jobs left, after one that began long ago
+        ports = a_world(1, kind=TERMINATE, launch_gather=50)
+        began = {"creation_date_time": str(NOON - timedelta(hours=1))}
+        ports.mgn.started += [a_job(f"mgnjob-{n}", f"s-foreign{n:010d}", **began) for n in range(15)]
+        ask(ports, 2, TEST)
+        # Then the undo leaves, and with four left the test does so one and a half times the pace later
+        assert look(ports) == Look(waiting=2, resumed=0, launched=1, again=75)
+        ports.advance(75)
+        assert look(ports).launched == 1
+
     @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.SOAK])
     @pytest.mark.parametrize(("left", "again"), [(90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
     def test_what_begins_soon_is_looked_at_when_it_begins(self, kind: WaitKind, left: int, again: int | None) -> None:
@@ -482,14 +493,18 @@ class TestDoubt:
         assert batch is not None
         assert batch.kind is CUTOVER
 
-    @pytest.mark.parametrize("error", [ThrottledError("slow down"), MgnNotInitializedError("InitializeService")])
-    def test_refusal_of_the_whole_call_leaves_nothing_in_flight(self, error: MigrationError) -> None:
+    def test_refusal_of_the_whole_call_leaves_nothing_in_flight(self) -> None:
         ports = a_world()
-        ports.mgn.failures["start_launch"] = [error]
-        try:
+        ports.mgn.failures["start_launch"] = [ThrottledError("slow down")]
+        look(ports)
+        assert in_flight(ports) is None
+        assert look(ports).launched == 1
+
+    def test_refusal_no_server_is_to_blame_for_ends_the_look_and_leaves_nothing_in_flight(self) -> None:
+        ports = a_world()
+        ports.mgn.failures["start_launch"] = [MgnNotInitializedError("InitializeService")]
+        with pytest.raises(MgnNotInitializedError):
             look(ports)
-        except MgnNotInitializedError:
-            assert error.__class__ is MgnNotInitializedError
         assert in_flight(ports) is None
         assert look(ports).launched == 1
 
@@ -558,6 +573,13 @@ class TestBadServers:
         assert errors(ports) == {"token-2": error}
         assert servers_of(ports.mgn.started) == [[server_id(1), server_id(3)]]
         assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_each_server_that_mgn_shows_as_unfit_fails(self) -> None:
+        ports = a_world(1, 2, 3)
+        for number in (1, 3):
+            ports.mgn.add(a_server(server_id(number), state="TESTING"))
+        assert look(ports).launched == 1
+        assert errors(ports) == {"token-1": "DriftError", "token-3": "DriftError"}
 
     def test_server_that_mgn_does_not_know_fails_alone(self) -> None:
         ports = a_world(1, 2)
@@ -681,6 +703,14 @@ class TestBadServers:
         look(ports)
         assert ports.mgn.calls.count("start_launch") == CALLS
 
+    def test_refused_calls_for_cutovers_and_tests_are_bounded_together(self) -> None:
+        ports = a_world(*range(1, 9), kind=CUTOVER)
+        for number in range(9, 49):
+            ask(ports, number, TEST)
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, 49)}
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == CALLS
+
     def test_full_account_that_fills_during_the_call_is_seen_by_counting_again(self) -> None:
         ports = a_world(*range(1, 101))
         foreign = a_job("mgnjob-theirs", *(f"s-foreign{n:010d}" for n in range(200)), creation_date_time=str(NOON))
@@ -704,6 +734,15 @@ class TestBadServers:
         ports.mgn.refusing = {}
         ports.advance(60)
         assert look(ports).launched == 2
+
+    def test_launch_that_is_denied_is_told_while_others_gather_company(self) -> None:
+        ports = a_world(launch_gather=50)
+        end = NOON + timedelta(minutes=9)
+        ask(ports, 2, CUTOVER, intent=LaunchIntent(kind=CUTOVER, wave="1", not_after=end), deadline=end)
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(15)]
+        denied = TargetAccountError("StartCutover: AccessDeniedException: explicit deny")
+        ports.mgn.refusing = {server_id(2): denied}
+        assert look(ports) == Look(waiting=2, resumed=0, launched=0, again=50, failures=(denied,))
 
     def test_refusal_with_the_longest_reason_still_ends_its_wait(self) -> None:
         ports = a_world()
