@@ -161,7 +161,10 @@ class TestLaunching:
         look(ports)
         launch = launch_of(ports)
         assert launch is not None
-        assert ports.mgn.started[0].tags == {LAUNCH_TAG: launch.launch_id, CORRELATION_TAG: f"{1:032x} {2:032x}"}
+        assert ports.mgn.started[0].tags == {
+            "migration:launch-id": launch.launch_id,
+            "migration:correlation-id": f"{1:032x} {2:032x}",
+        }
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
@@ -415,6 +418,9 @@ class TestDoubt:
         ports.advance(300)
         assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=2)
         assert in_flight(ports) is None
+        # An hour after the call at the latest.
+        ports.advance(3_300)
+        look(ports)
         ports.mgn.unseen.clear()
         look(ports)
         assert the_wait(ports).job_id == job_id

@@ -119,6 +119,11 @@ def test_invalid_message_is_kept_with_its_reason_and_ids() -> None:
     assert kept.expires_at == int(NOON.timestamp()) + 90 * 86_400
 
 
+def test_only_the_beginning_of_an_invalid_message_is_kept() -> None:
+    kept = rejection("x" * 513, message_id="m-1", reason="r", at=NOON, retention_days=90, hints={})
+    assert kept.body_excerpt == "x" * 512
+
+
 @pytest.mark.parametrize("body", ["not json", "[1]", '{"migrationId": 17}', "[" * 100_000, '"' + "9" * 10])
 def test_message_without_usable_ids_has_no_hints(body: str) -> None:
     assert id_hints(body) == {}

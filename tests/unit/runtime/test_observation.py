@@ -99,6 +99,7 @@ def test_server_that_left_mgn_ends_every_wait_for_the_server(wait: Wait, server:
         (a_job(launch_status="LAUNCHED"), None),
         (a_job(launch_status="LAUNCHED", status="COMPLETED"), None),
         (a_job(launch_status="FAILED"), "LaunchFailedError"),
+        (a_job(launch_status="TERMINATED"), "LaunchFailedError"),
         (a_job(launch_status="FAILED", status="COMPLETED"), "LaunchFailedError"),
         (a_job(launch_status="TERMINATED", status="COMPLETED"), "LaunchFailedError"),
         (a_job(launch_status="PENDING", status="COMPLETED"), "LaunchFailedError"),

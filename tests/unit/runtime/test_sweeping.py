@@ -77,7 +77,8 @@ def test_i7_migration_whose_execution_died_unheard_freezes_once() -> None:
     ports = bring_to("test-launched")
     ports.resumer.ended_executions.add(EXECUTION)
     assert sweep_for_a_quarter_of_an_hour(ports) == 0
-    ports.advance(3_600)
+    ports.advance(1_800)
+    assert sweep_for_a_quarter_of_an_hour(ports) == 0
     assert sweep_for_a_quarter_of_an_hour(ports) == 1
     assert the_record(ports).status is MigrationStatus.FROZEN
     assert sweep_for_a_quarter_of_an_hour(ports) == 0
