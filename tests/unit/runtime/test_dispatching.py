@@ -188,7 +188,7 @@ class TestLaunching:
         assert look(ports).launched == 1
 
     @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.SOAK])
-    @pytest.mark.parametrize(("left", "again"), [(90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
+    @pytest.mark.parametrize(("left", "again"), [(1, 1), (90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
     def test_what_begins_soon_is_looked_at_when_it_begins(self, kind: WaitKind, left: int, again: int | None) -> None:
         ports = FakePorts()
         state = "CUTTING_OVER" if kind is WaitKind.SOAK else "READY_FOR_CUTOVER"
@@ -425,6 +425,31 @@ class TestDoubt:
         look(ports)
         assert the_wait(ports).job_id == job_id
         assert ports.store.dispatch(SCOPE).given_up == ()
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    @pytest.mark.parametrize("given_up", [False, True])
+    def test_i3_job_that_was_found_stays_in_flight_until_every_record_names_it(self, given_up: bool) -> None:
+        ports = a_world(1, 2, launch_doubt=60)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        job_id = ports.mgn.started[0].job_id
+        if given_up:
+            ports.mgn.unseen.add(job_id)
+            ports.advance(60)
+            look(ports)
+            ports.mgn.unseen.clear()
+        # When the dispatcher that found it dies
+        write = ports.store.append
+        ports.store.append = raising(ServiceUnavailableError("died"))  # type: ignore[method-assign]
+        with pytest.raises(ServiceUnavailableError):
+            look(ports)
+        batch = in_flight(ports)
+        assert batch is not None
+        assert batch.job_id == job_id
+        # Then the next one tells the others
+        ports.store.append = write  # type: ignore[method-assign]
+        look(ports)
+        assert [the_wait(ports, number).job_id for number in (1, 2)] == [job_id] * 2
         assert ports.mgn.calls.count("start_launch") == 1
 
     def test_job_that_never_comes_to_light_is_forgotten_and_the_change_counts_as_drift(self) -> None:

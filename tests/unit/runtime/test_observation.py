@@ -173,6 +173,7 @@ def test_terminate_only_waits_for_the_lifecycle_it_needs(state: str) -> None:
     ("server", "launchable"),
     [
         (a_server(), True),
+        (a_server(lag="PT10M"), True),
         (a_server(lag=None), False),
         (a_server(lag="PT11M"), False),
         (a_server(replication="STALLED"), False),
