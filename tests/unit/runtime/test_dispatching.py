@@ -104,7 +104,7 @@ def in_flight(ports: FakePorts) -> Batch | None:
 
 
 def raising(error: Exception) -> Callable[..., Any]:
-    def call(*_: Any) -> Any:
+    def call(*_: Any, **__: Any) -> Any:
         raise error
 
     return call
