@@ -246,6 +246,19 @@ def test_lifecycle_changed_behind_our_back_is_drift(wait: Wait, state: str) -> N
     assert error(seen(wait, a_server(state=state, job_id=JOB_ID), health=some_health())) == "DriftError"
 
 
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (a_job(launch_status="PENDING", status="COMPLETED"), "is COMPLETED launchStatus PENDING: MGN skipped it"),
+        (a_job(JOB_ID, "s-99999999999999999", status="COMPLETED"), "is COMPLETED without this server: MGN skipped it"),
+    ],
+)
+def test_server_that_its_job_skipped_says_what_the_job_shows(job: Job, words: str) -> None:
+    outcome = seen(LAUNCH, a_server(state="TESTING"), job)
+    assert outcome is not None
+    assert outcome.reason == f"{JOB_ID} {words}"
+
+
 def test_instance_healthy_to_the_end_passes_its_soak_and_not_before() -> None:
     assert error(seen(SOAK, CUT_OVER, health=some_health())) == "goes on"
     assert error(seen(SOAK, CUT_OVER, health=some_health(), now=LATER)) is None
