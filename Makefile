@@ -18,7 +18,7 @@ unexport VIRTUAL_ENV
 PYTHON ?= python3
 STAGE ?= dev
 
-.PHONY: help setup demo test check lint types synth snapshot bench docs local local-down clean
+.PHONY: help setup demo test check lint types synth snapshot bench mutants docs local local-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -86,8 +86,11 @@ bench: .build/ready ## Print the figures of the simulator and of the pipeline (a
 	@python -m tests.pipeline.bench
 	@python -m localcloud bench
 
+mutants: .build/ready ## List the changes of runtime/logic that no unit test notices (ONLY=pattern: some of them)
+	@uv run --frozen --quiet --group mutants python -m tests.mutants $(if $(ONLY),'$(ONLY)')
+
 docs: .build/ready ## Regenerate the published schemas
 	@migrate schema --write docs/schemas
 
 clean: ## Remove everything the other targets made
-	@rm -rf .build .venv .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	@rm -rf .build .venv .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants

@@ -1,6 +1,6 @@
 """validate_input: claim, check against live state, lock (I2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from runtime.logic.ingress import accept
 from runtime.logic.signals import execution_ended
 from runtime.logic.steps.validate_input import validate
 from runtime.models.functions.steps import Plan, ValidateInput, Verdict
-from runtime.models.mgn import NetworkFacts
+from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
@@ -22,7 +22,9 @@ from tests.builders import (
     JOB_ID,
     OTHER_SERVER_ID,
     SCOPE,
+    SECURITY_GROUP_ID,
     SERVER_ID,
+    SUBNET_ID,
     TARGET_ACCOUNT,
     TARGET_REGION,
     TARGET_SCOPE,
@@ -36,6 +38,7 @@ from tests.builders import (
 from tests.fakes import FakeMgn, FakePorts
 from tests.unit.runtime.stages import EXECUTION, a_step, a_world, accepted, the_record
 
+TEST_SUBNET, TEST_GROUP = "subnet-99999999", "sg-99999999"
 Journals = Callable[[FakePorts], list[str]]
 
 
@@ -66,6 +69,13 @@ def test_plan_carries_what_the_request_asked_for() -> None:
     )
 
 
+@pytest.mark.parametrize(("seconds", "soaks"), [(0, False), (1, True)])
+def test_plan_soaks_for_any_time_at_all(seconds: int, soaks: bool) -> None:
+    ports = a_world()
+    accepted(ports, soak_seconds=seconds)
+    assert run(ports).soaks is soaks
+
+
 def test_test_mode_does_not_cut_over() -> None:
     ports = a_world()
     accepted(ports, mode="test")
@@ -89,6 +99,69 @@ def test_step_run_again_gives_the_same_plan_and_writes_nothing() -> None:
     before = ports.migrations.journal("mig-1")
     assert run(ports) == first
     assert ports.migrations.journal("mig-1") == before
+
+
+def test_migration_whose_server_was_resolved_is_not_checked_again_when_its_step_runs_again() -> None:
+    # Given a step that died after it had written which server it is about
+    ports = a_world()
+    accepted(ports)
+    first = run(ports)
+    # When by now it would be refused
+    ports.mgn.started.append(a_job())
+    assert run(ports) == first
+    assert the_record(ports).status is MigrationStatus.VALIDATING
+    assert ports.migrations.locks[SCOPE, SERVER_ID].owner == "mig-1"
+
+
+def list_read_earlier(ports: FakePorts, *servers: SourceServer) -> None:
+    """Have MGN's list of servers kept from when it had these."""
+    listed_now = ports.mgn.active_servers
+
+    def active_servers(*, fresh: bool = False) -> Sequence[SourceServer]:
+        return listed_now() if fresh else servers
+
+    ports.mgn.active_servers = active_servers  # type: ignore[method-assign]
+
+
+def test_server_that_came_after_the_list_was_read_is_found_by_its_name() -> None:
+    ports = a_world()
+    list_read_earlier(ports)
+    accepted(ports)
+    assert run(ports).verdict is Verdict.ACCEPTED
+    assert the_record(ports).source_server_id == SERVER_ID
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (a_server(state="CUTTING_OVER"), "is CUTTING_OVER; it must be one of"),
+        (a_server(is_archived=True), "is archived; reinstall the agent"),
+    ],
+)
+def test_server_that_changed_after_the_list_was_read_is_judged_as_it_is_now(now: SourceServer, reason: str) -> None:
+    ports = a_world(now)
+    list_read_earlier(ports, a_server())
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert reason in the_record(ports).reason
+
+
+def test_network_of_the_test_launch_is_looked_for_beside_that_of_the_cutover() -> None:
+    ports = a_world()
+    ports.network.known = NetworkFacts(
+        vpc_by_subnet={SUBNET_ID: "vpc-a", TEST_SUBNET: "vpc-b"},
+        vpc_by_security_group={SECURITY_GROUP_ID: "vpc-a", TEST_GROUP: "vpc-b"},
+        known_instance_types=("m5.large",),
+    )
+    accepted(ports, launch={"test_subnet_id": TEST_SUBNET, "test_security_group_ids": [TEST_GROUP]})
+    assert run(ports).verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("named", [{"instance_type": "m5.large"}, {"subnet_id": SUBNET_ID}])
+def test_request_that_names_only_a_type_or_only_a_subnet_has_it_looked_for(named: dict[str, str]) -> None:
+    ports = a_world()
+    accepted(ports, **{"instance_type": None, "subnet_id": None, "security_group_ids": None, **named})
+    assert run(ports).verdict is Verdict.ACCEPTED
 
 
 def test_all_broken_rules_are_reported_at_once() -> None:

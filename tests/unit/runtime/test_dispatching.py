@@ -111,7 +111,7 @@ def in_flight(ports: FakePorts) -> Batch | None:
 
 
 def raising(error: Exception) -> Callable[..., Any]:
-    def call(*_: Any) -> Any:
+    def call(*_: Any, **__: Any) -> Any:
         raise error
 
     return call
@@ -168,7 +168,10 @@ class TestLaunching:
         look(ports)
         launch = launch_of(ports)
         assert launch is not None
-        assert ports.mgn.started[0].tags == {LAUNCH_TAG: launch.launch_id, CORRELATION_TAG: f"{1:032x} {2:032x}"}
+        assert ports.mgn.started[0].tags == {
+            "migration:launch-id": launch.launch_id,
+            "migration:correlation-id": f"{1:032x} {2:032x}",
+        }
 
     def test_launch_gathers_company_and_says_when_to_look_again(self) -> None:
         ports = a_world(launch_gather=5)
@@ -180,8 +183,19 @@ class TestLaunching:
         ports.advance(3)
         assert look(ports).launched == 2
 
+    def test_launch_after_another_one_of_the_same_look_gathers_company_from_then_on(self) -> None:
+        # Given five jobs left, after one that began long ago
+        ports = a_world(1, kind=TERMINATE, launch_gather=50)
+        began = {"creation_date_time": str(NOON - timedelta(hours=1))}
+        ports.mgn.started += [a_job(f"mgnjob-{n}", f"s-foreign{n:010d}", **began) for n in range(15)]
+        ask(ports, 2, TEST)
+        # Then the undo leaves, and with four left the test does so one and a half times the pace later
+        assert look(ports) == Look(waiting=2, resumed=0, launched=1, again=75)
+        ports.advance(75)
+        assert look(ports).launched == 1
+
     @pytest.mark.parametrize("kind", [WaitKind.WINDOW, WaitKind.SOAK])
-    @pytest.mark.parametrize(("left", "again"), [(90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
+    @pytest.mark.parametrize(("left", "again"), [(1, 1), (90, 90), (SOON, SOON), (SOON + 1, None), (0, None)])
     def test_what_begins_soon_is_looked_at_when_it_begins(self, kind: WaitKind, left: int, again: int | None) -> None:
         ports = FakePorts()
         state = "CUTTING_OVER" if kind is WaitKind.SOAK else "READY_FOR_CUTOVER"
@@ -233,6 +247,11 @@ class TestLaunching:
         ports.mgn.started.append(ended)
         look(ports)
         assert ports.dispatches.state(SCOPE).job_seconds == 600
+        # It holds until MGN shows another one that ended.
+        ports.mgn.started.remove(ended)
+        ask(ports, 2)
+        look(ports)
+        assert ports.dispatches.state(SCOPE).job_seconds == 600
 
 
 class TestQuotas:
@@ -256,6 +275,33 @@ class TestQuotas:
         for number in range(151, 251):
             ask(ports, number)
         assert look(ports).launched == 50
+
+    def test_i4_job_of_ours_that_mgn_dates_before_its_call_and_shows_late_counts(self) -> None:
+        # Given an MGN whose clock is three minutes behind and that shows a job only after the next look
+        behind = timedelta(minutes=3)
+        ports = a_world(*range(1, 151))
+        ports.mgn.now = NOON - behind
+        look(ports)
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        ports.advance(240)
+        ports.mgn.now -= behind
+        ask(ports, 151)
+        assert look(ports).launched == 1
+        # When many more ask, once it is no longer counted for the call alone
+        ports.mgn.unseen.clear()
+        ports.advance(120)
+        for number in range(152, 252):
+            ask(ports, number)
+        assert look(ports).launched == 49
+
+    def test_call_that_came_to_nothing_takes_no_place_of_a_job(self) -> None:
+        # Given room for one job, and a cutover that is given up right before its call
+        ports = a_world(1, kind=CUTOVER)
+        ask(ports, 2, TEST)
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(19)]
+        once_before(ports.dispatches, "save", lambda: ports.waits.close(the_wait(ports)))
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started[19:]) == [[server_id(2)]]
 
     def test_i4_twenty_jobs_are_enough(self) -> None:
         ports = a_world()
@@ -379,10 +425,38 @@ class TestDoubt:
         ports.advance(300)
         assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=2)
         assert in_flight(ports) is None
+        # An hour after the call at the latest.
+        ports.advance(3_300)
+        look(ports)
         ports.mgn.unseen.clear()
         look(ports)
         assert the_wait(ports).job_id == job_id
         assert ports.dispatches.state(SCOPE).given_up == ()
+        assert ports.mgn.calls.count("start_launch") == 1
+
+    @pytest.mark.parametrize("given_up", [False, True])
+    def test_i3_job_that_was_found_stays_in_flight_until_every_record_names_it(self, given_up: bool) -> None:
+        ports = a_world(1, 2, launch_doubt=60)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        job_id = ports.mgn.started[0].job_id
+        if given_up:
+            ports.mgn.unseen.add(job_id)
+            ports.advance(60)
+            look(ports)
+            ports.mgn.unseen.clear()
+        # When the dispatcher that found it dies
+        write = ports.migrations.append
+        ports.migrations.append = raising(ServiceUnavailableError("died"))  # type: ignore[method-assign]
+        with pytest.raises(ServiceUnavailableError):
+            look(ports)
+        batch = in_flight(ports)
+        assert batch is not None
+        assert batch.job_id == job_id
+        # Then the next one tells the others
+        ports.migrations.append = write  # type: ignore[method-assign]
+        look(ports)
+        assert [the_wait(ports, number).job_id for number in (1, 2)] == [job_id] * 2
         assert ports.mgn.calls.count("start_launch") == 1
 
     def test_job_that_never_comes_to_light_is_forgotten_and_the_change_counts_as_drift(self) -> None:
@@ -426,6 +500,19 @@ class TestDoubt:
         look(ports)
         assert [the_wait(ports, number).job_id for number in (1, 2)] == [job.job_id] * 2
 
+    def test_i3_lost_answer_of_a_call_without_those_who_moved_on_is_waited_for_and_not_theirs(self) -> None:
+        ports = a_world(1, 2)
+        once_before(ports.dispatches, "save", lambda: ports.waits.close(the_wait(ports)))
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        batch = in_flight(ports)
+        assert batch is not None
+        assert [member.migration_id for member in batch.members] == ["mig-2"]
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == 1
+        assert launch_of(ports, 1) is None
+        assert the_wait(ports, 2).job_id == ports.mgn.started[0].job_id
+
     def test_job_of_a_foreign_tag_is_not_adopted(self) -> None:
         ports = a_world()
         ports.mgn.failures["start_launch"] = [NO_ANSWER]
@@ -444,14 +531,18 @@ class TestDoubt:
         assert batch is not None
         assert batch.kind is CUTOVER
 
-    @pytest.mark.parametrize("error", [ThrottledError("slow down"), MgnNotInitializedError("InitializeService")])
-    def test_refusal_of_the_whole_call_leaves_nothing_in_flight(self, error: MigrationError) -> None:
+    def test_refusal_of_the_whole_call_leaves_nothing_in_flight(self) -> None:
         ports = a_world()
-        ports.mgn.failures["start_launch"] = [error]
-        try:
+        ports.mgn.failures["start_launch"] = [ThrottledError("slow down")]
+        look(ports)
+        assert in_flight(ports) is None
+        assert look(ports).launched == 1
+
+    def test_refusal_no_server_is_to_blame_for_ends_the_look_and_leaves_nothing_in_flight(self) -> None:
+        ports = a_world()
+        ports.mgn.failures["start_launch"] = [MgnNotInitializedError("InitializeService")]
+        with pytest.raises(MgnNotInitializedError):
             look(ports)
-        except MgnNotInitializedError:
-            assert error.__class__ is MgnNotInitializedError
         assert in_flight(ports) is None
         assert look(ports).launched == 1
 
@@ -520,6 +611,13 @@ class TestBadServers:
         assert errors(ports) == {"token-2": error}
         assert servers_of(ports.mgn.started) == [[server_id(1), server_id(3)]]
         assert ports.mgn.calls.count("start_launch") == 1
+
+    def test_each_server_that_mgn_shows_as_unfit_fails(self) -> None:
+        ports = a_world(1, 2, 3)
+        for number in (1, 3):
+            ports.mgn.add(a_server(server_id(number), state="TESTING"))
+        assert look(ports).launched == 1
+        assert errors(ports) == {"token-1": "DriftError", "token-3": "DriftError"}
 
     def test_server_that_mgn_does_not_know_fails_alone(self) -> None:
         ports = a_world(1, 2)
@@ -617,6 +715,22 @@ class TestBadServers:
         ports.advance(60)
         assert look(ports).launched == 199
 
+    @pytest.mark.parametrize(("refused", "failed"), [(2, 2), (3, 0)])
+    def test_beside_active_jobs_it_takes_three_refusals_to_think_of_a_full_account(
+        self, refused: int, failed: int
+    ) -> None:
+        ports = a_world(*range(1, refused + 1))
+        ports.mgn.started.append(a_job("mgnjob-theirs", "s-foreign", creation_date_time=str(NOON)))
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, refused + 1)}
+        look(ports)
+        assert len(errors(ports)) == failed
+
+    def test_where_no_job_is_active_the_account_is_not_full_and_refused_servers_fail(self) -> None:
+        ports = a_world(*range(1, 9))
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, 9)}
+        look(ports)
+        assert errors(ports) == {f"token-{number}": "SourceServerStateError" for number in range(1, 9)}
+
     def test_calls_of_a_look_that_mgn_refuses_are_bounded_and_the_next_ones_wait_a_minute(self) -> None:
         ports = a_world(*range(1, 201))
         ports.mgn.started.append(a_job("mgnjob-theirs", "s-foreign", creation_date_time=str(NOON)))
@@ -624,6 +738,14 @@ class TestBadServers:
         look(ports)
         assert ports.mgn.calls.count("start_launch") == CALLS
         ports.advance(59)
+        look(ports)
+        assert ports.mgn.calls.count("start_launch") == CALLS
+
+    def test_refused_calls_for_cutovers_and_tests_are_bounded_together(self) -> None:
+        ports = a_world(*range(1, 9), kind=CUTOVER)
+        for number in range(9, 49):
+            ask(ports, number, TEST)
+        ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in range(1, 49)}
         look(ports)
         assert ports.mgn.calls.count("start_launch") == CALLS
 
@@ -651,6 +773,15 @@ class TestBadServers:
         ports.advance(60)
         assert look(ports).launched == 2
 
+    def test_launch_that_is_denied_is_told_while_others_gather_company(self) -> None:
+        ports = a_world(launch_gather=50)
+        end = NOON + timedelta(minutes=9)
+        ask(ports, 2, CUTOVER, intent=LaunchIntent(kind=CUTOVER, wave="1", not_after=end), deadline=end)
+        ports.mgn.started += [a_job(f"mgnjob-{number}", f"s-foreign{number:010d}") for number in range(15)]
+        denied = TargetAccountError("StartCutover: AccessDeniedException: explicit deny")
+        ports.mgn.refusing = {server_id(2): denied}
+        assert look(ports) == Look(waiting=2, resumed=0, launched=0, again=50, failures=(denied,))
+
     def test_refusal_with_the_longest_reason_still_ends_its_wait(self) -> None:
         ports = a_world()
         ports.mgn.refusing[server_id(1)] = SourceServerStateError("x" * 5_000)
@@ -661,17 +792,20 @@ class TestBadServers:
         ports = a_world(kind=TERMINATE)
         ports.mgn.refusing[server_id(1)] = SourceServerBusyError("currently being processed by a Job")
         look(ports)
-        assert ports.resumer.resumed["token-1"].progress is Progress.AGAIN
+        again = Outcome(reason="currently being processed by a Job", progress=Progress.AGAIN)
+        assert ports.resumer.resumed == {"token-1": again}
 
 
 class TestMovedOn:
-    def test_i5_cutover_whose_window_closed_during_an_earlier_call_is_not_launched(self) -> None:
+    @pytest.mark.parametrize("seconds", [10, 25])
+    def test_i5_cutover_whose_window_closed_during_an_earlier_call_is_not_launched(self, seconds: int) -> None:
         ports = a_world(1, kind=TERMINATE)
         end = NOON + timedelta(seconds=10)
         ask(ports, 2, CUTOVER, intent=LaunchIntent(kind=CUTOVER, wave="1", not_after=end), deadline=end)
-        once_before(ports.mgn, "terminate", lambda: ports.advance(25))
-        assert look(ports).launched == 1
-        assert [job.initiated_by for job in ports.mgn.started] == ["TERMINATE"]
+        ask(ports, 3, CUTOVER)
+        once_before(ports.mgn, "terminate", lambda: ports.advance(seconds))
+        assert look(ports).launched == 2
+        assert servers_of(ports.mgn.started) == [[server_id(1)], [server_id(3)]]
 
     def test_wait_decided_before_the_call_is_not_launched(self) -> None:
         ports = a_world(1, 2)
@@ -840,7 +974,7 @@ class TestTroubleElsewhere:
         for method in ("jobs", "jobs_since", "servers"):
             ports.mgn.failures[method] = [TargetAccountError("refused")] * 2
         assert [type(failure) for failure in look(ports).failures] == [TargetAccountError]
-        assert errors(ports) == {"token-1": "TargetAccountError"}
+        assert ports.resumer.resumed == {"token-1": Outcome(error="TargetAccountError", reason="refused")}
         assert ports.mgn.started == []
 
     @pytest.mark.parametrize("method", ["servers", "jobs_since"])

@@ -9,7 +9,7 @@ from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServ
 from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.decisions import Decision
 from runtime.models.functions.steps import FinalizeCutover
-from runtime.models.mgn import LaunchedInstance
+from runtime.models.mgn import Initiated, LastLaunch, LaunchedInstance
 from runtime.models.record import Launch
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
@@ -143,6 +143,21 @@ def test_i5_cutover_that_somebody_else_finalized_is_not_ours_to_complete(verifie
     verified.mgn.finalize(SERVER_ID)
     with pytest.raises(NotVerifiedError, match="is CUTOVER, not CUTTING_OVER"):
         run(verified)
+
+
+def test_i5_cutover_of_a_later_launch_is_not_taken_for_our_finalize_whose_answer_was_lost(verified: FakePorts) -> None:
+    # Given a finalize that MGN never got, and somebody else who cut the server over again and finalized that
+    verified.mgn.failures["finalize"] = [ServiceUnavailableError("no answer")]
+    with pytest.raises(ServiceUnavailableError):
+        run(verified)
+    theirs = LastLaunch(initiated=Initiated(job_id="mgnjob-theirs"))
+    life_cycle = the_server(verified).life_cycle.model_copy(update={"last_cutover": theirs})
+    put_server(verified, life_cycle=life_cycle)
+    verified.mgn.finalize(SERVER_ID)
+    # Then it is not called ours
+    with pytest.raises(NotVerifiedError, match="is CUTOVER, not CUTTING_OVER"):
+        run(verified)
+    assert the_record(verified).status is MigrationStatus.FINALIZING
 
 
 def test_finalize_run_twice_finalizes_once(verified: FakePorts) -> None:

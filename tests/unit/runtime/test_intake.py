@@ -5,7 +5,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from runtime.errors import RecordChangedError, RequestConflictError, ServiceUnavailableError
+from runtime.errors import RecordChangedError, RequestConflictError, RequestError, ServiceUnavailableError
 from runtime.logic.ingress import accept, id_hints, parse_request, rejected
 from runtime.logic.journal import rebuild
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
@@ -23,6 +23,8 @@ def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) ->
     record = take(ports)
     assert ports.migrations.record("mig-1") == record == rebuild(ports.migrations.journal("mig-1"))
     assert record.status is MigrationStatus.RECEIVED
+    (entry,) = ports.migrations.journal("mig-1")
+    assert (entry.actor, entry.reason, entry.from_status) == ("ingress_handler", "accepted", None)
     assert [event.correlation_id for event in ports.bus.published] == [record.correlation_id]
     assert ports.bus.types() == ["MigrationRequested"]
 
@@ -118,6 +120,11 @@ def test_invalid_message_is_kept_with_its_reason_and_ids() -> None:
     assert kept.expires_at == int(NOON.timestamp()) + 90 * 86_400
 
 
+def test_only_the_beginning_of_an_invalid_message_is_kept() -> None:
+    kept = rejected("x" * 513, message_id="m-1", reason="r", at=NOON, retention_days=90)
+    assert kept.body_excerpt == "x" * 512
+
+
 @pytest.mark.parametrize("body", ["not json", "[1]", '{"migrationId": 17}', "[" * 100_000, '"' + "9" * 10])
 def test_message_without_usable_ids_has_no_hints(body: str) -> None:
     assert id_hints(body) == {}
@@ -125,6 +132,31 @@ def test_message_without_usable_ids_has_no_hints(body: str) -> None:
 
 def test_hints_are_cut_to_a_storable_length() -> None:
     assert id_hints(json.dumps({"migrationId": "m" * 1_000})) == {"migrationId": "m" * 128}
+
+
+def test_body_of_exactly_the_bytes_that_are_accepted_is_accepted() -> None:
+    body = a_request().to_json()
+    full = body + " " * (65_536 - len(body.encode()))
+    assert parse_request(full) == a_request()
+    with pytest.raises(RequestError, match="the body has 65537 bytes; at most 65536 are accepted"):
+        parse_request(f"{full} ")
+
+
+@pytest.mark.parametrize(("length", "shown"), [(78, f"'{'!' * 78}'"), (79, f"'{'!' * 76}...")])
+def test_value_that_was_refused_is_shown_up_to_eighty_characters(length: int, shown: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({**json.loads(a_request().to_json()), "migrationId": "!" * length}))
+    assert str(caught.value).startswith("migrationId: ")
+    assert str(caught.value).endswith(f"; sent {shown}")
+
+
+@pytest.mark.parametrize(("mistakes", "end"), [(8, "(see migration_payload.json)"), (9, "; and 1 more")])
+def test_eight_mistakes_are_named_and_the_rest_is_counted(mistakes: int, end: str) -> None:
+    unknown = {f"field{number}": 1 for number in range(mistakes)}
+    with pytest.raises(RequestError) as caught:
+        parse_request(json.dumps({**json.loads(a_request().to_json()), **unknown}))
+    assert str(caught.value).count("unknown field") == 8
+    assert str(caught.value).endswith(end)
 
 
 @pytest.mark.parametrize("body", ['{"migrationId": "\\ud800"}', '{"migrationId": "\ud800"}'])

@@ -107,6 +107,7 @@ def test_server_that_left_mgn_ends_every_wait_for_the_server(wait: Wait, server:
         (a_job(launch_status="LAUNCHED"), None),
         (a_job(launch_status="LAUNCHED", status="COMPLETED"), None),
         (a_job(launch_status="FAILED"), "LaunchFailedError"),
+        (a_job(launch_status="TERMINATED"), "LaunchFailedError"),
         (a_job(launch_status="FAILED", status="COMPLETED"), "LaunchFailedError"),
         (a_job(launch_status="TERMINATED", status="COMPLETED"), "LaunchFailedError"),
         (a_job(launch_status="PENDING", status="COMPLETED"), "LaunchFailedError"),
@@ -180,6 +181,7 @@ def test_terminate_only_waits_for_the_lifecycle_it_needs(state: str) -> None:
     ("server", "launchable"),
     [
         (a_server(), True),
+        (a_server(lag="PT10M"), True),
         (a_server(lag=None), False),
         (a_server(lag="PT11M"), False),
         (a_server(replication="STALLED"), False),
@@ -232,6 +234,11 @@ def test_instance_that_is_up_waits_for_the_others_of_its_job_but_not_for_ever(
     assert error(outcome) == (None if ends else "goes on")
 
 
+def test_i7_instance_that_never_came_up_fails_at_its_deadline_though_others_of_its_job_go_on() -> None:
+    outcome = seen(BOOT, BOOTED, a_job(launch_status="LAUNCHED"), some_health(state="pending"), now=END)
+    assert error(outcome) == "BootFailedError"
+
+
 def test_ssm_is_not_asked_for_where_the_stage_does_not_require_it() -> None:
     assert error(seen(BOOT, BOOTED, health=some_health(ssm_ping=None), requires_ssm=False)) is None
 
@@ -245,6 +252,19 @@ def test_instance_terminated_while_booting_fails_at_once(state: str) -> None:
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "READY_FOR_CUTOVER", "CUTOVER"])
 def test_lifecycle_changed_behind_our_back_is_drift(wait: Wait, state: str) -> None:
     assert error(seen(wait, a_server(state=state, job_id=JOB_ID), health=some_health())) == "DriftError"
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (a_job(launch_status="PENDING", status="COMPLETED"), "is COMPLETED launchStatus PENDING: MGN skipped it"),
+        (a_job(JOB_ID, "s-99999999999999999", status="COMPLETED"), "is COMPLETED without this server: MGN skipped it"),
+    ],
+)
+def test_server_that_its_job_skipped_says_what_the_job_shows(job: Job, words: str) -> None:
+    outcome = seen(LAUNCH, a_server(state="TESTING"), job)
+    assert outcome is not None
+    assert outcome.reason == f"{JOB_ID} {words}"
 
 
 def test_instance_healthy_to_the_end_passes_its_soak_and_not_before() -> None:

@@ -12,8 +12,6 @@ from runtime.logic.dispatch.packing import (
     ACTIVE_JOBS,
     SERVERS_IN_ACTIVE_JOBS,
     SERVERS_PER_JOB,
-    URGENT,
-    VISIBLE_AFTER,
     Room,
     due,
     in_order,
@@ -81,8 +79,8 @@ class TestRoom:
     def test_job_of_ours_that_mgn_does_not_show_yet_counts_for_a_while(self) -> None:
         unseen = StartedJob(job_id="mgnjob-unseen", servers=30, started_at=NOON)
         assert room(some_jobs(1, 10), [unseen], now=NOON) == Room(18, 160, NOON)
-        assert room((), [unseen], now=NOON + VISIBLE_AFTER - timedelta(seconds=1)) == Room(19, 170, NOON)
-        assert room((), [unseen], now=NOON + VISIBLE_AFTER) == EMPTY
+        assert room((), [unseen], now=after(299)) == Room(19, 170, NOON)
+        assert room((), [unseen], now=after(300)) == EMPTY
 
     @pytest.mark.parametrize(("status", "left"), [("STARTED", Room(19, 190, NOON)), ("COMPLETED", EMPTY)])
     def test_job_of_ours_that_mgn_shows_counts_as_mgn_has_it(self, status: str, left: Room) -> None:
@@ -158,7 +156,7 @@ class TestPace:
         assert len(batch(*waits, left=Room(1, 3, NOON), now=0)) == 3
 
     def test_launch_whose_window_closes_soon_gathers_no_company(self) -> None:
-        seconds = URGENT.total_seconds()
+        seconds = 600
         assert batch(asking("soon", CUTOVER, end=seconds), left=LAST_JOB, now=0) == ["soon"]
         assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=LAST_JOB, now=0) == []
         assert batch(asking("later", CUTOVER, end=seconds + 0.5), left=LAST_JOB, now=0.5) == ["later"]

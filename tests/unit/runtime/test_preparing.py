@@ -8,7 +8,7 @@ from runtime.logic.steps.prepare_source import await_replication, prepare_launch
 from runtime.models.functions.steps import PrepareSource
 from runtime.models.mgn import CommandStatus
 from runtime.models.request import Phase
-from tests.builders import NOON, SERVER_ID, a_server
+from tests.builders import NOON, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID, a_server
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, waits_of
 
@@ -74,6 +74,14 @@ def test_template_before_the_migration_is_remembered_once_and_the_new_one_is_the
     assert remembered is not None
     assert remembered.default_version == 1
     assert ports.launch_settings.settings(SERVER_ID)["instance_type"] == "t3.micro"
+
+
+def test_cutover_without_a_network_of_its_own_leaves_that_of_the_test() -> None:
+    network = {"test_subnet_id": SUBNET_ID, "test_security_group_ids": [SECURITY_GROUP_ID]}
+    ports = bring_to("test-prepared", subnet_id=None, security_group_ids=None, launch=network)
+    assert ports.launch_settings.settings(SERVER_ID)["subnet"] == SUBNET_ID
+    prepare(ports, Phase.CUTOVER)
+    assert not {"subnet", "groups"} & set(ports.launch_settings.settings(SERVER_ID))
 
 
 def test_step_run_again_makes_no_second_template_version() -> None:

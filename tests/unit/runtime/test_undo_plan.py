@@ -61,6 +61,10 @@ def plan(
 
 TESTED = a_migration(test_launch=LAUNCH)
 CUT = a_migration(cutover_launch=LAUNCH)
+LATER = "mgnjob-22222222222222222"
+BOTH = a_migration(
+    test_launch=LAUNCH, cutover_launch=Launch(launch_id="l-2", job_id=LATER, instance_id="i-00000000000000002")
+)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,8 @@ def test_next_step_of_the_undo(record: MigrationRecord, server: Any, alive: list
         (TESTED, launched("TESTING", THEIRS, THEIR_INSTANCE), [OUR_INSTANCE], "by a job that is not ours"),
         (TESTED, launched("READY_FOR_TEST", THEIRS, THEIR_INSTANCE), [OUR_INSTANCE], "no longer shows it"),
         (TESTED, launched("READY_FOR_TEST"), [OUR_INSTANCE], "no longer shows it as the server's"),
+        (TESTED, launched("READY_FOR_TEST", OURS, OUR_INSTANCE, THEIRS), [OUR_INSTANCE], "no longer shows it"),
+        (BOTH, launched("READY_FOR_TEST", LATER, "i-00000000000000002"), [OUR_INSTANCE], "no longer shows it"),
         (
             TESTED.model_copy(update={"undo_launch": Launch(launch_id="u", job_id="mgnjob-u")}),
             launched("READY_FOR_TEST", OURS, OUR_INSTANCE),

@@ -8,7 +8,7 @@ from runtime.logic.steps.rollback import failure_reason, freeze, roll_back
 from runtime.models.functions.steps import Failure, Rollback, UndoGoal
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
-from tests.builders import a_server
+from tests.builders import SCOPE, a_server
 from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import (
     STAGES,
@@ -98,6 +98,29 @@ def test_cancelled_migration_ends_cancelled() -> None:
     assert_as_before(ports)
 
 
+def test_first_failure_is_the_reason_however_its_undo_was_hindered() -> None:
+    ports = bring_to("cutover-verified")
+    cancelled = Failure(error="MigrationCancelledError", cause="cancelled by ada: wrong server")
+    roll_back(a_step(Rollback, failure=cancelled), "undo", ports)
+    undo_until_done(ports, Failure(error="ServiceUnavailableError", cause="500"))
+    assert the_record(ports).status is MigrationStatus.CANCELLED
+    assert the_record(ports).reason == "MigrationCancelledError: cancelled by ada: wrong server"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure(error="CheckFailedError", cause="the script printed MigrationCancelledError"),
+        Failure(error="MigrationError", cause="cancelled by nobody"),
+    ],
+    ids=["quoted", "like it"],
+)
+def test_failure_that_only_looks_like_a_cancellation_is_rolled_back(failure: Failure) -> None:
+    ports = bring_to("cutover-verified")
+    undo_until_done(ports, failure)
+    assert the_record(ports).status is MigrationStatus.ROLLED_BACK
+
+
 def test_test_mode_cleans_up_and_completes() -> None:
     ports = bring_to("test-verified", mode="test")
     assert undo_until_done(ports, goal=UndoGoal.CLEANED_UP) is Progress.DONE
@@ -105,10 +128,12 @@ def test_test_mode_cleans_up_and_completes() -> None:
     assert_as_before(ports)
 
 
-def test_migration_that_failed_before_its_server_was_known_is_rolled_back() -> None:
+@pytest.mark.parametrize("scope", [None, SCOPE])
+def test_migration_that_failed_before_its_server_was_known_is_rolled_back(scope: str | None) -> None:
     ports = a_world()
     record = accepted(ports)
-    ports.migrations.records["mig-1"] = record.model_copy(update={"status": MigrationStatus.VALIDATING})
+    claimed = {"status": MigrationStatus.VALIDATING, "scope": scope}
+    ports.migrations.records["mig-1"] = record.model_copy(update=claimed)
     assert undo_until_done(ports) is Progress.DONE
     assert the_record(ports).status is MigrationStatus.ROLLED_BACK
     assert "change_lifecycle" not in ports.mgn.calls

@@ -36,6 +36,7 @@ def test_i6_undo_after_the_point_of_no_return_freezes_and_keeps_everything() -> 
     assert undo_until_done(ports) is Progress.FROZEN
     assert the_record(ports).status is MigrationStatus.FROZEN
     assert "the cutover is final in MGN" in the_record(ports).reason
+    assert the_record(ports).reason.endswith("(after: CheckFailedError: the application did not answer)")
     assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
     assert not {"terminate", "change_lifecycle"} & set(ports.mgn.calls[calls:])
 
@@ -79,6 +80,14 @@ def test_i7_undo_behind_jobs_that_never_end_is_bounded_by_its_rounds() -> None:
     progress = [ports.resumer.resumed[f"undo-{number}"].progress for number in range(4)]
     assert progress == [Progress.AGAIN, Progress.AGAIN, Progress.AGAIN, Progress.FROZEN]
     assert "not undone in 3 rounds" in the_record(ports).reason
+
+
+def test_undo_of_one_round_has_that_round() -> None:
+    ports = bring_to("cutover-verified", a_world(budgets=Budgets(undo_rounds=1, launch_gather=0)))
+    roll_back(a_step(Rollback), "first", ports)
+    assert "first" not in ports.resumer.resumed
+    roll_back(a_step(Rollback), "second", ports)
+    assert ports.resumer.resumed["second"].progress is Progress.FROZEN
 
 
 def test_undo_waits_for_room_as_long_as_a_launch_and_then_for_its_job() -> None:
@@ -135,6 +144,7 @@ def test_terminate_of_a_server_that_left_mgn_is_planned_again_and_freezes() -> N
     ports = bring_to("cutover-verified")
     roll_back(a_step(Rollback), "undo", ports)
     ports.mgn.by_id.clear()
+    ports.launch_settings.defaults.clear()
     look(ports)
     assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
     roll_back(a_step(Rollback), "again", ports)

@@ -142,6 +142,13 @@ def test_window_long_enough_is_accepted(starts: float, ends: float) -> None:
     assert broken_window_rules(a_request(window=a_window(starts, ends)), now=NOON, budgets=Budgets()) == ()
 
 
+def test_window_ends_within_nine_months_well_before_the_year_an_execution_may_last() -> None:
+    farthest = 270 * 86_400
+    assert broken_window_rules(a_request(window=a_window(0, farthest)), now=NOON, budgets=Budgets()) == ()
+    (rule,) = broken_window_rules(a_request(window=a_window(0, farthest + 1)), now=NOON, budgets=Budgets())
+    assert rule == "window.notAfter: 2026-10-02T12:00:01+00:00 is more than 270 days ahead"
+
+
 def test_request_without_a_window_breaks_no_window_rule() -> None:
     assert broken_window_rules(a_request(), now=NOON, budgets=Budgets()) == ()
 

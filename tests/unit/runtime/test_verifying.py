@@ -1,5 +1,6 @@
 """verify_migration: this job's instance, fresh data, the application's own checks."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from tests.builders import OTHER_SERVER_ID, SERVER_ID
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import a_step, bring_to, the_record
+from tests.unit.runtime.stages import a_step, bring_to, look, the_record, waits_of
 
 CHECKS = [{"type": "tcp", "port": 22}, {"type": "http", "port": 8080}, {"type": "ssm", "document": "Smoke"}]
 
@@ -41,6 +42,17 @@ def test_instance_of_this_job_is_remembered_and_awaited() -> None:
     assert launch.instance_id == ports.mgn.started[-1].participating_servers[0].launched_ec2_instance_id
     assert ports.resumer.resumed["boot-cutover"].error is None
     assert the_record(ports).status is MigrationStatus.CUTOVER_VERIFYING
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_boot_is_awaited_for_its_phase_and_for_an_hour(phase: Phase) -> None:
+    ports = bring_to(f"{phase}-launched")
+    await_boot(a_step(VerifyMigration, phase=phase), "boot", ports)
+    (wait,) = waits_of(ports)
+    assert (wait.name, wait.phase, wait.job_id) == (f"boot-{phase}", phase, ports.mgn.started[-1].job_id)
+    assert wait.deadline == ports.now() + timedelta(hours=1)
+    look(ports)
+    assert ports.resumer.resumed["boot"].error is None
 
 
 def test_launched_server_without_an_instance_failed() -> None:
@@ -118,6 +130,16 @@ def test_check_that_does_not_pass_yet_is_pending_and_says_what_was_seen() -> Non
     ports.prober.seen[8080] = "status 503"
     with pytest.raises(CheckPendingError, match="8080: status 503"):
         check(ports)
+
+
+def test_check_after_an_ssm_check_counts_like_the_others() -> None:
+    ports = booted(checks=[*reversed(CHECKS)])
+    ports.prober.seen[22] = "refused"
+    with pytest.raises(CheckPendingError, match="22: refused"):
+        check(ports)
+    launch = the_record(ports).cutover_launch
+    assert launch is not None
+    assert not launch.verified
 
 
 def test_instance_without_an_address_is_pending() -> None:
