@@ -1,12 +1,12 @@
 """Which adapter stands behind which port. Each is made on first use and kept for the life of the environment."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import BaseModel, ConfigDict
 
 from runtime.adapters.aws.clients import client, once_client
 from runtime.adapters.aws.target import Target
@@ -38,22 +38,21 @@ if TYPE_CHECKING:
 # Adapters are imported inside the properties: a function pays at cold start only for the ones it uses.
 
 
-class Wiring(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
     """What the ports are made of: as much of it as a function's environment names."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
 
     state_table: str
     event_bus: str = ""
     wake_queue: str = ""
-    budgets: Budgets = Budgets()
+    budgets: Budgets = field(default_factory=Budgets)
     targets: Targets | None = None
     mgn_requests: int = 1
 
     @classmethod
     def of(cls, environment: HandlerEnvironment) -> Self:
         """What this environment names of it."""
-        return cls.model_validate(environment)
+        return cls(**{name: value for name, value in environment if name in cls.__dataclass_fields__})
 
 
 class AwsPorts:

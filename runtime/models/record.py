@@ -81,7 +81,7 @@ class JournalEntry(Stored):
     at: Moment
     actor: str
     reason: Reason
-    facts: Facts = Facts()
+    facts: Facts = Field(default_factory=Facts)
 
     @property
     def changes_status(self) -> bool:

@@ -19,7 +19,7 @@ Seconds = Annotated[int, Field(ge=1)]
 class Budgets(BaseModel):
     """How long each wait may last, in seconds, and how healthy is healthy. Every wait has a bound (I7)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     replication: Seconds = Field(default=14 * 86_400, description="Until the server is launchable; syncs take long.")
     launch_queue: Seconds = Field(default=3 * 86_400, description="Until MGN has room for a launch, or to terminate.")
@@ -46,7 +46,7 @@ class Budgets(BaseModel):
 class Targets(BaseModel):
     """Accounts and Regions migrations may run in besides the one the functions run in, and how to get in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     role_name: Name = Field(description="Each target has a role of this name followed by - and its Region.")
     # Not a secret in AWS's words, but nothing for a log either.
@@ -57,7 +57,7 @@ class Targets(BaseModel):
 class HandlerEnvironment(BaseModel):
     """What every function needs."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="ignore", frozen=True)
 
     stage: Name
     state_table: Name
@@ -91,7 +91,7 @@ class IngressEnvironment(HandlerEnvironment):
 class StepEnvironment(HandlerEnvironment):
     """Handlers that run as a step of the state machine, and the dispatcher."""
 
-    budgets: Budgets = Budgets()
+    budgets: Budgets = Field(default_factory=Budgets)
     wake_queue: Name
     targets: Targets | None = None
     mgn_requests: Annotated[int, Field(ge=1)] = Field(

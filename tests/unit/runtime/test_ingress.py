@@ -6,9 +6,10 @@ from threading import Barrier, Thread
 import pytest
 
 from runtime.errors import RecordChangedError, RequestConflictError, RequestError, ServiceUnavailableError
+from runtime.logic import ingress
 from runtime.logic.ingress import accept, id_hints, parse_request, rejected
 from runtime.logic.journal import rebuild
-from runtime.models.record import JournalEntry, Lock, MigrationRecord
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
 from runtime.models.request import MigrationRequest
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, a_request
@@ -182,3 +183,27 @@ def test_i11_no_tag_or_parameter_or_callback_value_is_in_a_reason(changes: dict[
     with pytest.raises(Exception, match=":") as caught:
         parse_request(json.dumps({**json.loads(a_request().to_json()), **changes}))
     assert "hush" not in str(caught.value)
+
+
+def test_i1_every_door_accepts_or_keeps_why_not(ports: FakePorts) -> None:
+    good = take_body(ports, a_request().to_json(), "m-1")
+    bad = take_body(ports, '{"migrationId": "mig-9"}', "m-2")
+    conflict = take_body(ports, a_request(wave="2").to_json(), "m-3")
+    assert isinstance(good, MigrationRecord)
+    assert (good.migration_id, list(ports.migrations.records)) == ("mig-1", ["mig-1"])
+    assert list(ports.migrations.rejected.values()) == [bad, conflict]
+    assert [(kept.migration_id, kept.message_id) for kept in ports.migrations.rejections()] == [
+        ("mig-9", "m-2"),
+        ("mig-1", "m-3"),
+    ]
+    assert "another body" in ports.migrations.rejected["m-3"].reason
+
+
+def test_i1_message_that_comes_again_is_rejected_in_the_same_words(ports: FakePorts) -> None:
+    first, second = (take_body(ports, "not json", "m-1") for _ in range(2))
+    assert first == second
+    assert len(ports.migrations.rejected) == 1
+
+
+def take_body(ports: FakePorts, body: str, message_id: str) -> MigrationRecord | Rejection:
+    return ingress.take(ports, body, message_id=message_id, retention_days=90)
