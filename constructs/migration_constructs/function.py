@@ -112,6 +112,7 @@ class HandlerFunction(Construct):
             log_group=log_group,
             memory_size=memory_size,
             on_failure=destinations.SqsDestination(on_failure) if on_failure and function.keeps_failures else None,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if function.wakes_itself else None,
             retry_attempts=function.retries,
             role=self.role,
             security_groups=platform.network.security_groups if platform.network else None,

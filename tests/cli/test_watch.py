@@ -65,7 +65,7 @@ def test_forever_goes_on_after_the_end(stage: Stage, meanwhile: Meanwhile) -> No
 def test_on_a_terminal_the_table_is_live(stage: Stage, meanwhile: Meanwhile) -> None:
     record = stage.accept()
     meanwhile += [lambda: stage.move(record, *TO_COMPLETED)]
-    out = run("watch", FORCE_COLOR="1", TTY_COMPATIBLE="1", LINES="30").out
+    out = run("watch", FORCE_COLOR="1", TTY_COMPATIBLE="1", LINES="30", TERM="xterm").out
     assert "RECEIVED" in out
     assert "COMPLETED" in out
     assert "\x1b[" in out

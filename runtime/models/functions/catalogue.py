@@ -24,6 +24,8 @@ DISPATCH_LAUNCHES = Function(
     timeout=timedelta(seconds=60),
     permissions=(READ_MGN, READ_INSTANCES, RESUME_STEPS, *LAUNCH, *TERMINATE),
     wakes=True,
+    # While something boots or jobs keep others waiting; a chain of looks ends by itself when nothing does.
+    wakes_itself=True,
 )
 SWEEP = Function(
     name="sweep",

@@ -21,6 +21,9 @@ class Function:
     """Whether it may write the state table, or only read it."""
     wakes: bool = False
     """Whether it may wake the dispatcher: whoever parks has to."""
+    wakes_itself: bool = False
+    """Whether it wakes itself again on purpose: Lambda ends what looks like a loop after about 16 invocations
+    (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html)."""
     keeps_failures: bool = False
     """Whether an event it could not handle goes to the queue of undelivered ones: nobody waits for its answer."""
     retries: int | None = None

@@ -25,6 +25,7 @@ LAUNCH_TEMPLATES = ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)
 INSTANCES = ("arn:{partition}:ec2:{region}:{account}:instance/*",)
 MANAGED_NODES = (*INSTANCES, "arn:{partition}:ssm:{region}:{account}:managed-instance/*")
 DOCUMENTS = ("arn:{partition}:ssm:{region}::document/*", "arn:{partition}:ssm:{region}:{account}:document/*")
+AUTOMATION_EXECUTIONS = ("arn:{partition}:ssm:{region}:{account}:automation-execution/*",)
 AUTOMATIONS = (
     "arn:{partition}:ssm:{region}::automation-definition/*",
     "arn:{partition}:ssm:{region}:{account}:automation-definition/*",
@@ -126,10 +127,12 @@ LAUNCH = (
     ),
     Permission(
         ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
-        (*DOCUMENTS, *AUTOMATIONS, *MANAGED_NODES),
+        # An automation is started on its definition and on the execution that it becomes.
+        (*DOCUMENTS, *AUTOMATIONS, *AUTOMATION_EXECUTIONS, *MANAGED_NODES),
         "MGN runs the post-launch actions of a server in its caller's name.",
         VIA_MGN,
     ),
+    Permission(("ssm:GetAutomationExecution",), AUTOMATION_EXECUTIONS, RUN_TIME_IDS, VIA_MGN),
     Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
     Permission(
         ("iam:PassRole",),

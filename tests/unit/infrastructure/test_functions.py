@@ -164,3 +164,8 @@ def _invoke_configs() -> dict[str, Json]:
     }
     configs = resources("dev", "Orchestration", "AWS::Lambda::EventInvokeConfig").values()
     return {named[config["FunctionName"]["Ref"]]: plain(config) for config in configs}
+
+
+def test_only_the_dispatcher_may_wake_itself_for_longer_than_lambda_lets_a_loop_go_on() -> None:
+    allowed = {module: function.get("RecursiveLoop") for module, function in functions().items()}
+    assert allowed == dict.fromkeys(functions()) | {"dispatch_launches": "Allow"}

@@ -162,6 +162,14 @@ def test_only_mgns_launch_templates_are_changed(module: str) -> None:
     assert all(condition == managed for condition in found)
 
 
+@pytest.mark.parametrize("action", ["ssm:StartAutomationExecution", "ssm:GetAutomationExecution"])
+def test_post_launch_actions_may_be_automations_run_by_mgn_alone(action: str) -> None:
+    executions = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:automation-execution/*"
+    through_mgn = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
+    assert executions in {permission.resource for permission in of("dispatch_launches") if permission.action == action}
+    assert all(condition == through_mgn for condition in conditions("dispatch_launches", action))
+
+
 def test_jobs_are_tagged_only_while_they_are_made() -> None:
     assert conditions("dispatch_launches", "mgn:TagResource") == [
         {"StringEquals": {"mgn:CreateAction": calls}}
