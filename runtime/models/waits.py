@@ -164,10 +164,6 @@ class BootWait(ParkedStep):
     def watched_job(self) -> str | None:
         return self.job_id
 
-    def job_is_over(self, truth: Truth) -> bool:
-        """Whether MGN is done with the job; it changes nothing on its servers before."""
-        return truth.is_over(self.job_id)
-
     def watched_instance(self, truth: Truth, now: datetime) -> str | None:
         return self.instance_id if self._may_end(truth, now) else None
 
@@ -178,7 +174,8 @@ class BootWait(ParkedStep):
         return self._may_end(truth, now) and (is_decisive or now >= self.deadline)
 
     def _may_end(self, truth: Truth, now: datetime) -> bool:
-        return self.job_is_over(truth) or now >= self.deadline
+        # MGN changes nothing on the servers of a job before it is done with it.
+        return truth.is_over(self.job_id) or now >= self.deadline
 
 
 class ApprovalWait(ParkedStep):
