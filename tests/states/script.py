@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -77,6 +77,8 @@ class Script:
     calls: list[Call] = field(default_factory=list)
     accepted: list[bool] = field(default_factory=list)
     """For each token that was returned, whether somebody waited for it."""
+    at_next_call: list[Callable[[], None]] = field(default_factory=list)
+    """What waits until the state machine has gone on."""
 
     def call(self, module: str, payload: Json) -> Act:
         """Note the call and say what it does."""
@@ -156,6 +158,8 @@ def stage(scripts: Mapping[str, Script], resume: Resume) -> Iterator[str]:
             asked: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             payload = asked["payload"]
             script = scripts[payload["migrationId"]]
+            while script.at_next_call:
+                script.at_next_call.pop()()
             act = script.call(asked["module"], payload)
             script.return_tokens(act, payload, resume, inside=True)
             body = json.dumps(_order(act)).encode()
@@ -163,8 +167,12 @@ def stage(scripts: Mapping[str, Script], resume: Resume) -> Iterator[str]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-            # Late enough for the function to have ended.
-            threading.Timer(0.015, script.return_tokens, (act, payload, resume), {"inside": False}).start()
+            late = partial(script.return_tokens, act, payload, resume, inside=False)
+            if isinstance(act.ends, TaskFailedError | CrashError):
+                script.at_next_call.append(late)
+            else:
+                # Late enough for the function to have ended.
+                threading.Timer(0.015, late).start()
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Say nothing."""
