@@ -75,8 +75,6 @@ class OrchestrationStack(Stack):
             budgets=settings.budgets,
             pace=Pace(
                 transient=Duration.seconds(settings.pace.transient_seconds),
-                check=Duration.seconds(settings.pace.check_seconds),
-                check_attempts=settings.pace.check_attempts,
             ),
             key=key,
             log_retention=settings.log_retention,

@@ -49,8 +49,6 @@ class PaceSettings(Settings):
     """How patiently the state machine repeats failed calls."""
 
     transient_seconds: Annotated[int, Field(ge=1)] = Field(default=3, description="First wait after a transient error.")
-    check_seconds: Annotated[int, Field(ge=1)] = Field(default=15, description="First wait after a pending check.")
-    check_attempts: Annotated[int, Field(ge=1)] = Field(default=12, description="Repetitions of a pending check.")
 
 
 class TargetSettings(Settings):

@@ -181,10 +181,17 @@ class FakeCommands:
     outcome: CommandStatus = field(default_factory=lambda: CommandStatus(status="Success"))
     statuses: dict[str, CommandStatus] = field(default_factory=dict)
     sent: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
 
-    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
+    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]], comment: str) -> str:
         self.sent.append((instance_id, document, {name: list(values) for name, values in parameters.items()}))
+        self.comments.append(comment)
         return f"command-{len(self.sent)}"
+
+    def find(self, instance_id: str, comment: str, since: datetime) -> str | None:
+        sent = zip(self.sent, self.comments, strict=True)
+        found = [n for n, ((node, _, _), said) in enumerate(sent, start=1) if (node, said) == (instance_id, comment)]
+        return f"command-{found[-1]}" if found else None
 
     def status(self, command_id: str, instance_id: str) -> CommandStatus:
         number = int(command_id.rpartition("-")[2]) if command_id.startswith("command-") else 0

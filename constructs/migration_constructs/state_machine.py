@@ -165,7 +165,8 @@ class _Definition:
         return self._choice("Soaks?").when(_planned("soaks"), soak).otherwise(approve)
 
     def _prepare(self, tasks: StepTasks, phase: Phase) -> sfn.TaskStateBase:
-        return tasks.call(f"Prepare{phase.capitalize()}", PrepareSource, checks=True, phase=phase)
+        name = f"Prepare{phase.capitalize()}"
+        return tasks.call(name, PrepareSource, pending=self._next_try(tasks, name), phase=phase)
 
     def _launch(self, tasks: StepTasks, phase: Phase, before: sfn.INextable, after: sfn.IChainable) -> sfn.IChainable:
         name = phase.capitalize()
@@ -181,8 +182,11 @@ class _Definition:
             at_most=self._longest(WaitKind.BOOT),
             phase=phase,
         )
-        check = tasks.call(f"Check{name}", VerifyMigration, checks=True, phase=phase)
+        check = tasks.call(f"Check{name}", VerifyMigration, pending=self._next_try(tasks, f"Check{name}"), phase=phase)
         return before.next(launch).next(boot).next(check).next(after)
+
+    def _next_try(self, tasks: StepTasks, of: str) -> sfn.TaskStateBase:
+        return tasks.wait(f"{of}Again", AwaitSignal, at_most=self._longest(WaitKind.CHECK), kind=WaitKind.CHECK)
 
     def _approval(self, tasks: StepTasks, id_: str, gate: Gate) -> sfn.TaskStateBase:
         return tasks.wait(id_, AwaitSignal, at_most=self._longest(WaitKind.APPROVAL), kind=WaitKind.APPROVAL, gate=gate)

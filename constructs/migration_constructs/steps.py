@@ -54,8 +54,6 @@ class Pace:
     """How patiently failed calls are repeated."""
 
     transient: Duration
-    check: Duration
-    check_attempts: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +76,10 @@ class StepTasks:
         *,
         result: Mapping[str, object] | None = None,
         result_path: str | None = None,
-        checks: bool = False,
+        pending: sfn.TaskStateBase | None = None,
         **fields: str,
     ) -> tasks.LambdaInvoke:
-        """A call that answers at once; with `checks` it is repeated while a check is pending."""
+        """A call that answers at once, and again after the wait `pending` while it finds something unready."""
         function = self.functions[step.function]
         task = tasks.LambdaInvoke(
             self.scope,
@@ -93,7 +91,10 @@ class StepTasks:
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(duration(step.function.timeout + CALL_MARGIN)),
         )
-        return self._guard(task, checks=checks)
+        if pending is not None:
+            task.add_catch(pending, errors=[CHECK_PENDING], result_path=sfn.JsonPath.DISCARD)
+            pending.next(task)
+        return self._guard(task)
 
     def wait(
         self,
@@ -117,17 +118,14 @@ class StepTasks:
             retry_on_service_exceptions=False,
             task_timeout=sfn.Timeout.duration(duration(at_most + WAIT_MARGIN)),
         )
-        return self._guard(task, checks=False)
+        return self._guard(task)
 
-    def _guard(self, task: tasks.LambdaInvoke, *, checks: bool) -> tasks.LambdaInvoke:
+    def _guard(self, task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
         _retry(task, SERVICE_FAULTS, Duration.seconds(2), rate=2, attempts=5, at_most=Duration.seconds(30))
         transient = [name for name in TRANSIENT if name not in (CHECK_PENDING, THROTTLED)]
         _retry(task, transient, self.pace.transient, rate=2, attempts=8, at_most=Duration.seconds(60))
         # A thousand migrations that begin at once take minutes to get their requests to MGN through its budget.
         _retry(task, [THROTTLED], self.pace.transient, rate=2, attempts=30, at_most=Duration.seconds(60))
-        if checks:
-            attempts = self.pace.check_attempts
-            _retry(task, [CHECK_PENDING], self.pace.check, rate=1.5, attempts=attempts, at_most=Duration.seconds(120))
         task.add_catch(self.on_failure, errors=[sfn.Errors.ALL], result_path=FAILURE)
         return task
 

@@ -152,7 +152,7 @@ class AwsPorts:
     def commands(self) -> Commands:
         from runtime.adapters.servers.commands import SsmCommands
 
-        return SsmCommands(client("ssm", self._target))
+        return SsmCommands(client("ssm", self._target), once_client("ssm", self._target))
 
     @cached_property
     def prober(self) -> Prober:

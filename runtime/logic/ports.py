@@ -227,11 +227,14 @@ class Instances(Protocol):
 class Commands(Protocol):
     """SSM Run Command."""
 
-    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]]) -> str:
-        """Start the document; the command id.
+    def send(self, instance_id: str, document: str, parameters: Mapping[str, Sequence[str]], comment: str) -> str:
+        """Start the document, sent once and never retried: there is no client token. The command id.
 
         Raises CheckPendingError while the node is not reachable and CheckFailedError when the document cannot run.
         """
+
+    def find(self, instance_id: str, comment: str, since: datetime) -> str | None:
+        """The newest command of this comment that the node was sent since then; None while SSM lists none."""
 
     def status(self, command_id: str, instance_id: str) -> CommandStatus:
         """How the command stands; Pending while SSM does not know it yet."""

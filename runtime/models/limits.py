@@ -16,6 +16,8 @@ def longest(kind: WaitKind, budgets: Budgets) -> timedelta:
         WaitKind.LAUNCH: budgets.launch_queue + budgets.launch,
         # An instance that is up waits for the others in its job.
         WaitKind.BOOT: budgets.boot + budgets.launch,
+        # One try's worth of it: each is a wait of its own.
+        WaitKind.CHECK: max(budgets.checks, budgets.commands),
         WaitKind.APPROVAL: LONGEST_APPROVAL,
         # After the soak the instance has as long to become healthy as for a boot.
         WaitKind.SOAK: LONGEST_SOAK + budgets.boot,

@@ -41,6 +41,21 @@ class Launch(Stored):
     verified: bool = False
 
 
+class Patience(StrEnum):
+    """Which budget a step that tries again and again uses up."""
+
+    CHECKS = "checks"
+    COMMANDS = "commands"
+
+
+class Pending(Stored):
+    """What keeps a step from going on, and since when. It says so once for each status and budget."""
+
+    status: MigrationStatus
+    patience: Patience
+    since: Moment
+
+
 class Facts(Stored):
     """What was learned of a migration: a journal entry adds to the record, and absent fields change nothing."""
 
@@ -55,6 +70,10 @@ class Facts(Stored):
     undo_launch: Launch | None = None
     undo_rounds: int | None = None
     commands: dict[str, str] | None = Field(default=None, description="SSM command ids by what they are for.")
+    commands_intended: dict[str, Moment] | None = Field(
+        default=None, description="When each SSM command was about to be sent, written before it is."
+    )
+    pending: Pending | None = None
     failure: Reason | None = None
     expires_at: int | None = Field(default=None, description="Epoch second after which DynamoDB may delete the item.")
 

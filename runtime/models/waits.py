@@ -21,6 +21,7 @@ class WaitKind(StrEnum):
     REPLICATION = "replication"
     LAUNCH = "launch"
     BOOT = "boot"
+    CHECK = "check"
     APPROVAL = "approval"
     WINDOW = "window"
     SOAK = "soak"
@@ -178,6 +179,22 @@ class BootWait(ParkedStep):
         return truth.is_over(self.job_id) or now >= self.deadline
 
 
+class CheckWait(ParkedStep):
+    """Until a pending check, command or post-launch action is worth another try, which its own step makes."""
+
+    kind: Literal[WaitKind.CHECK] = WaitKind.CHECK
+    name: str = "check"
+    not_before: Moment
+
+    @property
+    def begins_at(self) -> datetime | None:
+        return self.not_before
+
+    def needs_server(self, truth: Truth, now: datetime) -> bool:
+        # The step reads all it needs when it tries.
+        return False
+
+
 class ApprovalWait(ParkedStep):
     """Until a person opens the gate."""
 
@@ -220,7 +237,7 @@ class SoakWait(ParkedStep):
 Launching = LaunchWait | UndoWait
 """The kinds that may ask the dispatcher for a job."""
 
-Wait = ReplicationWait | LaunchWait | BootWait | ApprovalWait | WindowWait | SoakWait | UndoWait
+Wait = ReplicationWait | LaunchWait | BootWait | CheckWait | ApprovalWait | WindowWait | SoakWait | UndoWait
 
 
 @cache

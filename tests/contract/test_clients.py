@@ -39,8 +39,9 @@ def test_clients_of_an_account_that_may_not_answer_give_up_sooner(name: Any) -> 
     assert (config.retries["total_max_attempts"], config.read_timeout) == (3, 8)
 
 
-def test_once_client_tries_once() -> None:
-    assert config_of(clients.once_client("mgn")).retries["total_max_attempts"] == 1
+@pytest.mark.parametrize("name", ["mgn", "ssm"])
+def test_once_client_tries_once(name: Any) -> None:
+    assert config_of(clients.once_client(name)).retries["total_max_attempts"] == 1
 
 
 def test_a_client_is_made_once() -> None:

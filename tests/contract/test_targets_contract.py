@@ -161,7 +161,11 @@ def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
 DENIED_CALLS: dict[str, tuple[Any, str, Callable[[Ports], object]]] = {
     "reading instances": ("ec2", "describe_instances", lambda ports: ports.instances.health(["i-1"])),
     "reading the network": ("ec2", "describe_subnets", lambda ports: ports.network.facts(["subnet-1"], [], [])),
-    "sending a command": ("ssm", "send_command", lambda ports: ports.commands.send("i-1", "AWS-RunShellScript", {})),
+    "sending a command": (
+        "ssm",
+        "send_command",
+        lambda ports: ports.commands.send("i-1", "AWS-RunShellScript", {}, "one"),
+    ),
     "reading a command": ("ssm", "get_command_invocation", lambda ports: ports.commands.status("c" * 36, "i-1")),
     "reading servers": ("mgn", "describe_source_servers", lambda ports: ports.mgn.servers(["s-0123456789abcdef0"])),
     "reading launch settings": (
@@ -182,7 +186,7 @@ DENIED_CALLS: dict[str, tuple[Any, str, Callable[[Ports], object]]] = {
 def test_denied_call_is_the_accounts_fault_whichever_service_denies_it(
     service: Any, operation: str, call: Callable[[Ports], object], code: str, status: int
 ) -> None:
-    stubber = Stubber(clients.client(service))
+    stubber = Stubber(clients.once_client("ssm") if operation == "send_command" else clients.client(service))
     stubber.add_client_error(operation, code, "no", status)
     with stubber, pytest.raises(TargetAccountError, match=code):
         call(AwsPorts(Wiring(state_table="table"), SCOPE))

@@ -144,7 +144,8 @@ class Execution:
         for catcher in self._now.get("Catch", ()):
             if catcher["ErrorEquals"] == ["States.ALL"] or failure.error in catcher["ErrorEquals"]:
                 caught = {"Error": failure.error, "Cause": failure.cause}
-                self.data = {**self.data, catcher["ResultPath"].removeprefix("$."): caught}
+                if catcher["ResultPath"] is not None:
+                    self.data = {**self.data, catcher["ResultPath"].removeprefix("$."): caught}
                 self._enter(catcher["Next"])
                 return
         self.status, self.error = "FAILED", failure.error

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from runtime.models.functions.steps import Plan, Verdict
-from runtime.models.waits import Outcome, Progress
+from runtime.models.waits import Outcome, Progress, WaitKind
 from tests.pipeline.asl import Json, TaskFailedError
 from tests.saboteur import CrashError
 from tests.unit.infrastructure.synthesis import definition, functions
@@ -19,6 +19,7 @@ Answer = Json | TaskFailedError
 Resume = Callable[[str, Answer], bool]
 
 IDENTITY = {"migrationId", "correlationId", "execution"}
+AGAIN = "Again"
 TOKEN = "taskToken"
 
 
@@ -82,7 +83,7 @@ class Script:
 
     def call(self, module: str, payload: Json) -> Act:
         """Note the call and say what it does."""
-        state = state_of(module, payload)
+        state = state_of(module, payload, after=self.calls[-1].state if self.calls else "")
         done = len(self.payloads(state))
         self.calls.append(Call(state, module, payload))
         acts = self.acts.get(state, ())
@@ -130,14 +131,17 @@ def tasks(machine: Json) -> dict[str, Json]:
     return {name: state for name, state in machine["States"].items() if state["Type"] == "Task"}
 
 
-def state_of(module: str, payload: Json) -> str:
-    """The one state that makes a call like this."""
+def state_of(module: str, payload: Json, *, after: str = "") -> str:
+    """The one state that makes a call like this; the waits for another try are alike but for whose try it is."""
+    if payload.get("kind") == WaitKind.CHECK:
+        return f"{after.removesuffix(AGAIN)}{AGAIN}"
     return _callers()[_signature(module, payload)]
 
 
 @cache
 def _callers() -> dict[str, str]:
-    parameters = {name: state["Parameters"] for name, state in tasks(program()).items()}
+    states = tasks(program()).items()
+    parameters = {name: state["Parameters"] for name, state in states if not name.endswith(AGAIN)}
     callers = {_signature(found["FunctionName"], found["Payload"]): name for name, found in parameters.items()}
     assert len(callers) == len(parameters)
     return callers

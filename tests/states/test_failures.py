@@ -5,7 +5,7 @@ import pytest
 from runtime.models.functions.steps import Failure, Plan, Verdict
 from runtime.models.waits import Progress
 from tests.states.interpreters import Interpreter
-from tests.states.script import PARKS, TOKEN, Act, Script, fails_token, program, progresses, raises, tasks
+from tests.states.script import AGAIN, PARKS, TOKEN, Act, Script, fails_token, program, progresses, raises, tasks
 
 TEST_ONLY = Plan(verdict=Verdict.ACCEPTED, runs_test=True)
 WITHOUT_TEST = Plan(verdict=Verdict.ACCEPTED, cuts_over=True, soaks=True, approves_cutover=True, approves_finalize=True)
@@ -21,7 +21,10 @@ def failure_told(script: Script, state: str) -> tuple[str, str]:
 
 
 def failing(state: str, act: Act, **acts: list[Act]) -> Script:
-    return Script(TEST_ONLY if state in IN_TEST else WITHOUT_TEST, {state: [act], **acts})
+    tried = state.removesuffix(AGAIN)
+    # The wait for another try is entered only where something is pending.
+    before = {} if tried == state else {tried: [raises("CheckPendingError")]}
+    return Script(TEST_ONLY if tried in IN_TEST else WITHOUT_TEST, {**before, state: [act], **acts})
 
 
 @pytest.mark.parametrize("state", STEPS)

@@ -52,11 +52,9 @@ def test_faults_of_the_service_are_tried_again(interpreter: Interpreter) -> None
         ("LaunchTest", raises("ServiceUnavailableError"), 9),
         ("LaunchTest", fails_token("ServiceUnavailableError"), 9),
         ("BootTest", raises("Lambda.Unknown"), 6),
-        ("CheckTest", PENDING, 13),
-        ("PrepareTest", PENDING, 13),
         ("BootTest", PENDING, 1),
     ],
-    ids=["throttled", "transient", "token", "service", "check", "preparation", "no check"],
+    ids=["throttled", "transient", "token", "service", "no check"],
 )
 def test_what_fails_too_often_is_undone(interpreter: Interpreter, state: str, act: Act, calls: int) -> None:
     script = Script(TESTED, {state: [act] * (calls + 1)})
@@ -64,16 +62,20 @@ def test_what_fails_too_often_is_undone(interpreter: Interpreter, state: str, ac
     assert script.states == given_up(state, calls)
 
 
-def test_last_attempt_may_succeed(interpreter: Interpreter) -> None:
-    script = Script(TESTED, {"CheckTest": [PENDING] * 12})
+@pytest.mark.parametrize("state", ["CheckTest", "PrepareTest"])
+def test_what_is_pending_is_tried_again_after_a_wait_for_as_often_as_it_takes(
+    interpreter: Interpreter, state: str
+) -> None:
+    script = Script(TESTED, {state: [PENDING] * 20})
     assert interpreter.run(script).status == "SUCCEEDED"
-    assert script.states == repeated("CheckTest", 13)
+    before, _, after = " ".join(DONE).partition(state)
+    assert script.states == [*before.split(), *[state, f"{state}Again"] * 20, state, *after.split()]
 
 
-def test_pending_checks_and_transient_failures_are_counted_apart(interpreter: Interpreter) -> None:
-    script = Script(TESTED, {"CheckTest": [PENDING, THROTTLED] * 8 + [PENDING] * 4})
+def test_every_try_of_a_check_has_attempts_of_its_own(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"CheckTest": [THROTTLED] * 16 + [PENDING] + [THROTTLED] * 16})
     assert interpreter.run(script).status == "SUCCEEDED"
-    assert script.states == repeated("CheckTest", 21)
+    assert script.states == [*DONE[:5], *["CheckTest"] * 17, "CheckTestAgain", *["CheckTest"] * 17, "CleanUp"]
 
 
 def test_every_round_of_an_undo_has_attempts_of_its_own(interpreter: Interpreter) -> None:

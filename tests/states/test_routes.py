@@ -19,7 +19,7 @@ from runtime.models.request import Gate, Phase
 from runtime.models.waits import Progress, WaitKind
 from tests.pipeline.asl import Json
 from tests.states.interpreters import Interpreter
-from tests.states.script import IDENTITY, Script, program, progresses, raises, tasks
+from tests.states.script import AGAIN, IDENTITY, Script, program, progresses, raises, tasks
 
 TEST, CUTOVER = {"phase": Phase.TEST}, {"phase": Phase.CUTOVER}
 TOKEN = {"taskToken": "token"}
@@ -119,7 +119,10 @@ def test_migration_that_is_not_accepted_ends_quietly(interpreter: Interpreter, v
 
 def test_payload_of_every_state_is_its_handlers_step(interpreter: Interpreter) -> None:
     routes = [
-        Script(EVERYTHING),
+        Script(
+            EVERYTHING,
+            {state: [raises("CheckPendingError")] for state in tasks(program()) if state + AGAIN in tasks(program())},
+        ),
         Script(accepted("runs_test")),
         Script(EVERYTHING, {"AwaitReplication": [raises("DriftError")], "Undo": [raises("DriftError")]}),
     ]

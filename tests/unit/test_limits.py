@@ -7,23 +7,27 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from runtime.errors import CheckPendingError
 from runtime.logic.steps.await_signal import await_signal
+from runtime.logic.steps.pending import still_pending
 from runtime.logic.steps.rollback import roll_back
 from runtime.logic.steps.validate_input import validate
 from runtime.models.functions.environment import Budgets, StepEnvironment
 from runtime.models.functions.steps import AwaitSignal, Failure, Rollback, ValidateInput, Verdict
+from runtime.models.record import Patience
 from runtime.models.request import FARTHEST_WINDOW, LONGEST_APPROVAL, LONGEST_SOAK, Gate, MigrationRequest
 from runtime.models.waits import Wait, WaitKind
 from tests.builders import NOON
 from tests.fakes import FakePorts
 from tests.unit.infrastructure.synthesis import definition, functions, plain
-from tests.unit.runtime.stages import MIGRATION_ID, a_step, a_world, accepted, bring_to, finish_jobs
+from tests.unit.runtime.stages import MIGRATION_ID, a_step, a_world, accepted, bring_to, finish_jobs, the_record
 from tests.unit.runtime.stages import STAGES as WAY
 
 STATES = {
     WaitKind.REPLICATION: ["AwaitReplication"],
     WaitKind.LAUNCH: ["LaunchTest", "LaunchCutover"],
     WaitKind.BOOT: ["BootTest", "BootCutover"],
+    WaitKind.CHECK: ["PrepareTestAgain", "CheckTestAgain", "PrepareCutoverAgain", "CheckCutoverAgain"],
     WaitKind.APPROVAL: ["AwaitApproval", "AwaitFinalApproval"],
     WaitKind.WINDOW: ["AwaitWindow"],
     WaitKind.SOAK: ["Soak"],
@@ -58,6 +62,13 @@ def _awaiting(kind: WaitKind, gate: Gate | None = None) -> Callable[[FakePorts],
     return lambda ports: await_signal(a_step(AwaitSignal, kind=kind, gate=gate, task_token="token"), ports)
 
 
+def _pending_check(ports: FakePorts) -> None:
+    record = the_record(ports)
+    with pytest.raises(CheckPendingError):
+        still_pending(ports, record, Patience.COMMANDS, "a document runs", actor="verify_migration")
+    _awaiting(WaitKind.CHECK)(ports)
+
+
 def _undo(ports: FakePorts) -> None:
     finish_jobs(ports)
     for token in ("first", "second"):
@@ -68,6 +79,7 @@ PARKED_BY: dict[WaitKind, tuple[str, Callable[[FakePorts], None]]] = {
     WaitKind.REPLICATION: ("validated", WAY["replicating"]),
     WaitKind.LAUNCH: ("test-prepared", WAY["test-launching"]),
     WaitKind.BOOT: ("test-launched", WAY["test-booting"]),
+    WaitKind.CHECK: ("test-booting", _pending_check),
     WaitKind.APPROVAL: ("cutover-verified", _awaiting(WaitKind.APPROVAL, Gate.FINALIZE)),
     WaitKind.WINDOW: ("cutover-prepared", _awaiting(WaitKind.WINDOW)),
     WaitKind.SOAK: ("cutover-verified", _awaiting(WaitKind.SOAK)),
@@ -98,7 +110,7 @@ def test_i7_execution_outlives_all_its_waits(stage: str) -> None:
     timeout = {name: state.get("TimeoutSeconds", 0) for name, state in program["States"].items()}
     # What comes before the window ends with it at the latest; after it a test, or a boot, is not tried again.
     before = timeout["AwaitWindow"]
-    after = sum(timeout[name] for name in ("BootCutover", "Soak", "AwaitFinalApproval"))
+    after = sum(timeout[name] for name in ("BootCutover", "CheckCutoverAgain", "Soak", "AwaitFinalApproval"))
     undo = budgets.undo_rounds * timeout["Undo"]
     assert before + after + undo < program["TimeoutSeconds"]
 

@@ -59,13 +59,18 @@ def client(name: Any, target: Target | None = None) -> Any:
     return _client(name, ATTEMPTS, READ_TIMEOUT, target)
 
 
-def once_client(name: Literal["mgn"], target: Target | None = None) -> "MgnClient":
+@overload
+def once_client(name: Literal["mgn"], target: Target | None = None) -> "MgnClient": ...
+@overload
+def once_client(name: Literal["ssm"], target: Target | None = None) -> "SSMClient": ...
+
+
+def once_client(name: Any, target: Target | None = None) -> Any:
     """The client for calls without a client token: it sends each call once.
 
     botocore would repeat a call after a timeout or a 5xx answer, and a repeated StartTest launches twice (I3).
     """
-    made: MgnClient = _client(name, 1, ONCE_READ_TIMEOUT, target)
-    return made
+    return _client(name, 1, ONCE_READ_TIMEOUT, target)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The waits that are not MGN's: a person's approval, the cutover window, the soak."""
+"""The waits that are not MGN's: a person's approval, the cutover window, the soak, the next try of a check."""
 
 from datetime import timedelta
 
@@ -6,18 +6,19 @@ from runtime.errors import NotVerifiedError
 from runtime.logic.journal import move
 from runtime.logic.lookups.migration import load
 from runtime.logic.ports import Ports
+from runtime.logic.steps.pending import next_try
 from runtime.logic.waits.parking import park, parked
 from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from runtime.models.waits import ApprovalWait, SoakWait, WaitKind, WindowWait
+from runtime.models.waits import ApprovalWait, CheckWait, SoakWait, WaitKind, WindowWait
 
 ACTOR = AwaitSignal.function.name
 
 
 def await_signal(step: AwaitSignal, ports: Ports) -> None:
-    """Park an approval, the window or the soak; each is bounded from the moment its status began."""
+    """Park an approval, the window or the soak, each bounded from the moment its status began; or a pending check."""
     record, ports = load(ports, step)
     match step.kind:
         case WaitKind.APPROVAL if step.gate is not None:
@@ -26,6 +27,8 @@ def await_signal(step: AwaitSignal, ports: Ports) -> None:
             _await_window(ports, record, step.task_token)
         case WaitKind.SOAK:
             _await_soak(ports, record, step.task_token)
+        case WaitKind.CHECK:
+            _await_check(ports, record, step.task_token)
         case _:
             raise NotVerifiedError(f"{step.kind} is not a wait of signal_handler")
 
@@ -65,6 +68,11 @@ def _await_soak(ports: Ports, record: MigrationRecord, token: str) -> None:
         instance_id=_cutover_instance(record),
     )
     park(ports, record, wait)
+
+
+def _await_check(ports: Ports, record: MigrationRecord, token: str) -> None:
+    not_before, deadline = next_try(record, now=ports.now(), budgets=ports.budgets)
+    park(ports, record, CheckWait(**parked(ports, record, token), not_before=not_before, deadline=deadline))
 
 
 def _cutover_instance(record: MigrationRecord) -> str | None:

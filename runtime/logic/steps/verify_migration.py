@@ -2,15 +2,16 @@
 
 from datetime import timedelta
 
-from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
+from runtime.errors import BootFailedError, CheckFailedError, LaunchFailedError, StaleDataError
 from runtime.logic.journal import move, note
 from runtime.logic.lookups.migration import load, server_of
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
+from runtime.logic.steps.pending import still_pending
 from runtime.logic.waits.parking import park, parked
 from runtime.models.functions.steps import VerifyMigration
 from runtime.models.mgn import Job
-from runtime.models.record import Facts, Launch, LaunchKind, MigrationRecord
+from runtime.models.record import Facts, Launch, LaunchKind, MigrationRecord, Patience
 from runtime.models.request import Phase, SsmCheck
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import BootWait
@@ -47,13 +48,13 @@ def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
 def check_instance(step: VerifyMigration, ports: Ports) -> None:
     """Check data freshness, post-launch actions and the request's own checks; then the launch counts as verified.
 
-    Raises StaleDataError and CheckFailedError for good, CheckPendingError for what may still pass.
+    Raises StaleDataError, BootFailedError and CheckFailedError for good, CheckPendingError for what may still pass.
     """
     record, ports = load(ports, step)
     launch = _launch(record, step.phase)
     if launch.verified:
         return
-    _check_post_launch_actions(record, _job(ports, launch))
+    _check_post_launch_actions(ports, record, _job(ports, launch))
     _check_freshness(ports, record, launch, step.phase)
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
@@ -69,21 +70,24 @@ def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phas
             raise StaleDataError(f"{launch.job_id} logged {item.event}: the instance has old data")
 
 
-def _check_post_launch_actions(record: MigrationRecord, job: Job) -> None:
+def _check_post_launch_actions(ports: Ports, record: MigrationRecord, job: Job) -> None:
     mine = job.server(server_of(record))
     status = mine.post_launch_actions_status if mine else None
     for action in status.post_launch_actions_launch_status_list if status else ():
         if action.execution_status == "FAILED":
             raise CheckFailedError(f"a post-launch action failed: {action.failure_reason or 'no reason given'}")
         if action.execution_status == "IN_PROGRESS":
-            raise CheckPendingError("a post-launch action is in progress")
+            still_pending(ports, record, Patience.COMMANDS, "a post-launch action is in progress", actor=ACTOR)
 
 
 def _run_checks(ports: Ports, record: MigrationRecord, launch: Launch) -> MigrationRecord:
     checks = record.request.checks
     if not checks or launch.instance_id is None:
         return record
-    address = ports.instances.health([launch.instance_id])[launch.instance_id].private_ip
+    instance = ports.instances.health([launch.instance_id])[launch.instance_id]
+    if instance.state in ("terminated", "shutting-down"):
+        raise BootFailedError(f"{launch.instance_id} is {instance.state}")
+    address = instance.private_ip
     for index, check in enumerate(checks):
         if isinstance(check, SsmCheck):
             record = run_command(
@@ -98,7 +102,8 @@ def _run_checks(ports: Ports, record: MigrationRecord, launch: Launch) -> Migrat
             continue
         seen = ports.prober.probe(check, address) if address else "the instance has no private address"
         if seen is not None:
-            raise CheckPendingError(f"{check.type} check on {address}:{check.port}: {seen}")
+            reason = f"{check.type} check on {address}:{check.port}: {seen}"
+            still_pending(ports, record, Patience.CHECKS, reason, actor=ACTOR)
     return record
 
 

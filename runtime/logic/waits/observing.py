@@ -23,6 +23,7 @@ from runtime.models.request import Gate, Phase
 from runtime.models.waits import (
     ApprovalWait,
     BootWait,
+    CheckWait,
     Launching,
     LaunchWait,
     Outcome,
@@ -57,6 +58,8 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
         return failed(MigrationCancelledError, f"cancelled by {cancel.by}: {cancel.reason or 'no reason given'}")
     if isinstance(wait, LaunchWait):
         return _launch(wait, truth, now)
+    if isinstance(wait, CheckWait):
+        return passed("to be tried again") if now >= wait.not_before else None
     if not wait.needs_server(truth, now):
         return None
     server = truth.servers.get(wait.source_server_id)

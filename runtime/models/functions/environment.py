@@ -28,6 +28,10 @@ class Budgets(BaseModel):
     )
     launch: Seconds = Field(default=2 * 3_600, description="One MGN job, from the call to launchStatus.")
     boot: Seconds = Field(default=3_600, description="First boot, status checks and SSM (Windows needs up to 45 min).")
+    checks: Seconds = Field(default=3_600, description="Until all application checks over the network pass.")
+    commands: Seconds = Field(
+        default=4 * 3_600, description="Until an SSM document, or the post-launch actions of a server, have ended."
+    )
     window: Seconds = Field(default=86_400, description="Until the server is launchable again when no window is named.")
     undo: Seconds = Field(default=2 * 3_600, description="One job the undo waits for.")
     undo_rounds: Annotated[int, Field(ge=1, le=20)] = Field(default=6, description="Rounds before the undo freezes.")

@@ -71,7 +71,7 @@ RESUME_STEPS = Permission(
 )
 RUN_COMMANDS = (
     Permission(("ssm:SendCommand",), (*DOCUMENTS, *MANAGED_NODES), "Requests name the document and the machine."),
-    Permission(("ssm:GetCommandInvocation",), ("*",), NO_RESOURCE_TYPE),
+    Permission(("ssm:GetCommandInvocation", "ssm:ListCommands"), ("*",), NO_RESOURCE_TYPE),
 )
 CHANGE_LIFECYCLE = Permission(("mgn:ChangeServerLifeCycleState",), SOURCE_SERVERS, RUN_TIME_IDS)
 

@@ -130,7 +130,7 @@ class VerifyMigration(Step):
 
 
 class AwaitSignal(Step):
-    """signal_handler as a step: parks an approval, a window or a soak."""
+    """signal_handler as a step: parks an approval, a window, a soak or the next try of a check."""
 
     function = replace(_step("signal_handler", parks=True), keeps_failures=True)
 

@@ -108,7 +108,7 @@ def test_pre_migration_command_runs_once_before_anything_changes() -> None:
     ports = bring_to("replicating", pre_migration_command=COMMAND)
     ports.commands.outcome = CommandStatus(status="InProgress")
     for _ in range(3):
-        with pytest.raises(CheckPendingError, match="Quiesce is InProgress"):
+        with pytest.raises(CheckPendingError, match="Quiesce on mi-11111111 is InProgress"):
             prepare(ports, Phase.TEST)
     assert "change_lifecycle" not in ports.mgn.calls
     ports.commands.outcome = CommandStatus(status="Success")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
+from runtime.errors import BootFailedError, CheckFailedError, CheckPendingError, LaunchFailedError, StaleDataError
 from runtime.logic.steps.verify_migration import await_boot, check_instance
 from runtime.models.functions.steps import VerifyMigration
 from runtime.models.mgn import CommandStatus, Job, JobLogEntry
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
-from tests.builders import OTHER_SERVER_ID, SERVER_ID
+from tests.builders import OTHER_SERVER_ID, SERVER_ID, some_health
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, bring_to, look, the_record, waits_of
 
@@ -146,6 +146,16 @@ def test_instance_without_an_address_is_pending() -> None:
     ports = booted(checks=CHECKS)
     ports.instances.known.clear()
     with pytest.raises(CheckPendingError, match="no private address"):
+        check(ports)
+
+
+def test_instance_that_is_terminated_while_its_checks_are_pending_fails_at_once() -> None:
+    ports = booted(checks=CHECKS)
+    launch = the_record(ports).cutover_launch
+    assert launch is not None
+    assert launch.instance_id is not None
+    ports.instances.put(some_health(launch.instance_id, state="terminated"))
+    with pytest.raises(BootFailedError, match="is terminated"):
         check(ports)
 
 
