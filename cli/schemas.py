@@ -50,11 +50,19 @@ FULL_MESSAGE: dict[str, object] = {
 """Everything a careful team asks for."""
 
 
-class _Titles(GenerateJsonSchema):
-    """Titles stay where a person wrote them: a field's name needs none."""
+class _Published(GenerateJsonSchema):
+    """Titles stay where a person wrote them: a field's name needs none. Names are held to their patterns."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
+
+    def dict_schema(self, schema: Any) -> dict[str, Any]:
+        """A pattern of names binds every name, where `patternProperties` lets the others be anything."""
+        made = super().dict_schema(schema)
+        for pattern, values in made.pop("patternProperties", {}).items():
+            made["propertyNames"] = {**made.get("propertyNames", {}), "pattern": pattern}
+            made["additionalProperties"] = values
+        return made
 
 
 def schema_models() -> dict[str, type[Payload]]:
@@ -67,7 +75,7 @@ def schema(name: str) -> dict[str, Any]:
     """The JSON Schema of one published model."""
     model = schema_models()[name]
     stem = file_name(name).removesuffix(".json")
-    made = model.model_json_schema(by_alias=True, schema_generator=_Titles)
+    made = model.model_json_schema(by_alias=True, schema_generator=_Published)
     head = {"$schema": DIALECT, "$id": f"{NAMESPACE}:{stem}", "title": _words(model.__name__)}
     examples = {"examples": [EARLIER_MESSAGE, FULL_MESSAGE]} if model is MigrationRequest else {}
     # For people: what it is and its fields first, the definitions they refer to last.

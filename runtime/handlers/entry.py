@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools.tracing import tracer as powertools_tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
 
+from runtime.errors import MigrationError
 from runtime.handlers.wiring import AwsPorts, Wiring
 from runtime.logic.ports import Ports
-from runtime.models.base import Model
+from runtime.models.base import Model, faults
 from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.scope import Scope
+from runtime.models.text import visible
 from runtime.observability import correlate, is_traced, logger, metrics, tracer
 
 # A function loads the models of its own events only.
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch import EventType
 
     from runtime.models.functions.steps import Step
+
+SHOWN_FRAMES = 4
 
 Event = dict[str, object]
 LambdaHandler = Callable[[Event, LambdaContext], Event]
@@ -82,11 +88,35 @@ def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports],
 
 
 def each_record(event: Event, context: LambdaContext, kind: "EventType", work: Callable[[Any], None]) -> Event:
-    """Run `work` on every record; only the ones it raised for are handed back to the source."""
+    """Run `work` on every record; the ones it raised for are logged and handed back to the source."""
     # Imported here: the steps of the state machine never pay for it.
     from aws_lambda_powertools.utilities.batch import BatchProcessor, process_partial_response
 
-    # A batch in which every record fails is an answer, not a failure of the function.
+    def logged(record: Any) -> None:
+        # Or the lines of this record would carry the ids of the one before it in the batch (I9).
+        correlate("unknown", "unknown")
+        try:
+            work(record)
+        except Exception as error:
+            logger.warning("record refused", extra={"record": _id_of(record), **_told(error)})
+            raise
+
+    # A batch in which every record fails is an answer, not a failure of the function. Powertools would log the error
+    # with those it came from, and they may quote the record.
     processor = BatchProcessor(event_type=kind, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(event=event, record_handler=work, processor=processor, context=context)
+    answer = process_partial_response(event=event, record_handler=logged, processor=processor, context=context)
     return {"batchItemFailures": list(answer["batchItemFailures"])}
+
+
+def _id_of(record: Any) -> str:
+    return getattr(record, "message_id", "") or getattr(record, "event_id", "") or "unknown"
+
+
+def _told(error: Exception) -> dict[str, object]:
+    """An error without what it may quote: our own words, places of what is wrong, else only where it was raised."""
+    if isinstance(error, MigrationError):
+        return {"error": type(error).__name__, "reason": visible(str(error))}
+    if isinstance(error, ValidationError):
+        return {"error": type(error).__name__, "reason": faults(error)}
+    frames = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    return {"error": type(error).__name__, "reason": f"raised in {' > '.join(frames[-SHOWN_FRAMES:])}"}

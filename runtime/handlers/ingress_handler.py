@@ -23,9 +23,7 @@ def _take(message: SQSRecord, ports: Ports) -> None:
     retention_days = environment(IngressEnvironment).retention_days
     taken = take(ports, message.body, message_id=message.message_id, retention_days=retention_days)
     if isinstance(taken, Rejection):
-        # Or this line would carry the ids of the message before it in the batch (I9).
         correlate(taken.migration_id or "unknown", taken.correlation_id or "unknown")
-        logger.warning("request rejected", extra={"message_id": message.message_id, "reason": taken.reason})
         # Returned as failed, so that SQS keeps the body: after three receives it is in the dead-letter queue.
         raise RequestError(taken.reason)
     correlate(taken.migration_id, taken.correlation_id)

@@ -1,5 +1,7 @@
 """signal_handler: the one door for everything that resumes a migration, and the step that parks for it."""
 
+import json
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
@@ -35,4 +37,4 @@ def _receive(envelope: EventEnvelope, ports: Ports) -> str:
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)
         return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)
-    return take_signal(ports, MigrationSignal.model_validate(envelope.detail))
+    return take_signal(ports, MigrationSignal.from_json(json.dumps(envelope.detail)))

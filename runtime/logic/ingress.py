@@ -5,6 +5,7 @@ import json
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from runtime.errors import RecordChangedError, RequestConflictError, RequestError
@@ -14,6 +15,7 @@ from runtime.models.events import MigrationRequested
 from runtime.models.record import MigrationRecord, Rejection
 from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest
 from runtime.models.status import MigrationStatus
+from runtime.models.text import visible, visible_name
 
 EXCERPT_CHARACTERS = 512
 SHOWN_ERRORS = 8
@@ -45,17 +47,26 @@ def explain(error: ValidationError) -> str:
 
 
 def _line(detail: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "body"
+    where = ".".join(map(visible_name, detail["loc"])) or "body"
+    # pydantic's own words may quote what was sent.
+    wrong = visible(detail["msg"].removeprefix("Value error, "))
+    sent = detail["input"]
     if detail["type"] == "json_invalid":
-        return f"body is not JSON: {detail['msg']}"
+        return f"body is not JSON: {wrong}"
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown field; remove it or correct its name (see migration_payload.json)"
+        return f"{where}: unknown field; remove it or correct its name{_written(detail['loc'][-1])}"
     if detail["type"] == "missing":
         return f"{where}: required and missing; add it"
-    if isinstance(detail["input"], dict | list) or _UNSHOWN.intersection(detail["loc"]):
-        return f"{where}: {detail['msg']}"
-    value = repr(detail["input"])
-    return f"{where}: {detail['msg']}; sent {value if len(value) <= 80 else value[:77] + '...'}"
+    if isinstance(sent, dict | list) or _UNSHOWN.intersection(detail["loc"]):
+        return f"{where}: {wrong}"
+    value = repr(sent) if isinstance(sent, str) else json.dumps(sent, default=str)
+    return f"{where}: {wrong}; sent {value if len(value) <= 80 else value[:77] + '...'}"
+
+
+def _written(name: str | int) -> str:
+    camel = to_camel(str(name))
+    is_snake = "_" in str(name) and "_" not in camel
+    return f", {visible_name(camel)} for example" if is_snake else " (see migration_payload.json)"
 
 
 def take(ports: Ports, body: str, *, message_id: str, retention_days: int) -> MigrationRecord | Rejection:

@@ -3,8 +3,19 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails
+
+from runtime.models.repeats import repeated_names
+from runtime.models.text import STORED, OneLine, visible_name
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -20,7 +31,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$")]
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=128, strip_whitespace=True), OneLine()]
 """A short name chosen by people."""
 
 Reason = Annotated[str, StringConstraints(max_length=2048)]
@@ -51,8 +62,14 @@ class Payload(Model):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Parse the wire form; raises pydantic's ValidationError."""
-        return cls.model_validate_json(text)
+        """Parse what a sender wrote, to the letter; raises pydantic's ValidationError.
+
+        Of two members under one name pydantic would take the later; it would also take "1" for 1 and 1 for true.
+        """
+        found = cls.model_validate_json(text, strict=True, by_alias=True, by_name=False)
+        if repeated := repeated_names(text):
+            raise ValidationError.from_exception_data(cls.__name__, [_stands_twice(way) for way in repeated])
+        return found
 
 
 class Stored(Model):
@@ -67,9 +84,22 @@ class Stored(Model):
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Parse the wire form; raises pydantic's ValidationError."""
-        return cls.model_validate_json(text, extra="ignore")
+        return cls.model_validate_json(text, extra="ignore", context=STORED)
 
     @classmethod
     def from_wire(cls, document: object) -> Self:
         """Parse the wire form as JSON's own types; raises pydantic's ValidationError."""
-        return cls.model_validate(document, extra="ignore")
+        return cls.model_validate(document, extra="ignore", context=STORED)
+
+
+def faults(error: ValidationError) -> str:
+    """Places and kinds of what is wrong in a document, never values: they may be secrets (I11)."""
+    return "; ".join(
+        f"{'.'.join(map(visible_name, fault['loc'])) or 'document'}: {fault['type']}"
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+
+
+def _stands_twice(way: tuple[str | int, ...]) -> InitErrorDetails:
+    error = ValueError("stands there more than once; keep one of them")
+    return InitErrorDetails(type="value_error", loc=way, input={}, ctx={"error": error})

@@ -12,7 +12,9 @@ from runtime.models.scope import Scope
 class Envelope(BaseModel):
     """Written by AWS: fields we do not know are ignored."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
 
 
 class EventEnvelope(Envelope):

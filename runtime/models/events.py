@@ -1,6 +1,6 @@
 """Events on the migration bus. `detail_type` is used by the publisher and by the rules alike."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from runtime.models.decisions import Decision
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.request import CorrelationId, Gate, MigrationId
 from runtime.models.status import MigrationStatus
+from runtime.models.text import OneLine
 
 SOURCE = "migration.orchestrator"
 """The `source` of every event the pipeline publishes."""
@@ -82,8 +83,8 @@ class MigrationSignal(Payload):
     migration_id: MigrationId
     decision: Decision
     gate: Gate | None = None
-    by: str = Field(min_length=1, max_length=256)
-    reason: Reason = ""
+    by: Annotated[str, Field(min_length=1, max_length=256), OneLine()]
+    reason: Annotated[Reason, OneLine()] = ""
 
 
 def status_events(record: MigrationRecord, entry: JournalEntry) -> tuple[StatusEvent, ...]:

@@ -23,7 +23,9 @@ def _wire_name(name: str) -> str:
 class MgnView(BaseModel):
     """A read-only view of one AWS response shape."""
 
-    model_config = ConfigDict(alias_generator=_wire_name, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        alias_generator=_wire_name, extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
 
 
 class LifeCycleState(StrEnum):

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
-from datetime import timedelta
+import re
+from contextlib import suppress
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from runtime.models.base import AccountId, Label, Moment, Payload, Region
+from runtime.models.text import STORED, OneLine
 
 MAX_REQUEST_BYTES = 65_536
 """Below every hop: SQS 1 MiB, EventBridge entry and Step Functions 256 KiB, DynamoDB item 400 KB (kept twice)."""
@@ -18,6 +22,8 @@ LONGEST_APPROVAL = 30 * DAY
 LONGEST_SOAK = 7 * DAY
 FARTHEST_WINDOW = timedelta(days=270)
 """Executions last a year at most, and approvals, a soak and an undo come before and after the window."""
+
+_DATE_AND_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:")
 
 # A length next to a wide class (\w, [^...]) stands beside its pattern: inside, the pattern compiles a copy for each.
 MigrationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$")]
@@ -37,9 +43,50 @@ def _not_reserved(key: str) -> str:
     return key
 
 
-TagKey = Annotated[str, StringConstraints(pattern=r"^[\w\s.:/=+\-@]+$", max_length=128), AfterValidator(_not_reserved)]
-TagValue = Annotated[str, StringConstraints(max_length=256)]
-ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+def _written_out(value: object, info: ValidationInfo) -> object:
+    # pydantic takes a number, and text that is one, for seconds or milliseconds since 1970.
+    if info.context is STORED or isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _DATE_AND_TIME.match(value):
+        # Read here: what pydantic gets from a validator it no longer takes for JSON, and strictly there is no text for
+        # a time then.
+        with suppress(ValueError):
+            return datetime.fromisoformat(value.upper())
+    raise ValueError("write date, time and zone, like 2026-03-07T22:00:00Z")
+
+
+def _deliverable(url: str, info: ValidationInfo) -> str:
+    if info.context is STORED:
+        return url
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # Without urlsplit's own words, which quote what may be a password.
+        raise ValueError("has no usable host or port; write https://host:port/path with a port up to 65535") from None
+    if not url.isascii() or not url.isprintable():
+        raise ValueError("holds characters no URL has; write them in percent or punycode")
+    if "@" in parts.netloc:
+        raise ValueError("holds user info, which would be kept and shown; leave it out")
+    if not parts.hostname or any(not label for label in parts.hostname.removesuffix(".").split(".")):
+        raise ValueError("names no host; write https://host/path")
+    if port == 0:
+        raise ValueError("port 0 takes no connection; name another or none")
+    return url
+
+
+WrittenMoment = Annotated[Moment, BeforeValidator(_written_out, json_schema_input_type=Moment)]
+CallbackUrl = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008), OneLine(), AfterValidator(_deliverable)
+]
+TagKey = Annotated[
+    str,
+    StringConstraints(pattern=r"^[\w\s.:/=+\-@]+$", max_length=128),
+    OneLine(),
+    AfterValidator(_not_reserved),
+]
+TagValue = Annotated[str, StringConstraints(max_length=256), OneLine()]
+ParameterName = Annotated[str, StringConstraints(min_length=1, max_length=64), OneLine()]
 ParameterValue = Annotated[str, StringConstraints(max_length=1024)]
 DocumentParameters = Annotated[
     dict[ParameterName, Annotated[tuple[ParameterValue, ...], Field(max_length=10)]], Field(max_length=20)
@@ -87,7 +134,7 @@ class HttpCheck(Payload):
 
     type: Literal["http"]
     port: Port = 80
-    path: Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=512)] = "/"
+    path: Annotated[str, StringConstraints(pattern=r"^/[^\s]*$", max_length=512), OneLine()] = "/"
     scheme: Literal["http", "https"] = "http"
     expected_status: Annotated[int, Field(ge=100, le=599)] = 200
 
@@ -114,8 +161,8 @@ class Approval(Payload):
 class Window(Payload):
     """Cutover starts only inside `[notBefore, notAfter]`."""
 
-    not_before: Moment
-    not_after: Moment
+    not_before: WrittenMoment
+    not_after: WrittenMoment
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -170,9 +217,7 @@ class MigrationRequest(Payload):
         default=None, description="AWS Region MGN works in; else the one the pipeline runs in."
     )
     correlation_id: CorrelationId | None = Field(default=None, description="Carried through; generated when absent.")
-    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2008)] | None = Field(
-        default=None, description="Each status change is POSTed here."
-    )
+    callback_url: CallbackUrl | None = Field(default=None, description="Each status change is POSTed here.")
     mode: Mode = Field(default=Mode.MIGRATE, description="`test` ends after a verified, cleaned-up test launch.")
     test: bool = Field(default=True, description="Run a test launch before the cutover.")
     checks: Annotated[tuple[Check, ...], Field(max_length=10)] = Field(

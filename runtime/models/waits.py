@@ -13,6 +13,7 @@ from runtime.models.mgn import Truth
 from runtime.models.record import LaunchKind
 from runtime.models.request import Gate, MigrationId, Phase
 from runtime.models.scope import Scope
+from runtime.models.text import STORED
 
 
 class WaitKind(StrEnum):
@@ -247,4 +248,4 @@ def _any_wait() -> TypeAdapter[Wait]:
 
 def wait_from_json(text: str | bytes) -> Wait:
     """The wait behind its stored form; raises pydantic's ValidationError."""
-    return _any_wait().validate_json(text, extra="ignore")
+    return _any_wait().validate_json(text, extra="ignore", context=STORED)

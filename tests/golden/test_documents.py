@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from runtime import errors
 from runtime.errors import TransientError
 from runtime.models.functions.steps import Step
 from runtime.models.mgn import MgnView
+from runtime.models.record import MigrationRecord
+from runtime.models.request import MigrationRequest
 from tests.golden.kinds import FOLDER, KINDS, RELEASES, Json, documents, objects, reader_of, without
 
 DOCUMENTS = list(documents())
@@ -29,6 +31,33 @@ def test_i13_nothing_of_an_earlier_releases_document_is_lost(path: Path) -> None
     before = json.loads(path.read_text())
     after = json.loads(reader_of(path)(path.read_text()).to_json())
     assert lost(before, after) == []
+
+
+ODD = {
+    "appName": "bill\x1b[2Jing",
+    "source": "on\nprem",
+    "sourceVmId": "\u202ebm-01",
+    "callbackUrl": "https://example.com:0/\x00",
+    "tags": {"cost\ncenter": "47\x9b11"},
+    "soakSeconds": "60",
+    "test": 1,
+    "window": {"notBefore": 1772920800, "notAfter": "1772924400"},
+}
+"""What 0.1.0 accepted and no request may have any more."""
+
+
+@pytest.mark.parametrize("name", ["record", "record-accepted", "journal-entry-first"])
+def test_i13_request_that_was_accepted_is_not_judged_anew(name: str) -> None:
+    document = json.loads((FOLDER / f"0.1.0/stored/{name}.json").read_text())
+    request = document["request"] if "request" in document else document["facts"]["request"]
+    request |= ODD
+    read = reader_of(FOLDER / f"0.1.0/stored/{name}.json")(json.dumps(document))
+    kept = read.request if isinstance(read, MigrationRecord) else read.facts.request  # type: ignore[attr-defined]
+    assert isinstance(kept, MigrationRequest)
+    assert (kept.app_name, kept.tags, kept.soak_seconds) == (ODD["appName"], ODD["tags"], 60)
+    assert reader_of(FOLDER / f"0.1.0/stored/{name}.json")(read.to_json()) == read
+    with pytest.raises(ValidationError):
+        MigrationRequest.from_json(json.dumps(request))
 
 
 @each_document

@@ -119,3 +119,30 @@ def test_i11_neither_key_nor_callback_url_is_logged(cloud: Cloud, site: Site, lo
     cloud.invoke(handler, sqs_event(change(cloud)))
     assert '"told"' in log_lines.getvalue()
     assert "hush" not in log_lines.getvalue()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[fd00:ec2::254]"])
+def test_callback_to_an_inner_address_leaves_one_warning_that_names_host_and_migration_but_not_the_path(
+    cloud: Cloud, log_lines: StringIO, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    use_webhooks(monkeypatch, allows_private=False)
+    assert told(cloud, f"https://{host}/callbacks?key=hush-hush") == RETURNED
+    lines = [json.loads(line) for line in log_lines.getvalue().splitlines()]
+    (line,) = [line for line in lines if line["level"] == "WARNING"]
+    assert (line["message"], line["record"], line["migration_id"]) == ("record refused", "message-1", "mig-1")
+    assert line["error"] == "CallbackDeliveryError"
+    assert "not public" in line["reason"]
+    assert host.strip("[]") in line["reason"]
+    assert "hush" not in log_lines.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body", ["hush-hush", '{"source": "hush-hush", "detail-type": 1}', '{"detail": {"a": "hush-hush"}}']
+)
+def test_callback_that_is_no_event_leaves_one_warning_that_quotes_nothing(
+    cloud: Cloud, log_lines: StringIO, body: str
+) -> None:
+    assert cloud.invoke(handler, sqs_event(body)) == RETURNED
+    (line,) = map(json.loads, log_lines.getvalue().splitlines())
+    assert (line["level"], line["error"], line["migration_id"]) == ("WARNING", "ValidationError", "unknown")
+    assert "hush" not in log_lines.getvalue()

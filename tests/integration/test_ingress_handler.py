@@ -71,8 +71,8 @@ def test_i9_every_log_line_carries_the_ids_of_its_own_message(cloud: Cloud, log_
     ids = [(line["message"], line["migration_id"], line["correlation_id"]) for line in lines]
     assert ids == [
         ("request accepted", "mig-1", "cor-1"),
-        ("request rejected", "mig-bad", "cor-bad"),
-        ("request rejected", "unknown", "unknown"),
+        ("record refused", "mig-bad", "cor-bad"),
+        ("record refused", "unknown", "unknown"),
     ]
 
 
@@ -80,5 +80,16 @@ def test_i11_no_tag_of_a_message_is_logged(cloud: Cloud, log_lines: StringIO) ->
     good = cloud.message(tags={"owner": "hush-hush"})
     bad = cloud.message(migrationId="mig-2", tags={"owner": "hush-hush" * 50})
     cloud.invoke(handler, sqs_event(good, bad))
-    assert "request rejected" in log_lines.getvalue()
+    assert "record refused" in log_lines.getvalue()
     assert "hush" not in log_lines.getvalue()
+
+
+def test_refused_message_is_logged_once_as_a_warning_with_its_reason_and_without_its_body(
+    cloud: Cloud, log_lines: StringIO
+) -> None:
+    cloud.invoke(handler, sqs_event({**cloud.message(), "approval": {"cutover": 1, "hush-hush": "hush-hush"}}))
+    (line,) = map(json.loads, log_lines.getvalue().splitlines())
+    assert (line["level"], line["record"], line["error"]) == ("WARNING", "message-1", "RequestError")
+    assert line["reason"].startswith("approval.cutover: Input should be a valid boolean; sent 1; approval.hush-hush:")
+    assert "exception" not in line
+    assert "sourceVmId" not in log_lines.getvalue()

@@ -46,6 +46,16 @@ def test_broken_record_is_handed_back_and_the_others_published(cloud: Cloud) -> 
     assert len(cloud.published()) == 1
 
 
+def test_broken_record_leaves_one_warning_that_quotes_nothing_of_it(cloud: Cloud, log_lines: StringIO) -> None:
+    image = {"document": {"S": '{"migrationId": "mig-1", "actor": ["hush-hush"]}'}}
+    broken = {"eventID": "event-9", "dynamodb": {"SequenceNumber": "99", "NewImage": image}}
+    cloud.invoke(handler, {"Records": [broken]})
+    (line,) = map(json.loads, log_lines.getvalue().splitlines())
+    assert (line["level"], line["record"], line["error"]) == ("WARNING", "event-9", "ValidationError")
+    assert "actor: string_type" in line["reason"]
+    assert "hush" not in log_lines.getvalue()
+
+
 def test_change_of_a_migration_that_is_not_in_the_table_any_more_is_passed_over(cloud: Cloud) -> None:
     submitted(cloud)
     cloud.published()

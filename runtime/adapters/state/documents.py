@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from runtime.adapters.state import items
 from runtime.errors import UnreadableDocumentError
+from runtime.models.base import faults
 from runtime.models.table import PARTITION_KEY, SORT_KEY
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def read(item: "Item", parse: Callable[[str], Read]) -> Read:
         return parse(items.document(item))
     except ValidationError as error:
         where = f"{item[PARTITION_KEY]['S']} {item[SORT_KEY]['S']}"
-        # Places and kinds of what is wrong, never values: documents hold task tokens (I11).
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors(include_input=False))
-        raise UnreadableDocumentError(f"{where} cannot be read by this release ({wrong})") from None
+        raise UnreadableDocumentError(f"{where} cannot be read by this release ({faults(error)})") from None
 
 
 def readable(found: "Iterable[Item]", parse: Callable[[str], Read], report: Report) -> Iterator[Read]:

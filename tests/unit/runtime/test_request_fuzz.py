@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from runtime.errors import RequestError
 from runtime.logic.ingress import parse_request, rejected
 from runtime.models.record import Rejection
+from runtime.models.repeats import repeated_names
 from runtime.models.request import MigrationRequest
+from runtime.models.text import visible, visible_name
 from tests.builders import NOON, a_request
 
 GOOD: dict[str, Any] = json.loads(a_request().to_json())
@@ -21,6 +23,7 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )
+plain_texts = st.text(max_size=50).map(visible)
 texts = st.text(st.characters(), max_size=60)
 
 
@@ -34,7 +37,9 @@ def outcome(body: str) -> str:
 
 @given(value=junk)
 def test_any_json_value_is_explained(value: Any) -> None:
-    assert outcome(json.dumps(value)).startswith(("body", *FIELDS, *map(str, value if isinstance(value, dict) else ())))
+    assert outcome(json.dumps(value)).startswith(
+        ("body", *FIELDS, *map(visible_name, value if isinstance(value, dict) else ()))
+    )
 
 
 @given(field=st.sampled_from(FIELDS), value=junk)
@@ -61,7 +66,7 @@ def test_accepted_request_survives_its_wire_form(changes: dict[str, Any]) -> Non
 
 
 @given(
-    tags=st.dictionaries(st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True), st.text(max_size=50), max_size=10),
+    tags=st.dictionaries(st.from_regex(r"[A-Za-z0-9_]{1,20}", fullmatch=True), plain_texts, max_size=10),
     soak=st.integers(0, 604_800),
     wave=st.integers() | st.text("abc-123", min_size=1, max_size=20),
 )
@@ -70,3 +75,29 @@ def test_equal_bodies_have_equal_digests(tags: dict[str, str], soak: int, wave: 
     request = {**GOOD, "tags": tags, "soakSeconds": soak, "wave": wave}
     spacious = json.dumps(request, separators=(" ,  ", " :  "))
     assert parse_request(json.dumps(request)).digest() == parse_request(spacious).digest()
+
+
+members = st.dictionaries(st.text(max_size=8), junk, min_size=1, max_size=4)
+
+
+@given(document=members, again=junk, data=st.data())
+def test_a_name_that_stands_twice_is_found_wherever_it_stands(
+    document: dict[str, Any], again: Any, data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(document)))
+    twice = f"{json.dumps(document)[:-1]}, {json.dumps(name)}: {json.dumps(again)}}}"
+    assert (name,) in repeated_names(twice)
+    assert ("outer", 1, name) in repeated_names(f'{{"outer": [null, {twice}]}}')
+
+
+@given(document=junk)
+def test_what_a_program_writes_has_no_name_twice(document: Any) -> None:
+    assert repeated_names(json.dumps(document)) == []
+
+
+@given(text=st.text() | st.text(st.characters(categories=["Cc", "Cf", "Zl", "Zp", "Cs"])))
+def test_what_is_shown_is_one_line_that_can_be_printed(text: str) -> None:
+    shown = visible(text)
+    assert shown.isprintable()
+    assert visible(shown) == shown
+    assert shown == text or not text.isprintable()

@@ -1,10 +1,13 @@
 """The migration request: what is accepted, and the limits of every field."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]
 
+from cli.schemas import schema
 from runtime.errors import RequestError
 from runtime.logic.ingress import parse_request
 from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest, Mode
@@ -108,6 +111,154 @@ def test_value_outside_its_limits_is_refused_naming_the_field(field: str, value:
     assert refusal(**{field: value}).startswith(field)
 
 
+@pytest.mark.parametrize(
+    "hidden", ["\x00", "\x1b", "\n", "\r", "\t", "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\u2066"]
+)
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        *((name, "be{}fore") for name in ("appName", "source", "environment", "wave", "sourceVmId", "targetVmName")),
+        ("appName", "at its end{}"),
+        ("tags", {"key{}": "value"}),
+        ("tags", {"key": "value{}"}),
+        ("callbackUrl", "https://example.com/{}"),
+        ("checks", [{"type": "http", "path": "/{}"}]),
+        ("checks", [{"type": "ssm", "document": "Doc", "parameters": {"name{}": []}}]),
+    ],
+)
+def test_control_character_is_refused_in_model_and_published_schema_and_not_repeated(
+    field: str, written: Any, hidden: str
+) -> None:
+    text = json.dumps({**EARLIER, field: written}).replace("{}", json.dumps(hidden)[1:-1])
+    with pytest.raises(RequestError) as caught:
+        parse_request(text)
+    assert str(caught.value).startswith(field)
+    assert str(caught.value).isprintable()
+    assert list(StandardValidator(schema("request")).iter_errors(json.loads(text)))
+
+
+def test_control_character_is_named_with_what_to_do() -> None:
+    assert refusal(appName="bill\x1b[2Jing") == (
+        "appName: holds the control character U+001B; remove it; sent 'bill\\x1b[2Jing'"
+    )
+
+
+@pytest.mark.parametrize("name", ["חשבונות", "فواتير", "👩‍🚀", "naïve – “quoted”"])
+def test_scripts_of_the_world_are_no_control_characters(name: str) -> None:
+    assert parse_request(json.dumps({**EARLIER, "appName": name})).app_name == name
+
+
+def test_parameters_of_a_document_may_have_several_lines() -> None:
+    command = {"instanceId": "mi-0123456789abcdef0", "document": "AWS-RunShellScript"}
+    body = json.dumps({**EARLIER, "preMigrationCommand": {**command, "parameters": {"commands": ["a\n\tb"]}}})
+    assert parse_request(body).pre_migration_command is not None
+
+
+@pytest.mark.parametrize(
+    ("extra", "field"),
+    [
+        ('"migrationId": "mig-other"', "migrationId"),
+        ('"approval": {"cutover": true}, "approval": {"cutover": false}', "approval"),
+        ('"approval": {"cutover": true, "cutover": false}', "approval.cutover"),
+        ('"approval": {"cutover": true, "cut\\u006fver": false}', "approval.cutover"),
+        ('"checks": [{"type": "tcp", "port": 1, "port": 2}]', "checks.0.port"),
+        (f'"soakSeconds": {"9" * 4_000}, "soakSeconds": 0', "soakSeconds"),
+        ('"tags": {"a": "1", "a": "1"}', "tags.a"),
+    ],
+)
+def test_member_that_stands_there_twice_is_refused_whichever_would_win(extra: str, field: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_request(f"{json.dumps(EARLIER)[:-1]}, {extra}}}")
+    assert str(caught.value) == f"{field}: stands there more than once; keep one of them"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("soakSeconds", True, "soakSeconds: Input should be a valid integer; sent true"),
+        ("soakSeconds", "60", "soakSeconds: Input should be a valid integer; sent '60'"),
+        ("soakSeconds", 60.0, "soakSeconds: Input should be a valid integer; sent 60.0"),
+        ("test", 0, "test: Input should be a valid boolean; sent 0"),
+        ("test", "no", "test: Input should be a valid boolean; sent 'no'"),
+        ("approval", {"cutover": 1}, "approval.cutover: Input should be a valid boolean; sent 1"),
+        ("checks", [{"type": "tcp", "port": True}], "checks.0.tcp.port: Input should be a valid integer; sent true"),
+        ("launch", {"copyTags": "true"}, "launch.copyTags: Input should be a valid boolean; sent 'true'"),
+        ("appName", 7, "appName: Input should be a valid string; sent 7"),
+    ],
+)
+def test_value_of_another_type_is_not_turned_into_the_right_one(field: str, value: Any, expected: str) -> None:
+    assert refusal(**{field: value}) == expected
+
+
+@pytest.mark.parametrize(
+    "moment", [1_772_920_800, 1_772_920_800.5, "1772920800", "2026-03-07", "2026-W10-6T12:00Z", True]
+)
+def test_time_that_is_not_written_out_is_refused(moment: Any) -> None:
+    text = refusal(window={"notBefore": moment, "notAfter": "2026-03-08T04:00:00Z"})
+    assert text.startswith("window.notBefore: write date, time and zone, like 2026-03-07T22:00:00Z; sent ")
+
+
+@pytest.mark.parametrize("moment", ["2026-03-07T22:00:00Z", "2026-03-07t23:00:00.000+01:00", "2026-03-07 22:00z"])
+def test_ways_to_write_a_time(moment: str) -> None:
+    window = parse_request(
+        json.dumps({**EARLIER, "window": {"notBefore": moment, "notAfter": "2026-03-08T04:00Z"}})
+    ).window
+    assert window is not None
+    assert window.not_before == datetime(2026, 3, 7, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"app_name": "x"}, "app_name: unknown field; remove it or correct its name, appName for example"),
+        ({"approval": {"timeout_seconds": 5}}, "approval.timeout_seconds: unknown field; "),
+        ({"checks": [{"type": "http", "expected_status": 200}]}, "checks.0.http.expected_status: unknown field; "),
+    ],
+)
+def test_name_in_snake_case_is_no_name(changes: dict[str, Any], expected: str) -> None:
+    assert refusal(**changes).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.com:0/", "port 0 takes no connection"),
+        ("https://example.com:99999/", "has no usable host or port"),
+        ("https://ada:hush-hush/", "has no usable host or port"),
+        ("https://[::1", "has no usable host or port"),
+        ("https://[zz]/", "has no usable host or port"),
+        ("https://ada:hush-hush@example.com/", "String should match pattern"),
+        ("https://", "String should match pattern"),
+        ("https:///path", "names no host"),
+        ("https://:443/", "names no host"),
+        ("https://example..com/", "names no host"),
+        ("https://münchen.example/", "holds characters no URL has"),
+        ("https://example.com/\u200b", "holds characters no URL has"),
+    ],
+)
+def test_callback_url_to_which_nothing_can_be_delivered_is_refused(url: str, expected: str) -> None:
+    text = refusal(callbackUrl=url)
+    assert text.startswith(f"callbackUrl: {expected}")
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/x?y=z", "https://[2001:db8::1]:65535", "https://cmdb.example.com./"]
+)
+def test_callback_url_that_may_be_delivered_is_accepted(url: str) -> None:
+    assert parse_request(json.dumps({**EARLIER, "callbackUrl": url})).callback_url == url
+
+
+@pytest.mark.parametrize("value", ["\x1b]0;title\x07", "\u202eevil", "a\nreason: accepted"])
+def test_names_and_values_of_others_are_shown_without_their_control_characters(value: str) -> None:
+    for text in (refusal(**{value: 1}), refusal(checks=[{"type": value}]), refusal(mode=value)):
+        assert text.isprintable()
+
+
+def test_name_of_a_kilobyte_is_cut_where_it_is_shown() -> None:
+    assert len(refusal(**{"x" * 1_000: 1})) < 200
+
+
 def test_all_wrong_fields_are_named_at_once() -> None:
     text = refusal(migrationId="", appName="", subnetId="x", soakSeconds=-1)
     assert all(field in text for field in ("migrationId", "appName", "subnetId", "soakSeconds"))
@@ -181,7 +332,7 @@ def test_moment_that_leaves_the_calendar_in_utc_is_refused(moment: str) -> None:
 
 def test_target_account_and_region_are_read_from_the_wire() -> None:
     document = json.loads(a_request().to_json()) | {"targetAccount": "012345678901", "targetRegion": "us-gov-west-1"}
-    request = MigrationRequest.model_validate(document)
+    request = parse_request(json.dumps(document))
     assert (request.target_account, request.target_region) == ("012345678901", "us-gov-west-1")
     assert (a_request().target_account, a_request().target_region) == (None, None)
 
