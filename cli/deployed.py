@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from cli.exits import UnreachableError
+from cli.output import warn
 from cli.target import DEFAULT_STAGE, LOCAL_STAGE, Target
 from runtime.errors import TransientError, UnreadableDocumentError
 from runtime.models.deployment import Deployment, stack_name
@@ -160,4 +160,4 @@ _ADVICE = {
 
 
 def _warn(unreadable: UnreadableDocumentError) -> None:
-    typer.echo(f"warning: left out: {unreadable}", err=True)
+    warn(f"left out: {unreadable}")

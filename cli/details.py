@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.views import WIDE_REASON, duration, open_table, phases, plain, status_text, target, text
+from cli.output import plain, words
+from cli.views import WIDE_REASON, duration, open_table, phases, status_text, target
 from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
 
 LONGEST_EXCERPT = 200
@@ -27,9 +28,11 @@ def rejections_table(rejections: Iterable[Rejection]) -> Table:
     table.add_column("Migration, message", overflow="fold", max_width=24)
     table.add_column("Reason, message body", overflow="fold", min_width=WIDE_REASON)
     for rejection in rejections:
-        excerpt = text(rejection.body_excerpt[:LONGEST_EXCERPT], style="dim")
-        name = text(rejection.migration_id or "no id").append("\n").append_text(text(rejection.message_id, style="dim"))
-        table.add_row(_moment(rejection.at), name, Text("\n").join([text(rejection.reason), excerpt]))
+        excerpt = words(rejection.body_excerpt[:LONGEST_EXCERPT], style="dim")
+        name = (
+            words(rejection.migration_id or "no id").append("\n").append_text(words(rejection.message_id, style="dim"))
+        )
+        table.add_row(_moment(rejection.at), name, Text("\n").join([words(rejection.reason), excerpt]))
     return table
 
 
@@ -69,7 +72,7 @@ def _facts(record: MigrationRecord, queued: str | None, now: datetime) -> Table:
     ]
     for name, value in rows:
         if value:
-            grid.add_row(name, value if isinstance(value, Text) else text(value))
+            grid.add_row(name, value if isinstance(value, Text) else words(value))
     return grid
 
 
@@ -92,7 +95,7 @@ def _timeline(journal: Sequence[JournalEntry], now: datetime) -> Table:
         status = status_text(entry.to_status) if entry.changes_status else Text()
         took = next(times).seconds if entry.changes_status and not entry.to_status.is_terminal else None
         spent = "" if took is None else duration(took)
-        table.add_row(_moment(entry.at), status, spent, text(entry.actor), text(entry.reason))
+        table.add_row(_moment(entry.at), status, spent, words(entry.actor), words(entry.reason))
     return table
 
 

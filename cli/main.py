@@ -11,6 +11,7 @@ from cli.commands.options import block, examples
 from cli.commands.schema import schema
 from cli.deployed import aws_refusals
 from cli.exits import CliError, ExitCode
+from cli.output import complain
 from cli.target import EndpointUrl, Profile, Region, Stage, Target
 
 
@@ -22,8 +23,7 @@ class _Ending(TyperGroup):
             with aws_refusals():
                 return super().invoke(ctx)
         except CliError as error:
-            typer.secho("error: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
-            typer.echo(str(error), err=True)
+            complain(str(error))
             raise typer.Exit(error.exit_code) from error
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from cli.exits import InvalidError
@@ -116,16 +117,17 @@ def _again(detail: ErrorDetails) -> InitErrorDetails:
 def _hint(name: str) -> str:
     known = [field.alias or name for name, field in MigrationRequest.model_fields.items()]
     close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {close[0]}?" if close and to_camel(name) not in known else ""
 
 
 def _repeated(messages: Sequence[Message]) -> Iterator[Fault]:
-    first: dict[str, int] = {}
+    first: dict[str, Message] = {}
     for message in messages:
         assert message.request is not None
         key = message.request.migration_id
-        if (line := first.setdefault(key, message.line)) != message.line:
-            yield Fault(message.line, f"migrationId: {key!r} is on line {line} already; give each request its own")
+        if (before := first.setdefault(key, message)) is not message:
+            fault = f"migrationId: {key!r} is on line {before.line} already; give each request its own"
+            yield Fault(message.line, fault)
 
 
 def _report(faults: Sequence[Fault]) -> str:

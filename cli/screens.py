@@ -4,27 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from cli.details import change_line, rejection_line
 from cli.following import Watched
+from cli.output import console, say, say_json
 from cli.views import live_view, migrations_table, summary
 from runtime.models.record import JournalEntry, Rejection
 
 News = Sequence[JournalEntry | Rejection]
 Show = Callable[[News], None]
-
-NARROWEST = 100
-"""Where output goes to a file or a pipe nobody sets a width."""
-
-
-def console() -> Console:
-    """Standard output; wide enough for tables when it is no terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal or made.width > NARROWEST else Console(highlight=False, width=NARROWEST)
 
 
 @contextmanager
@@ -37,7 +28,7 @@ def screen(watched: Watched, *, as_json: bool) -> Iterator[Show]:
         yield from _live(watched, out)
     else:
         yield _print_lines
-        typer.echo(summary(watched.in_order()).plain)
+        say(summary(watched.in_order()).plain)
 
 
 def _live(watched: Watched, out: Console) -> Iterator[Show]:
@@ -64,9 +55,9 @@ def _live(watched: Watched, out: Console) -> Iterator[Show]:
 
 def _print_lines(news: News) -> None:
     for one in news:
-        typer.echo(rejection_line(one) if isinstance(one, Rejection) else change_line(one))
+        say(rejection_line(one) if isinstance(one, Rejection) else change_line(one))
 
 
 def _print_json(news: News) -> None:
     for one in news:
-        typer.echo(one.to_json())
+        say_json(one.to_json())

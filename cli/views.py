@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.output import words
 from runtime.models.base import Moment, Payload
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.status import MigrationStatus
@@ -71,16 +72,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400}d{whole % 86_400 // 3_600:02}h"
 
 
-def plain(text: str) -> str:
-    """Text of others made harmless: no escape sequence or control character reaches the terminal."""
-    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text)
-
-
-def text(value: str, style: str = "") -> Text:
-    """Text of others as it stands: harmless, and its brackets no markup."""
-    return Text(plain(value), style=style)
-
-
 def status_text(status: MigrationStatus) -> Text:
     return Text(status, style=STYLES.get(status, AT_WORK), no_wrap=True)
 
@@ -123,12 +114,12 @@ def migrations_table(
     for record in records:
         request = record.request
         journal = () if journals is None else journals.get(record.migration_id, ())
-        name = [text(record.migration_id), text(request.source_vm_id, style="dim")]
+        name = [words(record.migration_id), words(request.source_vm_id, style="dim")]
         cells = [
             *(name if one_line else [Text("\n").join(name)]),
-            text(request.app_name),
-            text(request.wave),
-            *([text(target(record))] if with_targets else []),
+            words(request.app_name),
+            words(request.wave),
+            *([words(target(record))] if with_targets else []),
             status_text(record.status),
             Text(duration(_time(record, journal, now))),
             *([Text(queued[record.migration_id])] if with_queue else []),
@@ -183,7 +174,7 @@ def _time(record: MigrationRecord, journal: Sequence[JournalEntry], now: datetim
 
 
 def _reason(record: MigrationRecord, times: Sequence[PhaseTime]) -> Text:
-    reason = text(record.reason)
+    reason = words(record.reason)
     if times:
         spent = " · ".join(f"{phase.status.lower().replace('_', ' ')} {duration(phase.seconds)}" for phase in times)
         reason.append("\n" if record.reason else "").append(spent, style="dim")

@@ -1,7 +1,6 @@
 """`migrate approve`, `reject`, `cancel` and `release`: decisions put on the deployment's bus."""
 
 import getpass
-import json
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 from cli.commands.options import AsJson
 from cli.deployed import Deployed
 from cli.exits import InvalidError, NotFoundError
+from cli.output import say, say_document
 from cli.sending import send_signals
 from cli.target import Target, takes_target
 from runtime.logic.ingress import explain
@@ -82,11 +82,11 @@ def _decide(
             {"eventId": event_id, **signal.model_dump(mode="json", exclude_none=True)}
             for event_id, signal in zip(event_ids, signals, strict=True)
         ]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say_document(rows)
         return
     for signal in signals:
         about = f" the {signal.gate} gate of" if signal.gate else ""
-        typer.echo(f"sent: {decision}{about} {signal.migration_id}, by {signal.by}")
+        say(f"sent: {decision}{about} {signal.migration_id}, by {signal.by}")
 
 
 def _refusal(record: MigrationRecord, decision: Decision, gate: Gate | None) -> str | None:

@@ -1,12 +1,12 @@
 """`migrate schema`: the published JSON Schemas."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.exits import UsageError
+from cli.output import say, say_document
 from cli.schemas import REQUEST, schema_models, write_schemas
 from cli.schemas import schema as schema_of
 
@@ -24,9 +24,9 @@ def schema(names: Names = None, write: Write = None, listed: Listed = False) -> 
     if unknown:
         raise UsageError(f"there is no schema {', '.join(unknown)}: name one of {', '.join(known)}")
     if listed:
-        typer.echo("\n".join(known))
+        say("\n".join(known))
     elif write is not None:
-        typer.echo("\n".join(str(path) for path in write_schemas(write)))
+        say("\n".join(str(path) for path in write_schemas(write)))
     else:
         found = [schema_of(name) for name in names or [REQUEST]]
-        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2, ensure_ascii=False))
+        say_document(found[0] if len(found) == 1 else found)

@@ -1,6 +1,5 @@
 """`migrate status` and `migrate watch`: how migrations stand."""
 
-import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,8 +13,9 @@ from cli.deployed import Deployed
 from cli.details import migration_details, rejections_table
 from cli.exits import ExitCode, NotFoundError, UsageError
 from cli.following import READERS, Watched, ids_under_way
+from cli.output import console, say, say_document
 from cli.queueing import in_json, in_words, places_in_queue
-from cli.screens import console, screen
+from cli.screens import screen
 from cli.target import Target, takes_target
 from cli.views import migrations_table, phases, summary
 from runtime.logic.ports import State
@@ -114,7 +114,7 @@ def _show_all(state: State, found: Iterable[MigrationRecord], *, with_phases: bo
     if as_json:
         spent = {} if journals is None else {id_: _plain(phases(journal, now)) for id_, journal in journals.items()}
         rows = [_document(record) | in_json(places.get(record.migration_id), now) for record in records]
-        _print_json([row | ({"phases": spent[str(row["migrationId"])]} if with_phases else {}) for row in rows])
+        say_document([row | ({"phases": spent[str(row["migrationId"])]} if with_phases else {}) for row in rows])
         return
     out = console()
     if records:
@@ -133,7 +133,7 @@ def _show_one(state: State, migration_id: str, *, as_json: bool) -> None:
     now = datetime.now(UTC)
     if as_json:
         parts = {"journal": _plain(journal), "phases": _plain(phases(journal, now))}
-        _print_json({"migration": _document(record) | in_json(place, now), **parts})
+        say_document({"migration": _document(record) | in_json(place, now), **parts})
     else:
         console().print(migration_details(record, journal, in_words(place) if place else None, now=now))
 
@@ -141,11 +141,11 @@ def _show_one(state: State, migration_id: str, *, as_json: bool) -> None:
 def _show_rejections(state: State, *, as_json: bool) -> None:
     found = list(state.migrations.rejections())
     if as_json:
-        _print_json(_plain(found))
+        say_document(_plain(found))
     elif found:
         console().print(rejections_table(found))
     else:
-        typer.echo("no message was rejected")
+        say("no message was rejected")
 
 
 def _not_found(ids: list[str]) -> NotFoundError:
@@ -160,7 +160,3 @@ def _plain(models: Iterable[Model]) -> list[dict[str, object]]:
 
 def _document(model: Model) -> dict[str, object]:
     return model.model_dump(mode="json", exclude_none=True)
-
-
-def _print_json(document: object) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,6 +1,5 @@
 """`migrate submit`: requests from a file to the deployment."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import sleep
@@ -12,6 +11,7 @@ from cli.commands.options import AsJson, Interval
 from cli.deployed import Deployed
 from cli.exits import ExitCode, UsageError
 from cli.following import Submission, Watched
+from cli.output import say, say_document
 from cli.request_file import Message, raw_messages, read_text, valid_messages
 from cli.screens import screen
 from cli.sending import Sent, Via, send
@@ -49,16 +49,16 @@ def submit(
     text = read_text(file)
     messages = raw_messages(text) if raw else valid_messages(text)
     if dry_run:
-        _print(messages, [], as_json=as_json, say=f"{_requests(len(messages))} valid, nothing sent")
+        _print(messages, [], as_json=as_json, text=f"{_requests(len(messages))} valid, nothing sent")
         return
     deployed = Deployed(target)
     since = datetime.now(UTC) - CLOCK_SKEW
     sent = send(deployed, messages, via)
     if not wait:
-        _print(messages, sent, as_json=as_json, say=f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
+        _print(messages, sent, as_json=as_json, text=f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
         return
     if not as_json:
-        typer.echo(f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
+        say(f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
     raise typer.Exit(_wait(deployed, Submission(sent, via, since), interval=interval, as_json=as_json))
 
 
@@ -74,16 +74,16 @@ def _wait(deployed: Deployed, submission: Submission, *, interval: float, as_jso
     return ExitCode.ENDED_BADLY if submission.rejections or not watched.all_completed() else ExitCode.OK
 
 
-def _print(messages: Sequence[Message], sent: Sequence[Sent], *, as_json: bool, say: str) -> None:
+def _print(messages: Sequence[Message], sent: Sequence[Sent], *, as_json: bool, text: str) -> None:
     if not as_json:
-        typer.echo(say)
+        say(text)
         return
     ids: Sequence[str | None] = [one.id for one in sent] or [None] * len(messages)
     rows = [
         {"line": message.line, "migrationId": message.migration_id, "messageId": id_}
         for message, id_ in zip(messages, ids, strict=True)
     ]
-    typer.echo(json.dumps(rows, indent=2))
+    say_document(rows)
 
 
 def _requests(count: int) -> str:

@@ -72,6 +72,23 @@ def test_a_repeated_id_names_both_lines() -> None:
     assert "line 2: migrationId: 'mig-1' is on line 1 already" in faults(text)
 
 
+def test_a_repeated_id_is_refused_on_one_line_too_and_when_nothing_would_be_sent() -> None:
+    ran = run("submit", "-", "--dry-run", stdin=json.dumps([a_message(), a_message()]))
+    assert ran.code == 3
+    assert "line 1: migrationId: 'mig-1' is on line 1 already; give each request its own" in ran.err
+
+
+def test_a_member_that_stands_there_twice_names_its_line() -> None:
+    text = json.dumps(a_message(), indent=1).replace('"appName"', '"wave": 2,\n"appName"')
+    assert "line 3: wave: stands there more than once; keep one of them" in faults(text)
+
+
+def test_a_name_in_snake_case_gets_the_one_it_is_written_with() -> None:
+    found = faults(json.dumps(a_message(callback_url="https://example.com")))
+    assert "callback_url: unknown field; remove it or correct its name, callbackUrl for example" in found
+    assert "did you mean" not in found
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

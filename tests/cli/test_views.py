@@ -6,7 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console, RenderableType
 
-from cli.views import duration, live_view, migrations_table, phases, plain, summary, target
+from cli.output import plain
+from cli.views import duration, live_view, migrations_table, phases, summary, target
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_record, a_request, an_entry
