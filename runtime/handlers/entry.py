@@ -113,10 +113,14 @@ def _id_of(record: Any) -> str:
 
 
 def _told(error: Exception) -> dict[str, object]:
-    """An error without what it may quote: our own words, places of what is wrong, else only where it was raised."""
+    """An error without what it may quote: our own words, places of what is wrong, AWS's words, else where it arose."""
     if isinstance(error, MigrationError):
         return {"error": type(error).__name__, "reason": visible(str(error))}
     if isinstance(error, ValidationError):
         return {"error": type(error).__name__, "reason": faults(error)}
+    from runtime.adapters.aws.faults import describe, is_refusal
+
+    if is_refusal(error):
+        return {"error": type(error).__name__, "reason": visible(describe(error))}
     frames = [f"{frame.name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
     return {"error": type(error).__name__, "reason": f"raised in {' > '.join(frames[-SHOWN_FRAMES:])}"}

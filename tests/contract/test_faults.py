@@ -1,6 +1,7 @@
 """Which botocore error means which of ours, and what its message may say."""
 
 from collections.abc import Callable
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -127,5 +128,33 @@ def test_message_keeps_quoted_values_to_itself() -> None:
     assert "at 'tags' failed" in text
 
 
+def test_i11_body_that_cannot_be_read_is_not_quoted() -> None:
+    error = raised(
+        aws_faults, ResponseParserError("Unable to parse response, invalid XML received: b'<tag>hush</tag>'")
+    )
+    assert str(error) == "no usable answer from AWS: ResponseParserError"
+    assert "hush" not in "".join(format_exception(error))
+
+
+def test_endpoint_that_does_not_answer_is_named() -> None:
+    assert (
+        str(raised(aws_faults, ReadTimeoutError(endpoint_url=URL))) == f"no usable answer from {URL}: ReadTimeoutError"
+    )
+
+
+def test_i11_what_was_passed_for_a_wrong_parameter_is_not_quoted() -> None:
+    report = "Invalid type for parameter tags.a, value: hush\nhush, type: <class 'int'>, valid types: <class 'str'>"
+    with pytest.raises(ParamValidationError) as caught, aws_faults():
+        raise ParamValidationError(report=report)
+    assert "Invalid type for parameter tags.a, value: …, type: <class 'int'>" in str(caught.value)
+    assert "hush" not in "".join(format_exception(caught.value)).replace("hush\\nhush", "")
+
+
+def test_i11_refusal_that_passes_as_it_is_quotes_nothing() -> None:
+    with pytest.raises(ClientError) as caught, account_faults():
+        raise refusal("InvalidParameterValue", "Invalid value 'hush' for parameter tags")
+    assert str(caught.value) == "StartTest: InvalidParameterValue: Invalid value '…' for parameter tags"
+
+
 def test_message_is_short() -> None:
-    assert len(str(raised(mgn_faults, refusal("ValidationException", "x" * 5_000)))) == 500
+    assert len(str(raised(mgn_faults, refusal("ValidationException", "too long " * 5_000)))) == 500

@@ -1,13 +1,18 @@
 """The handlers behind the state machine's steps, one migration from request to its end."""
 
+import json
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 
+from runtime.adapters.aws import clients
 from runtime.errors import NotVerifiedError
 from runtime.handlers import (
     finalize_cutover,
     prepare_source,
+    publish_events,
     rollback_handler,
     signal_handler,
     trigger_migration,
@@ -112,6 +117,33 @@ def test_i11_no_token_and_no_tag_value_is_logged_by_any_step(cloud: Cloud, log_l
     with pytest.raises(Exception, match="phase") as caught:
         cloud.step(trigger_migration.handler, taskToken="hush-token")
     assert "hush" not in str(caught.value)
+
+
+def test_i11_what_ec2_quotes_of_a_tag_is_in_no_error_journal_event_log_or_callback(
+    cloud: Cloud, log_lines: StringIO
+) -> None:
+    # Given a template that EC2 refuses, quoting tag and user data
+    bring_to("replicated", cloud, tags={"owner": "hush-hush"})
+    told = "Tag value hush-hush of 'owner', and with it 'hush-hush' in (hush-hush), is not allowed"
+    refusal = {"Error": {"Code": "InvalidParameterValue", "Message": told}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    clients.client("ec2").meta.events.register(
+        "before-call.ec2.CreateLaunchTemplateVersion", lambda **_: (SimpleNamespace(status_code=400), refusal)
+    )
+    # When the step fails as Lambda tells it, and the migration is undone for it
+    with pytest.raises(ClientError) as caught:
+        cloud.step(prepare_source.handler, phase="test")
+    cause = {"errorType": type(caught.value).__name__, "errorMessage": str(caught.value), "stackTrace": []}
+    failure = {"Error": cause["errorType"], "Cause": json.dumps(cause)}
+    cloud.step(rollback_handler.handler, failure=failure, taskToken="undo")
+    cloud.published()
+    cloud.invoke(publish_events.handler, {"Records": cloud.stream()})
+    # Then what happened is told everywhere, and the value nowhere
+    kept = "".join(entry.reason for entry in cloud.state.migrations.journal("mig-1"))
+    events = json.dumps(cloud.published())
+    for text in (str(caught.value), kept, events, log_lines.getvalue()):
+        assert "InvalidParameterValue" in text
+        assert "hush" not in text
+    assert "hush" not in f"{record_of(cloud).reason}{record_of(cloud).failure}"
 
 
 def test_steps_of_an_unknown_migration_are_tried_again_later(cloud: Cloud) -> None:

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from runtime.adapters.aws.refusals import hide_what_was_sent
 from runtime.adapters.aws.target import USER_AGENT, Target
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ def _client(name: Any, attempts: int, read_timeout: int, target: Target | None) 
         retries={"mode": "adaptive" if name in SHARED else "standard", "total_max_attempts": attempts},
         user_agent_extra=USER_AGENT,
     )
-    return (boto3 if target is None else _session(target)).client(name, config=config)
+    made = (boto3 if target is None else _session(target)).client(name, config=config)
+    hide_what_was_sent(made)
+    return made
 
 
 @cache

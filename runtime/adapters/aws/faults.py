@@ -1,12 +1,20 @@
-"""botocore's errors said in the words of `runtime.errors`."""
+"""botocore's errors said in the words of `runtime.errors`. None of them quotes what was sent (I11)."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ParamValidationError,
+)
 from botocore.parsers import ResponseParserError
 
+from runtime.adapters.aws.refusals import without_quotes, without_values
 from runtime.errors import (
     MgnNotInitializedError,
     MigrationError,
@@ -74,11 +82,18 @@ def aws_faults() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        error.args = (describe(error),)
         if (known := _transient(error)) is None:
             raise
         raise known from error
+    except ParamValidationError as error:
+        error.args = (without_values(str(error)),)
+        raise
     except NO_USABLE_ANSWER as error:
-        raise ServiceUnavailableError(f"no usable answer: {type(error).__name__}: {error}"[:MESSAGE_LIMIT]) from error
+        # Without botocore's text, which quotes a body it cannot read.
+        where = error.kwargs.get("endpoint_url", "AWS") if isinstance(error, BotoCoreError) else "AWS"
+        error.args = (f"no usable answer from {where}: {type(error).__name__}",)
+        raise ServiceUnavailableError(str(error)[:MESSAGE_LIMIT]) from error
 
 
 @contextmanager
@@ -112,12 +127,15 @@ def _status_of(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
+def is_refusal(error: Exception) -> TypeGuard[ClientError]:
+    """Whether AWS answered, and refused."""
+    return isinstance(error, ClientError)
+
+
 def describe(error: ClientError) -> str:
     """Operation, AWS code and AWS message, without the values AWS quotes back."""
-    message = error.response.get("Error", {}).get("Message", "")
-    # Validation messages quote the refused value, which may be a tag or a task token (I11).
-    quoted_less = re.sub(r"[Vv]alue '.*?' at '", "Value … at '", message, flags=re.DOTALL)
-    return f"{error.operation_name}: {code_of(error)}: {quoted_less}"[:MESSAGE_LIMIT]
+    message = without_quotes(error.response.get("Error", {}).get("Message", ""))
+    return f"{error.operation_name}: {code_of(error)}: {message}"[:MESSAGE_LIMIT]
 
 
 def _transient(error: ClientError) -> MigrationError | None:
