@@ -165,9 +165,14 @@ class InMemoryDecisions:
         self.received: dict[str, dict[str, Signal]] = {}
         self._one_at_a_time = RLock()
 
-    def keep(self, signal: Signal) -> bool:
+    def keep(self, signal: Signal, *, since: datetime | None = None) -> bool:
         with self._one_at_a_time:
-            return self.received.setdefault(signal.migration_id, {}).setdefault(signal.name, signal) is signal
+            received = self.received.setdefault(signal.migration_id, {})
+            before = received.get(signal.name)
+            if before and (since is None or before.at >= since):
+                return False
+            received[signal.name] = signal
+            return True
 
     def of(self, migration_id: str) -> tuple[Signal, ...]:
         return tuple(sorted(self.received.get(migration_id, {}).values(), key=lambda signal: signal.at))

@@ -37,4 +37,4 @@ def _receive(envelope: EventEnvelope, ports: Ports) -> str:
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)
         return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)
-    return take_signal(ports, MigrationSignal.from_json(json.dumps(envelope.detail)))
+    return take_signal(ports, MigrationSignal.from_json(json.dumps(envelope.detail)), sent_at=envelope.time)

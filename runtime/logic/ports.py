@@ -115,8 +115,8 @@ class Dispatches(Protocol):
 class Decisions(Protocol):
     """What people and systems said to migrations."""
 
-    def keep(self, signal: Signal) -> bool:
-        """Keep a signal; False when one of that name came before."""
+    def keep(self, signal: Signal, *, since: datetime | None = None) -> bool:
+        """Keep a signal; False when one of that name came before. One from before `since` gives way."""
 
     def of(self, migration_id: str) -> tuple[Signal, ...]:
         """The signals a migration got, oldest first."""

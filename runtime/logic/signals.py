@@ -1,6 +1,9 @@
 """signal_handler as the door in: decisions are kept for their waits; unknown, late and double ones are harmless."""
 
+from datetime import datetime
+
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
+from runtime.logic.lookups.decisions import is_older
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision, Signal
@@ -12,11 +15,13 @@ from runtime.models.status import MigrationStatus
 ACTOR = AwaitSignal.function.name
 
 
-def take_signal(ports: Ports, sent: MigrationSignal) -> str:
+def take_signal(ports: Ports, sent: MigrationSignal, *, sent_at: datetime | None = None) -> str:
     """Keep a decision with who, when and why, and wake what waits for it; what became of it, in words."""
     record = ports.migrations.record(sent.migration_id)
     if record is None:
         return "ignored: no such migration"
+    if sent_at is not None and is_older(record, sent_at):
+        return "ignored: sent before the request was accepted; decide again"
     signal = Signal.model_validate({**sent.model_dump(), "at": ports.now()})
     if sent.decision is Decision.RELEASE:
         return _release(ports, record, signal)
@@ -24,7 +29,7 @@ def take_signal(ports: Ports, sent: MigrationSignal) -> str:
         return f"ignored: the migration is {record.status}"
     if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
         return "ignored: approve and reject need a gate, cutover or finalize"
-    first = ports.decisions.keep(signal)
+    first = ports.decisions.keep(signal, since=record.created_at)
     # Only read now, because a step that parked meanwhile has not seen the signal.
     if record.scope is None:
         record = ports.migrations.record(sent.migration_id) or record
@@ -53,7 +58,7 @@ def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     reason = f"released by {signal.by}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
     # First of all, and on every try: a release that died half-way must not leave the server locked for good.
     ports.migrations.unlock(lock)
-    if not ports.decisions.keep(signal):
+    if not ports.decisions.keep(signal, since=record.created_at):
         return "ignored: released before"
     failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]
     note(ports, record, Facts(failure=failure), actor=ACTOR, reason=reason)

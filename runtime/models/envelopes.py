@@ -1,6 +1,7 @@
 """The envelopes in which AWS hands events over, reduced to what is read."""
 
 import json
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -25,6 +26,7 @@ class EventEnvelope(Envelope):
     detail: dict[str, object] = {}
     account: str = ""
     region: str = ""
+    time: datetime | None = None
 
     @property
     def scope(self) -> Scope | None:

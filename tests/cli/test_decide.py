@@ -91,3 +91,15 @@ def test_a_decision_that_would_come_to_nothing_ends_with_3(stage: Stage, argumen
 )
 def test_what_is_missing_is_a_usage_error(arguments: list[str]) -> None:
     assert run(*arguments).code == 2
+
+
+@pytest.mark.parametrize("options", [("--by", "a\x1b[2Jda", *WHY), ("--by", "ada", "--reason", "fine\nby eve")])
+def test_control_characters_in_name_or_reason_are_refused_and_not_printed(
+    stage: Stage, options: tuple[str, ...]
+) -> None:
+    gated(stage)
+    ran = run("approve", "mig-1", "--gate", "cutover", *options)
+    assert ran.code == 3
+    assert "holds the control character U+00" in ran.err
+    assert "\x1b" not in ran.err
+    assert stage.events() == []

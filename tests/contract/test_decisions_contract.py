@@ -22,6 +22,14 @@ class TestSignals:
         assert not state.decisions.keep(a_signal(Decision.REJECT, gate=Gate.CUTOVER, by="eve@example.com"))
         assert state.decisions.of("mig-1") == (approve,)
 
+    def test_signal_from_before_the_request_gives_way_to_one_that_came_since(self, state: State) -> None:
+        old, new = a_signal(gate=Gate.CUTOVER), a_signal(gate=Gate.CUTOVER, at=NOON + timedelta(hours=2))
+        accepted = NOON + timedelta(hours=1)
+        assert state.decisions.keep(old)
+        assert state.decisions.keep(new, since=accepted)
+        assert not state.decisions.keep(a_signal(Decision.REJECT, gate=Gate.CUTOVER, at=new.at), since=accepted)
+        assert state.decisions.of("mig-1") == (new,)
+
     def test_signals_come_oldest_first(self, state: State) -> None:
         finalize = a_signal(gate=Gate.FINALIZE, at=NOON)
         cancel = a_signal(Decision.CANCEL, at=NOON + timedelta(hours=1))

@@ -163,3 +163,19 @@ def test_i1_sweep_starts_what_was_accepted_and_never_began(cloud: Cloud, monkeyp
     monkeypatch.setattr("runtime.logic.sweep.START_GRACE", timedelta(minutes=-1))
     assert cloud.invoke(sweep.handler, {})["restarted"] == 1
     assert [event["detail-type"] for event in cloud.published()] == ["MigrationRequested"]
+
+
+def test_approval_replayed_from_before_the_request_opens_no_gate(cloud: Cloud) -> None:
+    bring_to("test-verified", cloud, approval={"cutover": True})
+    accepted = record_of(cloud).created_at
+    event = decision(decision="approve", gate="cutover")
+    old = {**event, "time": (accepted - timedelta(days=1)).isoformat()}
+    assert signal(cloud, old).startswith("ignored: sent before the request was accepted")
+    assert signal(cloud, {**event, "time": f"{accepted:%Y-%m-%dT%H:%M:%SZ}"}) == "taken"
+
+
+@pytest.mark.parametrize("wrong", [{"by": "a\x1bda"}, {"reason": "fine\nfrom: eve"}, {"migration_id": "mig-1"}])
+def test_decision_that_is_not_written_to_the_letter_is_refused(cloud: Cloud, wrong: dict[str, str]) -> None:
+    bring_to("test-verified", cloud, approval={"cutover": True})
+    with pytest.raises(ValidationError):
+        signal(cloud, decision(decision="approve", gate="cutover", **wrong))

@@ -1,9 +1,12 @@
 """Decisions of people in the state table."""
 
+from datetime import datetime
+
 from runtime.adapters.state import items
-from runtime.adapters.state.documents import Report, readable
-from runtime.adapters.state.table import ABSENT, StateTable
+from runtime.adapters.state.documents import Report, read, readable
+from runtime.adapters.state.table import ABSENT, StateTable, equals
 from runtime.models.decisions import Signal
+from runtime.models.table import DOCUMENT, PARTITION_KEY, SORT_KEY
 
 
 class DynamoDbDecisions:
@@ -13,8 +16,14 @@ class DynamoDbDecisions:
         self._table = table
         self._report = report
 
-    def keep(self, signal: Signal) -> bool:
-        return self._table.put(items.signal_item(signal), ABSENT)
+    def keep(self, signal: Signal, *, since: datetime | None = None) -> bool:
+        item = items.signal_item(signal)
+        if self._table.put(item, ABSENT):
+            return True
+        before = self._table.get(items.key(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"])) if since else None
+        if before is None or since is None or read(before, Signal.from_json).at >= since:
+            return False
+        return self._table.put(item, equals(DOCUMENT, items.document(before)))
 
     def of(self, migration_id: str) -> tuple[Signal, ...]:
         found = self._table.partition(items.migration_key(migration_id), items.SIGNAL_PREFIX)

@@ -2,6 +2,7 @@
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.journal import lock_held_by, move
+from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
 from runtime.models.decisions import Decision, Signal
@@ -23,7 +24,7 @@ def finalize(step: FinalizeCutover, ports: Ports) -> None:
     if not _is_final(record, server):
         instance_id = record.cutover_launch.instance_id if record.cutover_launch else None
         health = ports.instances.health([instance_id])[instance_id] if instance_id else None
-        signals = ports.decisions.of(record.migration_id)
+        signals = decisions_of(ports, record)
         missing = missing_conditions(record, server, health, signals)
         if missing:
             raise NotVerifiedError(f"finalize refused: {'; '.join(missing)}")

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TypedDict
 
+from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.lookups.migration import server_of
 from runtime.logic.ports import Ports
 from runtime.models.decisions import Signal
@@ -47,7 +48,7 @@ def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
     """
     handed: tuple[Signal, ...] = ()
     # Read again after they were handed out: another signal may have come, and its bearer written before us.
-    while record.scope is not None and (signals := ports.decisions.of(record.migration_id)) != handed:
+    while record.scope is not None and (signals := decisions_of(ports, record)) != handed:
         for wait in ports.waits.of(record.scope, record.migration_id):
             if wait.signals != signals:
                 ports.waits.amend(wait, {"signals": signals})

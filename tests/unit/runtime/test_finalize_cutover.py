@@ -1,6 +1,7 @@
 """finalize_cutover: the point of no return (I5)."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from runtime.models.mgn import Initiated, LastLaunch, LaunchedInstance
 from runtime.models.record import Launch
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from tests.builders import SCOPE, SERVER_ID, a_signal, some_health
+from tests.builders import NOON, SCOPE, SERVER_ID, a_signal, some_health
 from tests.fakes import FakePorts
 from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import a_step, bring_to, the_record, the_server
 
 BOTH = {"cutover": True, "finalize": True}
+LONG_AGO = NOON - timedelta(days=30)
 
 
 def run(ports: FakePorts) -> None:
@@ -98,6 +100,8 @@ def test_i5_each_missing_condition_refuses(verified: FakePorts, spoil: Callable[
     [
         ([], ["cutover is not approved", "finalize is not approved"]),
         ([a_signal(gate=Gate.CUTOVER)], ["finalize is not approved"]),
+        # Kept before the request was accepted, for another of its id.
+        ([a_signal(gate=Gate.CUTOVER), a_signal(gate=Gate.FINALIZE, at=LONG_AGO)], ["finalize is not approved"]),
         ([a_signal(gate=Gate.CUTOVER), a_signal(Decision.REJECT, gate=Gate.FINALIZE)], ["finalize is not approved"]),
     ],
 )

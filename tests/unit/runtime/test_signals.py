@@ -1,5 +1,6 @@
 """signal_handler as the door in: decisions kept, executions that died, frozen migrations released."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.journal import rebuild
+from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.signals import execution_ended, take_signal
 from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
@@ -14,7 +16,7 @@ from runtime.models.functions.steps import Failure
 from runtime.models.record import Lock
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from tests.builders import NOON, SCOPE, SERVER_ID, a_server
+from tests.builders import NOON, SCOPE, SERVER_ID, a_server, a_signal
 from tests.fakes import FakePorts, InMemoryMigrations
 from tests.unit.runtime.stages import EXECUTION, STAGES, a_world, accepted, bring_to, the_record, undo_until_done
 
@@ -36,6 +38,28 @@ def test_decision_is_kept_with_who_when_and_why() -> None:
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, reason="looks good") == "taken"
     (kept,) = ports.decisions.of("mig-1")
     assert (kept.by, kept.at, kept.reason, kept.gate) == ("ada", NOON, "looks good", Gate.FINALIZE)
+
+
+def test_decision_older_than_its_request_is_ignored_so_a_replayed_approval_opens_nothing() -> None:
+    ports = bring_to("test-verified", approval={"cutover": True, "finalize": True})
+    sent = MigrationSignal(migration_id="mig-1", decision=Decision.APPROVE, gate=Gate.CUTOVER, by="ada")
+    second = timedelta(seconds=1)
+    accepted_at = the_record(ports).created_at
+    assert take_signal(ports, sent, sent_at=accepted_at - second).startswith("ignored: sent before the request")
+    assert ports.decisions.of("mig-1") == ()
+    # EventBridge cuts its times to whole seconds.
+    assert take_signal(ports, sent, sent_at=accepted_at.replace(microsecond=0)) == "taken"
+
+
+@pytest.mark.parametrize("old", [Decision.APPROVE, Decision.REJECT])
+def test_decision_kept_for_an_earlier_migration_of_the_id_gives_way_to_one_about_this(old: Decision) -> None:
+    ports = a_world()
+    ports.decisions.keep(a_signal(old, gate=Gate.CUTOVER, by="eve", at=NOON - timedelta(days=30)))
+    ports = bring_to("test-verified", ports, approval={"cutover": True, "finalize": True})
+    assert decisions_of(ports, the_record(ports)) == ()
+    assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER) == "taken"
+    (counting,) = decisions_of(ports, the_record(ports))
+    assert counting.by == "ada"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -60,11 +84,11 @@ def test_decision_that_comes_while_the_first_step_parks_reaches_its_wait() -> No
     accepted(ports)
     keep = ports.decisions.keep
 
-    def parked_meanwhile(signal: Signal) -> bool:
+    def parked_meanwhile(signal: Signal, *, since: datetime | None = None) -> bool:
         ports.decisions.keep = keep  # type: ignore[method-assign]
         for stage in ("validated", "replicating"):
             STAGES[stage](ports)
-        return keep(signal)
+        return keep(signal, since=since)
 
     ports.decisions.keep = parked_meanwhile  # type: ignore[method-assign]
     ports.mgn.add(a_server(state="NOT_READY", lag=None))
