@@ -16,6 +16,9 @@ PUBLISHED = Path(__file__).parents[2] / "docs/schemas"
 STALE = "docs/schemas is stale: run `migrate schema --write docs/schemas`"
 
 
+HIDDEN = ("\x00", "\x1b", "\n", "\t", "\x7f", "\x85", "\u2028", "\u202e", "\u2066")
+
+
 def is_valid(document: object) -> bool:
     """What a producer's own JSON Schema validator says of a request."""
     return not list(StandardValidator(schema("request")).iter_errors(document))
@@ -80,8 +83,21 @@ def test_the_full_message_uses_every_part_but_another_account_and_a_command_at_t
         {"callbackUrl": "ftp://example.com"},
         {"approval": {"cutover": True}},
         {"tags": {"a": "b"}},
+        {"tags": {"a;": "b"}},
+        {"soakSeconds": True},
+        {"soakSeconds": "60"},
+        {"test": 1},
+        {"app_name": "billing"},
+        {"window": {"notBefore": 1_772_920_800, "notAfter": "2026-03-08T04:00:00Z"}},
+        *({"appName": f"bill{hidden}ing"} for hidden in HIDDEN),
+        *({"wave": f"1{hidden}"} for hidden in HIDDEN),
+        *({"tags": {f"a{hidden}": "b"}} for hidden in HIDDEN),
+        *({"tags": {"a": f"b{hidden}"}} for hidden in HIDDEN),
+        *({"checks": [{"type": "http", "path": f"/{hidden}"}]} for hidden in HIDDEN),
+        {"appName": "חשבונות 👩‍🚀"},
+        {"tags": {"a": "x\u200dy"}},
     ],
-    ids=str,
+    ids=repr,
 )
 def test_schema_and_model_say_the_same(changes: dict[str, object]) -> None:
     message = a_message() | {"wave": "1"} | changes

@@ -170,6 +170,8 @@ def test_i11_no_error_of_an_adapter_repeats_what_was_sent(
         "1 validation error detected: Value '…' at 'tags' failed to satisfy constraint",
         f"{SERVER} is in state TESTING; Maximum of 20 concurrent jobs in progress reached",
         "Server doesn't match what's there, it can't be launched",
+        "not authorized to perform: ec2:DescribeLaunchTemplateVersions on targetInstanceTypeRightSizingMethod",
+        "Could not reach https://secretsmanager.eu-central-1.amazonaws.com",
         "The requested configuration is currently not supported for 'm5.large' (c5.18xlarge)",
         "User: arn:aws:sts::123456789012:assumed-role/Dispatch/dispatch is not authorized to perform: "
         "ec2:DescribeSubnets because no identity-based policy allows the ec2:DescribeSubnets action",

@@ -24,21 +24,23 @@ SECRETIVE = frozenset(
 _BESIDE = {"Value": "Key", "Tags": "ResourceType"}
 """What stands beside such values under a name of AWS's and is none."""
 
-_HARMLESS = re.compile(
+# Texts, which `re` compiles when the first refusal comes: most functions never meet one.
+_HARMLESS = (
     r"(?:[a-z]+-)+[0-9a-f]{8,17}"  # EC2's ids
     r"|(?:s|mgnjob|lt|vol)-[0-9a-zA-Z]{17}"
     r"|arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{0,12}:[\w:/.+=@-]{1,200}"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # ids of requests and commands
     r"|[a-z][a-z0-9-]{1,14}\.(?:nano|micro|small|medium|large|[0-9]*xlarge|metal)"  # types of instances
+    r"|[a-z][a-z0-9-]{1,40}:[A-Z][a-z]+(?:[A-Z][a-z0-9]*)*"  # actions
+    r"|[a-z]+[0-9]?(?:[A-Z][a-z]+){2,}"  # members of requests
+    r"|(?:https://)?[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?"
     r"|[0-9]{1,5}"
 )
-_VALUE_AT = re.compile(r"([Vv]alue) '.*?' at '", re.DOTALL)
-_QUOTED = re.compile(
-    r"""(?<!\w)(at |[Pp]arameter |[Mm]ember )?(?:'([^']*)'(?!\w)|"([^"]*)"|\(([^()]*)\)|\[([^\[\]]*)\])"""
-)
-_PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}")
-_RUN = re.compile(r"[A-Za-z0-9+/=_:.@-]{24,}")
-_REPORTED = re.compile(r"value: .*?, (type|valid)", re.DOTALL)
+_VALUE_AT = r"([Vv]alue) '.*?' at '"
+_QUOTED = r"""(?<!\w)(at |[Pp]arameter |[Mm]ember )?(?:'([^']*)'(?!\w)|"([^"]*)"|\(([^()]*)\)|\[([^\[\]]*)\])"""
+_PARAMETER = r"[A-Za-z][A-Za-z0-9.]{0,63}"
+_RUN = r"[A-Za-z0-9+/=_:.@-]{24,}"
+_REPORTED = r"value: .*?, (type|valid)"
 
 SHORTEST = 6
 """A shorter value is hidden where it stands as a word: inside others it would be anywhere."""
@@ -53,14 +55,14 @@ def hide_what_was_sent(client: "BaseClient") -> None:
 
 def without_quotes(message: str) -> str:
     """An AWS message without the values it quotes; ids of resources and names of parameters stay."""
-    message = _VALUE_AT.sub(rf"\1 '{HIDDEN}' at '", message)
-    message = _QUOTED.sub(_unquoted, message)
-    return _RUN.sub(lambda found: found.group() if _HARMLESS.fullmatch(found.group().rstrip(".:")) else HIDDEN, message)
+    message = re.sub(_VALUE_AT, rf"\1 '{HIDDEN}' at '", message, flags=re.DOTALL)
+    message = re.sub(_QUOTED, _unquoted, message)
+    return re.sub(_RUN, _shown, message)
 
 
 def without_values(report: str) -> str:
     """botocore's own report on wrong parameters without what was passed for them."""
-    return _REPORTED.sub(rf"value: {HIDDEN}, \1", report)
+    return re.sub(_REPORTED, rf"value: {HIDDEN}, \1", report, flags=re.DOTALL)
 
 
 def _remember(params: Any, context: dict[str, Any], **_: object) -> None:
@@ -101,7 +103,12 @@ def _document(text: str) -> object:
 def _unquoted(found: re.Match[str]) -> str:
     before, *kinds = found.groups()
     quoted = next(kind for kind in kinds if kind is not None)
-    if _HARMLESS.fullmatch(quoted) or (before and _PARAMETER.fullmatch(quoted)):
+    if re.fullmatch(_HARMLESS, quoted) or (before and re.fullmatch(_PARAMETER, quoted)):
         return found.group()
     opening = len(before or "")
     return f"{found.group()[: opening + 1]}{HIDDEN}{found.group()[-1]}"
+
+
+def _shown(found: re.Match[str]) -> str:
+    run = found.group()
+    return run if re.fullmatch(_HARMLESS, run.rstrip(".:")) else HIDDEN

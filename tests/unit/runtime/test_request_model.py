@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]
 
-from cli.schemas import schema
 from runtime.errors import RequestError
 from runtime.logic.ingress import parse_request
 from runtime.models.request import MAX_REQUEST_BYTES, MigrationRequest, Mode
@@ -126,7 +124,7 @@ def test_value_outside_its_limits_is_refused_naming_the_field(field: str, value:
         ("checks", [{"type": "ssm", "document": "Doc", "parameters": {"name{}": []}}]),
     ],
 )
-def test_control_character_is_refused_in_model_and_published_schema_and_not_repeated(
+def test_control_character_is_refused_by_the_fields_name_and_not_repeated(
     field: str, written: Any, hidden: str
 ) -> None:
     text = json.dumps({**EARLIER, field: written}).replace("{}", json.dumps(hidden)[1:-1])
@@ -134,7 +132,6 @@ def test_control_character_is_refused_in_model_and_published_schema_and_not_repe
         parse_request(text)
     assert str(caught.value).startswith(field)
     assert str(caught.value).isprintable()
-    assert list(StandardValidator(schema("request")).iter_errors(json.loads(text)))
 
 
 def test_control_character_is_named_with_what_to_do() -> None:
