@@ -74,9 +74,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "record": lambda: state().migrations.append(RECORD, an_entry(RECORD)),
     "wait": lambda: state().waits.park(a_wait(token=HUSH[3])),
     "role": lambda: TargetRole(client("sts"), Target("222233334444", "eu-west-1", "role", HUSH[0]))._assumed(),
-    "secret": StoredSecret(
-        SimpleNamespace(get_secret_value=lambda **_: client("secretsmanager").get_secret_value(SecretId="s")), "s"
-    ),  # type: ignore[arg-type]
+    "secret": lambda: StoredSecret(client("secretsmanager"), "signing")(),
     "wake": lambda: WakeQueue(client("sqs"), "https://sqs.us-east-1.amazonaws.com/123456789012/wakes").wake(SCOPE),
 }
 

@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -126,9 +127,8 @@ def test_i11_what_ec2_quotes_of_a_tag_is_in_no_error_journal_event_log_or_callba
     bring_to("replicated", cloud, tags={"owner": "hush-hush"})
     told = "Tag value hush-hush of 'owner', and with it 'hush-hush' in (hush-hush), is not allowed"
     refusal = {"Error": {"Code": "InvalidParameterValue", "Message": told}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    clients.client("ec2").meta.events.register(
-        "before-call.ec2.CreateLaunchTemplateVersion", lambda **_: (SimpleNamespace(status_code=400), refusal)
-    )
+    answer: Any = lambda **_: (SimpleNamespace(status_code=400), refusal)  # noqa: E731
+    clients.client("ec2").meta.events.register("before-call.ec2.CreateLaunchTemplateVersion", answer)
     # When the step fails as Lambda tells it, and the migration is undone for it
     with pytest.raises(ClientError) as caught:
         cloud.step(prepare_source.handler, phase="test")
