@@ -127,7 +127,10 @@ def test_i11_what_ec2_quotes_of_a_tag_is_in_no_error_journal_event_log_or_callba
     bring_to("replicated", cloud, tags={"owner": "hush-hush"})
     told = "Tag value hush-hush of 'owner', and with it 'hush-hush' in (hush-hush), is not allowed"
     refusal = {"Error": {"Code": "InvalidParameterValue", "Message": told}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    answer: Any = lambda **_: (SimpleNamespace(status_code=400), refusal)  # noqa: E731
+
+    def answer(**_: object) -> Any:
+        return SimpleNamespace(status_code=400), refusal
+
     clients.client("ec2").meta.events.register("before-call.ec2.CreateLaunchTemplateVersion", answer)
     # When the step fails as Lambda tells it, and the migration is undone for it
     with pytest.raises(ClientError) as caught:
