@@ -34,7 +34,8 @@ MGN_DETAIL_TYPES = [
 UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 # A request or a decision must arrive; EventBridge's own longest.
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
-CALLBACK_BATCH = 5
+# One bad receiver holds up its own message only, and a flood of them leaves the account's concurrency to the pipeline.
+TELLERS = 10
 # Two looks at one account and Region do no harm, they only read twice; SQS's own least is two. An account that does not
 # answer holds one dispatcher, so each target adds one, and a wake shares its invocation with no other.
 DISPATCHERS = 2
@@ -98,10 +99,12 @@ class OrchestrationStack(Stack):
         )
         self.functions[CALLBACK_HANDLER].function.add_event_source(
             sources.SqsEventSource(
-                self.messaging.callbacks.queue, batch_size=CALLBACK_BATCH, report_batch_item_failures=True
+                self.messaging.callbacks.queue,
+                batch_size=1,
+                max_concurrency=TELLERS,
+                report_batch_item_failures=True,
             )
         )
-
         self.functions[DISPATCH_LAUNCHES].function.add_event_source(
             sources.SqsEventSource(
                 self.messaging.wakes.queue,

@@ -3,13 +3,14 @@
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from runtime.adapters.servers.probe import NetworkProber
 from runtime.logic.ports import Prober
 from runtime.models.request import HttpCheck, SsmCheck, TcpCheck
-from tests.contract.web import Site, certificate, serving
+from tests.contract.web import SLOW_HANDSHAKE, SLOWLY, Site, certificate, dripping, serving
 from tests.fakes import FakeProber
 
 HERE = "127.0.0.1"
@@ -82,6 +83,20 @@ def test_port_that_speaks_no_http_is_told(tmp_path: Path) -> None:
     with serving(context) as site:
         seen = NetworkProber().probe(HttpCheck(type="http", port=site.port), HERE)
     assert (seen or "").startswith("no answer: ")
+
+
+@pytest.mark.parametrize(("scheme", "answer"), [("http", SLOWLY), ("https", SLOW_HANDSHAKE)])
+def test_port_that_drips_is_left_when_the_whole_check_is_over_time(
+    scheme: Literal["http", "https"], answer: bytes
+) -> None:
+    with dripping(answer) as port:
+        check = HttpCheck(type="http", port=port, scheme=scheme)
+        assert NetworkProber(timeout_seconds=0.3).probe(check, HERE) == "no answer: not over within 0.3 s"
+
+
+def test_path_beyond_ascii_is_asked_for_in_percent(site: Site) -> None:
+    assert NetworkProber().probe(HttpCheck(type="http", port=site.port, path="/état?a=%20"), HERE) is None
+    assert site.requests[0][1] == "/%C3%A9tat?a=%20"
 
 
 def test_ssm_check_is_not_for_the_network() -> None:

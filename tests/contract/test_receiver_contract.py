@@ -6,6 +6,8 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from runtime.adapters.messages.receiver import HttpReceiver
 from runtime.errors import CallbackDeliveryError
 from runtime.logic.ports import Receiver
 from tests.builders import NOON
-from tests.contract.web import Site, certificate, serving
+from tests.contract.web import SLOW_HANDSHAKE, SLOWLY, Site, certificate, dripping, serving
 from tests.fakes import FakeReceiver
 
 BODY = '{"toStatus":"COMPLETED","reason":"fertig ✓"}'
@@ -44,7 +46,7 @@ def local(pauses: list[float] | None = None) -> HttpReceiver:
 
 
 def public() -> HttpReceiver:
-    return HttpReceiver(lambda: SECRET, lambda: NOON, timeout_seconds=0.2, pause=no_pause)
+    return HttpReceiver(lambda: SECRET, lambda: NOON, timeout_seconds=5, pause=no_pause)
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
@@ -112,7 +114,7 @@ class TestPosting:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             port = bound.getsockname()[1]
-            with pytest.raises(CallbackDeliveryError, match="NewConnectionError"):
+            with pytest.raises(CallbackDeliveryError, match="ConnectionRefusedError"):
                 local(pauses).deliver(f"http://127.0.0.1:{port}/", BODY, KEY)
         assert len(pauses) == 2
 
@@ -148,15 +150,46 @@ class TestTls:
 
     def test_certificate_of_another_host_is_refused(self, secure: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_to(monkeypatch, "127.0.0.1")
-        with pytest.raises(CallbackDeliveryError, match="SSLError"):
+        with pytest.raises(CallbackDeliveryError, match="SSLCertVerificationError"):
             local().deliver(f"https://other.example.com:{secure.port}/", BODY, KEY)
         assert secure.requests == []
 
     def test_unknown_issuer_is_refused(self, secure: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("SSL_CERT_FILE")
         resolve_to(monkeypatch, "127.0.0.1")
-        with pytest.raises(CallbackDeliveryError, match="SSLError"):
+        with pytest.raises(CallbackDeliveryError, match="SSLCertVerificationError"):
             local().deliver(f"https://hooks.example.com:{secure.port}/", BODY, KEY)
+
+
+class TestDeadline:
+    """A socket's timeout holds for one read; these peers never let one read wait for long."""
+
+    def impatient(self) -> HttpReceiver:
+        return HttpReceiver(
+            lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=no_pause
+        )
+
+    @pytest.mark.parametrize(("scheme", "answer"), [("http", SLOWLY), ("https", SLOW_HANDSHAKE)])
+    def test_peer_that_drips_is_left_when_the_whole_delivery_is_over_time(self, scheme: str, answer: bytes) -> None:
+        with dripping(answer) as port, pytest.raises(CallbackDeliveryError, match=r"not over within 0\.3 s"):
+            self.impatient().deliver(f"{scheme}://127.0.0.1:{port}/", BODY, KEY)
+
+    def test_tries_share_the_time_of_one_delivery(self, site: Site) -> None:
+        site.statuses = [500] * 9
+        slow = HttpReceiver(
+            lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=lambda _: sleep(0.4)
+        )
+        with pytest.raises(CallbackDeliveryError):
+            slow.deliver(f"http://127.0.0.1:{site.port}/", BODY, KEY)
+        assert len(site.requests) == 1
+
+    def test_resolver_that_does_not_come_back_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answered = Event()
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(8))
+        with pytest.raises(CallbackDeliveryError, match="does not resolve"):
+            self.impatient().deliver("https://hooks.example.com/", BODY, KEY)
+        assert not answered.is_set()
+        answered.set()
 
 
 REFUSED = (

@@ -1,13 +1,14 @@
 """Real web servers on 127.0.0.1, plain and with TLS, that keep what they were sent."""
 
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from cryptography import x509
@@ -66,6 +67,40 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+SLOWLY = b"HTTP/1.1 200 OK\r\nX-Patience: " + b"a" * 400 + b"\r\n\r\n"
+"""Eight seconds, at the pace of `dripping`."""
+
+SLOW_HANDSHAKE = b"\x16\x03\x03\x40\x00" + b"\x02" * 400
+"""The beginning of a TLS record that takes as long."""
+
+
+@contextmanager
+def dripping(answer: bytes = SLOWLY) -> Iterator[int]:
+    """The port of a server that answers one byte at a time, so that no single read ever waits for long."""
+    over = Event()
+
+    def drip(line: socket.socket) -> None:
+        with line, suppress(OSError):
+            line.recv(65_536)
+            for number in range(len(answer)):
+                line.sendall(answer[number : number + 1])
+                if over.wait(0.02):
+                    return
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=drip, args=[listener.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=serve, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:

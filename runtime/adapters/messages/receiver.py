@@ -2,14 +2,15 @@
 
 import hashlib
 import hmac
+import ssl
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
 
-import urllib3
-
 from runtime.adapters.messages.addresses import checked_address
+from runtime.adapters.web import Deadline, NoAnswerError, Peer, Request, status_of_answer
 from runtime.errors import CallbackDeliveryError
 
 TRIES = 3
@@ -31,31 +32,37 @@ class HttpReceiver:
         timeout_seconds: float = 5.0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`timeout_seconds` are those of a whole delivery, every try of it included."""
         self._secret = secret
         self._now = now
         self._allows_private = allows_private_addresses
-        self._timeout = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
+        self._timeout_seconds = timeout_seconds
         self._pause = pause
 
     def deliver(self, url: str, body: str, key: str) -> None:
+        deadline = Deadline(self._timeout_seconds)
         target = self._parsed(url)
-        address = checked_address(target.hostname or "", _port(target), allows_private=self._allows_private)
+        peer = self._peer(target, deadline)
         content = body.encode()
-        headers = {
-            "Host": target.netloc,
-            "Content-Type": "application/json",
-            "User-Agent": "mgn-migration-orchestrator",
-            "Idempotency-Key": key,
-            SIGNATURE_HEADER: signature(self._secret(), self._now(), content),
-        }
+        request = Request(
+            method="POST",
+            target=f"{target.path or '/'}?{target.query}" if target.query else target.path or "/",
+            body=content,
+            headers={
+                "Host": target.netloc,
+                "Content-Type": "application/json",
+                "Idempotency-Key": key,
+                SIGNATURE_HEADER: signature(self._secret(), self._now(), content),
+            },
+        )
         seen = "nothing"
         for attempt in range(TRIES):
             if attempt:
                 self._pause(FIRST_PAUSE * 2 ** (attempt - 1))
-            seen, try_again = self._attempt(target, address, content, headers)
+            seen, try_again = _attempt(peer, request, deadline)
             if not seen:
                 return
-            if not try_again:
+            if not try_again or deadline.is_over:
                 break
         raise CallbackDeliveryError(f"{target.scheme}://{target.hostname} did not take the callback: {seen}")
 
@@ -73,44 +80,25 @@ class HttpReceiver:
             )
         return target
 
-    def _attempt(self, target: SplitResult, address: str, content: bytes, headers: dict[str, str]) -> tuple[str, bool]:
-        """What went wrong, empty for nothing, and whether another try may help."""
-        try:
-            with _connections(target, address) as connections:
-                # urllib3's own retries would read refused answers to their end, however long; and a redirect could
-                # lead to an address nobody checked.
-                response = connections.urlopen(
-                    "POST",
-                    f"{target.path or '/'}?{target.query}" if target.query else target.path or "/",
-                    body=content,
-                    headers=headers,
-                    retries=False,
-                    redirect=False,
-                    preload_content=False,
-                    timeout=self._timeout,
-                )
-                status = response.status
-                response.close()
-        except urllib3.exceptions.HTTPError as error:
-            return type(error).__name__, True
-        return ("" if 200 <= status < 300 else f"status {status}"), status in TRY_AGAIN
+    def _peer(self, target: SplitResult, deadline: Deadline) -> Peer:
+        port = target.port or DEFAULT_PORTS[target.scheme]
+        address = checked_address(target.hostname or "", port, deadline, allows_private=self._allows_private)
+        # The connection goes to the checked address, the certificate must be the host's.
+        tls = self._tls if target.scheme == "https" else None
+        return Peer(address=address, port=port, tls=tls, name=target.hostname)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
 
 
-def _connections(target: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
-    if target.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, _port(target))
-    # The connection goes to the checked address, the certificate must be the host's.
-    return urllib3.HTTPSConnectionPool(
-        address,
-        _port(target),
-        cert_reqs="CERT_REQUIRED",
-        server_hostname=target.hostname,
-        assert_hostname=target.hostname,
-    )
-
-
-def _port(target: SplitResult) -> int:
-    return target.port or DEFAULT_PORTS[target.scheme]
+def _attempt(peer: Peer, request: Request, deadline: Deadline) -> tuple[str, bool]:
+    """What went wrong, empty for nothing, and whether another try may help."""
+    try:
+        status = status_of_answer(peer, request, deadline)
+    except NoAnswerError as error:
+        return str(error), True
+    return ("" if 200 <= status < 300 else f"status {status}"), status in TRY_AGAIN
 
 
 def signature(secret: str, at: datetime, body: bytes) -> str:

@@ -46,12 +46,13 @@ def test_requests_are_read_in_batches_with_partial_failures() -> None:
     )
 
 
-def test_callbacks_are_read_in_batches_with_partial_failures() -> None:
+def test_callbacks_are_read_one_by_one_by_a_bounded_number_of_functions() -> None:
     sources(
         {
             "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Callbacks.*")},
-            "BatchSize": 5,
+            "BatchSize": 1,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 10},
         }
     )
 
