@@ -88,6 +88,12 @@ class Deployed:
         return client
 
     @cached_property
+    def callback_secret(self) -> str:
+        """The secret that the keys of callbacks' receivers are derived from."""
+        secret = self._client("secretsmanager").get_secret_value(SecretId=self.deployment.callback_secret_arn)
+        return str(secret["SecretString"])
+
+    @cached_property
     def _session(self) -> "Session":
         from boto3 import Session
 

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands import decide, status, submit
+from cli.commands.callback_key import callback_key
 from cli.commands.options import block, examples
 from cli.commands.schema import schema
 from cli.deployed import aws_refusals
@@ -104,6 +105,7 @@ app.command(
 app.command(epilog=examples('migrate reject mig-1 --gate finalize --reason "reports are slow"'))(decide.reject)
 app.command(epilog=examples('migrate cancel mig-1 mig-2 --reason "wave postponed"'))(decide.cancel)
 app.command(epilog=examples('migrate release mig-1 --reason "instance removed by hand, CHG-4711"'))(decide.release)
+app.command(epilog=examples("migrate callback-key https://cmdb.example.com/hooks --stage prod"))(callback_key)
 app.command(
     epilog=examples(
         "migrate schema",

@@ -2,6 +2,7 @@
 
 from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
@@ -48,7 +49,7 @@ class PipelineFunctions(Construct):
     ) -> None:
         super().__init__(scope, id_)
         platform = _platform(self, settings, key)
-        signing_secret = _signing_secret(self, key)
+        self.callback_secret = _callback_secret(self, key)
         enter_targets = _enter(settings.targets) if settings.targets else ()
         told: dict[str, object] = {
             "stage": settings.stage,
@@ -59,7 +60,7 @@ class PipelineFunctions(Construct):
             "targets": settings.targets.for_functions if settings.targets else None,
             "retention_days": settings.budgets.retention_days,
             "webhook_urls": settings.webhook_urls,
-            "signing_secret": signing_secret.secret_arn,
+            "signing_secret": self.callback_secret.secret_arn,
             "allows_private_addresses": settings.allows_private_callbacks,
         }
         requests = dict.fromkeys(STEPS, settings.mgn_requests_of_steps) | {DISPATCH_LAUNCHES: settings.mgn_requests}
@@ -85,10 +86,15 @@ class PipelineFunctions(Construct):
             if function.wakes:
                 wakes.queue.grant_send_messages(made.function)
         state.grant_query(self[SWEEP].function, Index.STATUS_TIME)
-        signing_secret.grant_read(self[CALLBACK_HANDLER].function)
+        self.callback_secret.grant_read(self[CALLBACK_HANDLER].function)
 
     def __getitem__(self, function: Function) -> HandlerFunction:
         return self._made[function]
+
+    @property
+    def publishers(self) -> list[iam.IRole]:
+        """The roles that speak for the pipeline on its bus."""
+        return [made.role for function, made in self._made.items() if function.publishes]
 
 
 def _enter(targets: TargetSettings) -> tuple[Permission, ...]:
@@ -127,15 +133,16 @@ def _network(scope: Construct, network: NetworkSettings) -> Network:
     )
 
 
-def _signing_secret(scope: Construct, key: kms.IKey) -> secretsmanager.Secret:
+def _callback_secret(scope: Construct, key: kms.IKey) -> secretsmanager.Secret:
     secret = secretsmanager.Secret(
         scope,
-        "SigningSecret",
-        description="Key of the HMAC that signs callbacks.",
+        # Not the SigningSecret of 0.1.0: receivers hold that one itself, and would know the keys of all others.
+        "CallbackSecret",
+        description="The keys of the HMACs that sign callbacks are derived from it, one for each receiver.",
         encryption_key=key,
         generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
     )
     acknowledge(
-        secret, {"AwsSolutions-SMG4": "Receivers hold the same key: a rotation has to be agreed with each of them."}
+        secret, {"AwsSolutions-SMG4": "Receivers hold keys derived from it: a rotation has to be agreed with them."}
     )
     return secret

@@ -1,12 +1,13 @@
 """How messages come in and go out."""
 
-from aws_cdk import Aws, CfnResource, Duration, Stack
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
-from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, duration
+from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, bus_policy, duration
 from runtime.models.deployment import stack_name
+from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
 from runtime.models.functions.catalogue import CALLBACK_HANDLER, DISPATCH_LAUNCHES
 from stacks.settings import StageSettings, TargetSettings
@@ -49,19 +50,19 @@ class MessagingStack(Stack):
         accounts = [account for account in targets.regions if account != targets.home_account]
         if not accounts:
             return
-        # Not EventBusPolicy, whose statement does not survive the way from Python, nor CfnEventBusPolicy, which warns
-        # at each synthesis of a property that is not used.
-        CfnResource(
+        bus_policy(
             self,
             "TargetEvents",
-            type="AWS::Events::EventBusPolicy",
-            properties={
-                "StatementId": f"migration-{stage}-targets",
-                "Statement": {
-                    "Effect": "Allow",
-                    "Principal": {"AWS": [f"arn:{Aws.PARTITION}:iam::{account}:root" for account in accounts]},
-                    "Action": "events:PutEvents",
-                    "Resource": f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:event-bus/default",
+            statement_id=f"migration-{stage}-targets",
+            statement={
+                "Effect": "Allow",
+                "Principal": {"AWS": [f"arn:{Aws.PARTITION}:iam::{account}:root" for account in accounts]},
+                "Action": "events:PutEvents",
+                "Resource": f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:event-bus/default",
+                # Only AWS itself puts events in the name of one of its services.
+                "Condition": {
+                    "ForAllValues:StringEquals": {"events:source": MGN_SOURCE},
+                    "StringEquals": {"events:detail-type": MGN_DETAIL_TYPES},
                 },
             },
         )

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_pascal
 
 from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable
 from runtime.models.deployment import Deployment, stack_name
+from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
 from runtime.models.functions.catalogue import (
     CALLBACK_HANDLER,
@@ -25,12 +26,6 @@ from stacks.functions import PipelineFunctions
 from stacks.messaging import MessagingStack
 from stacks.settings import StageSettings
 
-# The three MGN events with documented payloads; all are best effort, so they wake and never decide.
-MGN_DETAIL_TYPES = [
-    "MGN Source Server Launch Result",
-    "MGN Source Server Lifecycle State Change",
-    "MGN Source Server Data Replication Stalled Change",
-]
 UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 # A request or a decision must arrive; EventBridge's own longest.
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
@@ -82,6 +77,7 @@ class OrchestrationStack(Stack):
             removal_policy=settings.removal,
         )
         self.migration.grant_describe_executions(self.functions[SWEEP].role, self.functions[SWEEP])
+        messaging.bus.keep_source_to(self, self.functions.publishers)
         self._take_in(settings)
         self._publish_journal(state)
         self._start_executions()
@@ -155,7 +151,7 @@ class OrchestrationStack(Stack):
         events.Rule(
             self,
             "MgnEvents",
-            event_pattern=events.EventPattern(source=["aws.mgn"], detail_type=MGN_DETAIL_TYPES),
+            event_pattern=events.EventPattern(source=[MGN_SOURCE], detail_type=MGN_DETAIL_TYPES),
             targets=[signal],
         )
         events.Rule(
@@ -185,6 +181,7 @@ class OrchestrationStack(Stack):
             event_bus_name=self.messaging.bus.event_bus.event_bus_name,
             state_table_name=state.table.table_name,
             state_machine_arn=self.migration.state_machine.state_machine_arn,
+            callback_secret_arn=self.functions.callback_secret.secret_arn,
         )
         for field, value in deployment.model_dump(by_alias=False).items():
             CfnOutput(self, to_pascal(field), value=value)

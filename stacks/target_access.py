@@ -8,10 +8,10 @@ from constructs import Construct
 
 from migration_constructs import permit
 from runtime.models.deployment import stack_name
+from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.functions.permissions import RESUME_STEPS
 from runtime.models.scope import Scope
-from stacks.orchestration import MGN_DETAIL_TYPES
 from stacks.settings import TargetSettings
 
 
@@ -41,6 +41,6 @@ class TargetAccessStack(Stack):
         events.Rule(
             self,
             "MgnEvents",
-            event_pattern=events.EventPattern(source=["aws.mgn"], detail_type=MGN_DETAIL_TYPES),
+            event_pattern=events.EventPattern(source=[MGN_SOURCE], detail_type=MGN_DETAIL_TYPES),
             targets=[event_targets.EventBus(events.EventBus.from_event_bus_arn(self, "Home", home))],
         )

@@ -29,6 +29,9 @@ class InMemoryMigrations:
     def journal(self, migration_id: str) -> tuple[JournalEntry, ...]:
         return tuple(self.journals.get(migration_id, ()))
 
+    def entry(self, migration_id: str, sequence: int) -> JournalEntry | None:
+        return next((entry for entry in self.journal(migration_id) if entry.sequence == sequence), None)
+
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         with self._one_at_a_time:
             stored = self.records.get(record.migration_id)

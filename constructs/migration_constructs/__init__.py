@@ -2,7 +2,7 @@
 
 from migration_constructs._bundling import Target, bundle, runtime_code
 from migration_constructs.acknowledgements import acknowledge, acknowledge_wildcards
-from migration_constructs.bus import FROM_OTHERS, MigrationBus
+from migration_constructs.bus import FROM_OTHERS, MigrationBus, bus_policy
 from migration_constructs.function import HandlerFunction, Network, Platform, duration
 from migration_constructs.key import EncryptionKey
 from migration_constructs.permissions import permit
@@ -26,6 +26,7 @@ __all__ = [
     "acknowledge",
     "acknowledge_wildcards",
     "bundle",
+    "bus_policy",
     "duration",
     "permit",
     "runtime_code",

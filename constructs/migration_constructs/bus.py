@@ -1,6 +1,8 @@
 """The migration bus."""
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from collections.abc import Sequence
+
+from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -47,7 +49,42 @@ class MigrationBus(Construct):
             )
         )
 
+    def keep_source_to(self, scope: Construct, publishers: Sequence[iam.IRole]) -> None:
+        """Nobody else puts events here in the pipeline's name, whatever their own policies allow them."""
+        bus_policy(
+            scope,
+            "OnlyPublishers",
+            bus=self.event_bus,
+            statement_id="only-publishers",
+            statement={
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "events:PutEvents",
+                "Resource": self.event_bus.event_bus_arn,
+                "Condition": {
+                    # One call may carry events of several sources.
+                    "ForAnyValue:StringEquals": {"events:source": SOURCE},
+                    "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in publishers]},
+                },
+            },
+        )
+
     def undelivered_in(self, scope: Construct) -> sqs.IQueue:
         """The undelivered queue as rules see it, by reference only."""
         # Otherwise each rule adds itself to the queue's policy, and the two stacks depend on each other.
         return sqs.Queue.from_queue_arn(scope, "UndeliveredEvents", self.undelivered.queue_arn)
+
+
+def bus_policy(
+    scope: Construct, id_: str, *, statement_id: str, statement: dict[str, object], bus: events.IEventBus | None = None
+) -> None:
+    """One statement of a bus's policy; without a bus, of the account's default one."""
+    # Not EventBusPolicy, whose statement does not survive the way from Python, nor CfnEventBusPolicy, which warns at
+    # each synthesis of a property that is not used.
+    named = {"EventBusName": bus.event_bus_name} if bus else {}
+    CfnResource(
+        scope,
+        id_,
+        type="AWS::Events::EventBusPolicy",
+        properties={**named, "StatementId": statement_id, "Statement": statement},
+    )

@@ -88,7 +88,7 @@ def run_demo(console: Console, *, auth: bool) -> int:
     begun = time.monotonic()
     with (
         local_cloud(settings, lambda text: console.print(f"  [dim]{text}[/]")) as state,
-        callback_receiver() as receiver,
+        callback_receiver(_callback_secret(state)) as receiver,
     ):
         watch.steps["start and deploy"] = round(time.monotonic() - begun, 1)
         run = DemoRun(state, messages(receiver.url))
@@ -197,6 +197,11 @@ def deployment_of(state: CloudState) -> Deployment:
     """What was deployed, by the outputs of its stack."""
     outputs = state.outputs[stack_name("local", "Orchestration")]
     return Deployment.model_validate({name[0].lower() + name[1:]: value for name, value in outputs.items()})
+
+
+def _callback_secret(state: CloudState) -> str:
+    arn = deployment_of(state).callback_secret_arn
+    return str(state.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
 
 
 def _conclude(console: Console, report: Report, path: Path) -> int:

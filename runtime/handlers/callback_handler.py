@@ -11,10 +11,10 @@ from runtime.adapters.aws.clients import client
 from runtime.adapters.messages.receiver import HttpReceiver
 from runtime.adapters.messages.secrets import StoredSecret
 from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
-from runtime.logic.callbacks import deliver
+from runtime.logic.callbacks import deliver, journaled_change
 from runtime.logic.ports import Ports, Receiver
 from runtime.models.envelopes import EventEnvelope
-from runtime.models.events import MigrationStatusChanged
+from runtime.models.events import ChangeRef
 from runtime.models.functions.environment import CallbackEnvironment
 from runtime.observability import correlate, logger
 
@@ -26,22 +26,36 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 
 def _tell(message: SQSRecord, ports: Ports) -> None:
-    envelope = EventEnvelope.model_validate_json(message.body)
-    # Another release may have put it on the queue (I13).
-    changed = MigrationStatusChanged.model_validate(envelope.detail, extra="ignore")
-    correlate(changed.migration_id, changed.correlation_id)
-    record = ports.migrations.record(changed.migration_id)
-    wanted = [record.request.callback_url] if record and record.request.callback_url else []
-    delivered = deliver(changed, [*wanted, *environment(CallbackEnvironment).webhook_urls], _receiver())
-    logger.info("told", extra={"receivers": delivered, "to_status": changed.to_status})
+    named = ChangeRef.from_wire(EventEnvelope.model_validate_json(message.body).detail)
+    record, changed = journaled_change(ports.migrations, named)
+    if record is None or changed is None:
+        # Taken from the queue: the journal will not tell of it later either.
+        correlate(named.migration_id, "unknown")
+        reason = f"the journal has no change of status under {named.sequence}"
+        logger.warning("callback refused", extra={"message_id": message.message_id, "reason": reason})
+        return
+    correlate(record.migration_id, record.correlation_id)
+    wanted = (record.request.callback_url, *environment(CallbackEnvironment).webhook_urls)
+    urls = tuple(dict.fromkeys(url for url in wanted if url))
+    if urls:
+        deliver(changed, urls, _receiver())
+    logger.info("told", extra={"receivers": len(urls), "to_status": changed.to_status})
 
 
-@cache
 def _receiver() -> Receiver:
     settings = environment(CallbackEnvironment)
     return HttpReceiver(
-        StoredSecret(client("secretsmanager"), settings.signing_secret),
-        lambda: datetime.now(UTC),
+        _secret()(),
+        _now,
         allows_private_addresses=settings.allows_private_addresses,
         timeout_seconds=settings.timeout_seconds,
     )
+
+
+@cache
+def _secret() -> StoredSecret:
+    return StoredSecret(client("secretsmanager"), environment(CallbackEnvironment).signing_secret, _now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -6,9 +6,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.handlers.entry import Event, aws_ports, observed, scope_of
 from runtime.logic.ports import Ports
-from runtime.logic.signals import execution_ended, take_signal
+from runtime.logic.signals import REFUSED, execution_ended, mgn_event, take_signal
 from runtime.logic.steps.await_signal import await_signal
-from runtime.models.envelopes import EventEnvelope, ExecutionEnded
+from runtime.models.envelopes import MGN_SOURCE, EventEnvelope, ExecutionEnded
 from runtime.models.events import MigrationSignal
 from runtime.models.functions.environment import StepEnvironment
 from runtime.models.functions.steps import AwaitSignal
@@ -25,15 +25,14 @@ def handler(event: Event, context: LambdaContext) -> Event:
         return {}
     envelope = EventEnvelope.model_validate(event)
     result = _receive(envelope, ports)
-    logger.info("signal", extra={"detail_type": envelope.detail_type, "result": result})
+    tell = logger.warning if result.startswith(REFUSED) else logger.info
+    tell("signal", extra={"detail_type": envelope.detail_type, "result": result})
     return {"result": result}
 
 
 def _receive(envelope: EventEnvelope, ports: Ports) -> str:
-    if envelope.source == "aws.mgn":
-        # An event only wakes: what happened is read from MGN, for everything that waits at once (I10).
-        ports.wakes.wake(envelope.scope or ports.scope)
-        return "woke the dispatcher"
+    if envelope.source == MGN_SOURCE:
+        return mgn_event(ports, envelope)
     if envelope.source == "aws.states":
         ended = ExecutionEnded.model_validate(envelope.detail)
         return execution_ended(ports, ended.migration_id, ended.execution_arn, ended.status)

@@ -37,6 +37,9 @@ class Migrations(Protocol):
     def journal(self, migration_id: str) -> tuple[JournalEntry, ...]:
         """Every entry, in sequence."""
 
+    def entry(self, migration_id: str, sequence: int) -> JournalEntry | None:
+        """One entry, read consistently."""
+
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         """Write the record and its newest entry in one transaction, and drop `unlock` with it.
 
@@ -271,7 +274,7 @@ class Receiver(Protocol):
     """Callback receivers."""
 
     def deliver(self, url: str, body: str, key: str) -> None:
-        """POST a signed body under an idempotency key; raises CallbackDeliveryError."""
+        """POST a signed body under an idempotency key; raises CallbackDeliveryError. Called from several threads."""
 
 
 class Ports(State, Protocol):

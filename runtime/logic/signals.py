@@ -7,12 +7,14 @@ from runtime.logic.lookups.decisions import is_older
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision, Signal
+from runtime.models.envelopes import EventEnvelope
 from runtime.models.events import MigrationSignal
 from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
 
 ACTOR = AwaitSignal.function.name
+REFUSED = "refused"
 
 
 def take_signal(ports: Ports, sent: MigrationSignal, *, sent_at: datetime | None = None) -> str:
@@ -37,6 +39,17 @@ def take_signal(ports: Ports, sent: MigrationSignal, *, sent_at: datetime | None
     if record.scope is not None:
         ports.wakes.wake(record.scope)
     return "taken" if first else "ignored: decided before"
+
+
+def mgn_event(ports: Ports, event: EventEnvelope) -> str:
+    """MGN saw something: its account and Region is looked at, no other, and only one of the stage."""
+    if event.scope not in ports.scopes:
+        return f"{REFUSED}: {event.scope} is no account and Region of this stage"
+    if event.speaks_of_others:
+        return f"{REFUSED}: it comes from {event.scope} and speaks of a server elsewhere"
+    # An event only wakes: what happened is read from MGN, for everything that waits at once (I10).
+    ports.wakes.wake(event.scope)
+    return "woke the dispatcher"
 
 
 def execution_ended(ports: Ports, migration_id: str, execution: str, status: str) -> str:

@@ -11,6 +11,7 @@ class Deployment(Payload):
     event_bus_name: str
     state_table_name: str
     state_machine_arn: str
+    callback_secret_arn: str
 
 
 def stack_name(stage: str, part: str) -> str:

@@ -9,6 +9,14 @@ from pydantic.alias_generators import to_camel
 
 from runtime.models.scope import Scope
 
+MGN_SOURCE = "aws.mgn"
+MGN_DETAIL_TYPES = [
+    "MGN Source Server Launch Result",
+    "MGN Source Server Lifecycle State Change",
+    "MGN Source Server Data Replication Stalled Change",
+]
+"""The events with documented payloads; all are best effort, so they wake and never decide."""
+
 
 class Envelope(BaseModel):
     """Written by AWS: fields we do not know are ignored."""
@@ -27,11 +35,17 @@ class EventEnvelope(Envelope):
     account: str = ""
     region: str = ""
     time: datetime | None = None
+    resources: tuple[str, ...] = ()
 
     @property
     def scope(self) -> Scope | None:
         """Account and Region the event comes from; targets forward theirs as they are."""
         return Scope(self.account, self.region) if self.account and self.region else None
+
+    @property
+    def speaks_of_others(self) -> bool:
+        """Whether a resource it names is not of the account and Region it comes from."""
+        return any(arn.split(":")[3:5] != [self.region, self.account] for arn in self.resources)
 
 
 def _parsed(text: object) -> object:

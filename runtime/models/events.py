@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from runtime.models.base import Moment, Payload, Reason
+from runtime.models.base import Moment, Payload, Reason, Stored
 from runtime.models.decisions import Decision
 from runtime.models.record import JournalEntry, MigrationRecord
 from runtime.models.request import CorrelationId, Gate, MigrationId
@@ -55,6 +55,13 @@ class MigrationStatusChanged(StatusEvent):
     """Every change of status."""
 
     detail_type = "MigrationStatusChanged"
+
+
+class ChangeRef(Stored):
+    """What is believed of a change of status that comes from a queue: which journal entry tells of it."""
+
+    migration_id: MigrationId
+    sequence: int
 
 
 class MigrationCompleted(StatusEvent):

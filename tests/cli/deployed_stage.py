@@ -22,6 +22,7 @@ from tests.contract.aws import aws
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
 S = MigrationStatus
+SECRET = "the-stages-secret"
 TO_COMPLETED = (
     S.VALIDATING,
     S.PREPARING,
@@ -83,6 +84,7 @@ class Stage:
             event_bus_name="migrations",
             state_table_name=TABLE_NAME,
             state_machine_arn="arn:aws:states:us-east-1:123456789012:stateMachine:migration",
+            callback_secret_arn=aws("secretsmanager").create_secret(Name="callbacks", SecretString=SECRET)["ARN"],
         )
         self.state = DynamoDbState(make_state_table(), TABLE_NAME, refuse)
         self._seen = queues.create_queue(QueueName="seen")["QueueUrl"]

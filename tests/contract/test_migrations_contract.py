@@ -38,6 +38,7 @@ class TestRecordAndJournal:
     def test_unknown_migration_has_neither_record_nor_journal(self, state: State) -> None:
         assert state.migrations.record("mig-1") is None
         assert state.migrations.journal("mig-1") == ()
+        assert state.migrations.entry("mig-1", 1) is None
 
     def test_what_was_appended_is_read_back(self, state: State) -> None:
         record = accept(state)
@@ -50,6 +51,13 @@ class TestRecordAndJournal:
             record = after(record, MigrationStatus.VALIDATING)
             state.migrations.append(record, an_entry(record))
         assert [entry.sequence for entry in state.migrations.journal("mig-1")] == list(range(1, 13))
+
+    def test_entry_is_found_by_its_number_and_only_what_was_appended(self, state: State) -> None:
+        record = accept(state)
+        later = after(record, MigrationStatus.VALIDATING)
+        state.migrations.append(later, an_entry(later))
+        assert state.migrations.entry("mig-1", 2) == an_entry(later)
+        assert [state.migrations.entry("mig-1", number) for number in (-1, 0, 3)] == [None] * 3
 
     def test_second_first_entry_is_refused(self, state: State) -> None:
         accept(state)

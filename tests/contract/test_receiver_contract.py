@@ -1,7 +1,5 @@
 """What every Receiver does, and how the real one signs, retries and refuses."""
 
-import hashlib
-import hmac
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ import pytest
 
 from runtime.adapters.messages.addresses import is_public
 from runtime.adapters.messages.receiver import HttpReceiver
+from runtime.adapters.messages.signatures import receiver_key, signature
 from runtime.errors import CallbackDeliveryError
 from runtime.logic.ports import Receiver
 from tests.builders import NOON
@@ -22,7 +21,7 @@ from tests.fakes import FakeReceiver
 
 BODY = '{"toStatus":"COMPLETED","reason":"fertig ✓"}'
 KEY = "mig-1:7"
-SECRET = "callback-signing-key"
+SECRETS = ("the-stages-secret", "the-one-before")
 
 
 @pytest.fixture
@@ -42,11 +41,11 @@ def no_pause(_: float) -> None:
 
 def local(pauses: list[float] | None = None) -> HttpReceiver:
     pause = no_pause if pauses is None else pauses.append
-    return HttpReceiver(lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=30, pause=pause)
+    return HttpReceiver(SECRETS, lambda: NOON, allows_private_addresses=True, timeout_seconds=30, pause=pause)
 
 
 def public() -> HttpReceiver:
-    return HttpReceiver(lambda: SECRET, lambda: NOON, timeout_seconds=5, pause=no_pause)
+    return HttpReceiver(SECRETS, lambda: NOON, timeout_seconds=5, pause=no_pause)
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
@@ -78,10 +77,8 @@ class TestPosting:
         assert headers["content-type"] == "application/json"
         assert headers["idempotency-key"] == KEY
         assert headers["host"] == f"127.0.0.1:{site.port}"
-        stamp, digest = (part.partition("=")[2] for part in headers["x-migration-signature"].split(","))
-        assert int(stamp) == int(NOON.timestamp())
-        expected = hmac.new(SECRET.encode(), f"{stamp}.".encode() + BODY.encode(), hashlib.sha256).hexdigest()
-        assert digest == expected
+        keys = [receiver_key(secret, f"http://127.0.0.1:{site.port}") for secret in SECRETS]
+        assert headers["x-migration-signature"] == signature(keys, NOON, BODY.encode())
 
     def test_path_may_be_missing(self, site: Site) -> None:
         local().deliver(f"http://127.0.0.1:{site.port}", BODY, KEY)
@@ -129,7 +126,7 @@ class TestPosting:
             local().deliver(f"http://127.0.0.1:{site.port}/services/T0K3N?key=s3cr3t", BODY, KEY)
         text = str(caught.value)
         assert "127.0.0.1" in text
-        assert not any(word in text for word in ("T0K3N", "s3cr3t", SECRET))
+        assert not any(word in text for word in ("T0K3N", "s3cr3t", *SECRETS))
 
 
 class TestTls:
@@ -165,9 +162,7 @@ class TestDeadline:
     """A socket's timeout holds for one read; these peers never let one read wait for long."""
 
     def impatient(self) -> HttpReceiver:
-        return HttpReceiver(
-            lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=no_pause
-        )
+        return HttpReceiver(SECRETS, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=no_pause)
 
     @pytest.mark.parametrize(("scheme", "answer"), [("http", SLOWLY), ("https", SLOW_HANDSHAKE)])
     def test_peer_that_drips_is_left_when_the_whole_delivery_is_over_time(self, scheme: str, answer: bytes) -> None:
@@ -177,7 +172,7 @@ class TestDeadline:
     def test_tries_share_the_time_of_one_delivery(self, site: Site) -> None:
         site.statuses = [500] * 9
         slow = HttpReceiver(
-            lambda: SECRET, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=lambda _: sleep(0.4)
+            SECRETS, lambda: NOON, allows_private_addresses=True, timeout_seconds=0.3, pause=lambda _: sleep(0.4)
         )
         with pytest.raises(CallbackDeliveryError):
             slow.deliver(f"http://127.0.0.1:{site.port}/", BODY, KEY)

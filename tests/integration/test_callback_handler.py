@@ -1,7 +1,5 @@
 """callback_handler: real receivers on this machine, good ones and bad ones."""
 
-import hashlib
-import hmac
 import json
 import socket
 from collections.abc import Iterator
@@ -10,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from localcloud.demo.receiver import is_genuine
+from runtime.adapters.messages.signatures import receiver_key
 from runtime.handlers import callback_handler, entry
 from runtime.handlers.callback_handler import handler
 from runtime.models.events import MigrationStatusChanged, status_events
@@ -54,7 +54,7 @@ def told(cloud: Cloud, callback_url: str) -> dict[str, Any]:
 def use_webhooks(monkeypatch: pytest.MonkeyPatch, *urls: str, allows_private: bool = True) -> None:
     monkeypatch.setenv("WEBHOOK_URLS", json.dumps(urls))
     monkeypatch.setenv("ALLOWS_PRIVATE_ADDRESSES", json.dumps(allows_private))
-    for made in (entry.environment, entry.aws_ports, callback_handler._receiver):
+    for made in (entry.environment, entry.aws_ports, callback_handler._secret):
         made.cache_clear()
 
 
@@ -63,9 +63,48 @@ def test_receiver_gets_the_signed_change_under_its_idempotency_key(cloud: Cloud,
     ((method, path, headers, body),) = site.requests
     assert (method, path, headers["idempotency-key"]) == ("POST", "/callbacks?key=hush-hush", "mig-1:1")
     assert MigrationStatusChanged.from_json(body).to_status == "RECEIVED"
-    moment, _, signed = headers["x-migration-signature"].partition(",v1=")
-    expected = hmac.new(b"hush-hush", f"{moment.removeprefix('t=')}.".encode() + body, hashlib.sha256)
-    assert signed == expected.hexdigest()
+    assert is_genuine(receiver_key("hush-hush", url(site.port)), headers["x-migration-signature"], body)
+
+
+def forged(cloud: Cloud, **detail: Any) -> dict[str, Any]:
+    """An event that claims our source, of a migration that there is."""
+    event = change(cloud)
+    return event | {"detail": event["detail"] | detail}
+
+
+def test_event_that_lies_has_the_journals_truth_told(cloud: Cloud, site: Site) -> None:
+    submitted(cloud, callbackUrl=url(site.port))
+    lie = {"toStatus": "COMPLETED", "reason": "pay here", "correlationId": "cor-9", "sourceServerId": "s-0"}
+    assert cloud.invoke(handler, sqs_event(forged(cloud, **lie))) == TAKEN
+    ((_, _, _, body),) = site.requests
+    told = json.loads(body)
+    assert (told["toStatus"], told["correlationId"], told["sequence"]) == ("RECEIVED", "cor-1", 1)
+    assert "pay here" not in body.decode()
+
+
+@pytest.mark.parametrize("lie", [{"sequence": 99}, {"sequence": -1}, {"migrationId": "mig-9"}])
+def test_event_of_a_change_the_journal_does_not_have_is_refused_once_and_logged_without_its_body(
+    cloud: Cloud, site: Site, log_lines: StringIO, lie: dict[str, Any]
+) -> None:
+    submitted(cloud, callbackUrl=url(site.port))
+    log_lines.truncate(0)
+    assert cloud.invoke(handler, sqs_event(forged(cloud, reason="pay here", **lie))) == TAKEN
+    assert site.requests == []
+    (line,) = [line for line in log_lines.getvalue().splitlines() if "callback refused" in line]
+    assert '"level":"WARNING"' in line
+    assert "pay here" not in log_lines.getvalue()
+
+
+def test_two_receivers_of_one_change_are_signed_for_with_keys_of_their_own(
+    cloud: Cloud, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving() as other:
+        use_webhooks(monkeypatch, url(other.port))
+        told(cloud, url(site.port))
+        ((_, _, headers, body),) = other.requests
+    header = headers["x-migration-signature"]
+    assert is_genuine(receiver_key("hush-hush", url(other.port)), header, body)
+    assert not is_genuine(receiver_key("hush-hush", url(site.port)), header, body)
 
 
 def test_receiver_that_answers_500_and_then_200_took_it(cloud: Cloud, site: Site) -> None:

@@ -1,12 +1,15 @@
 """signal_handler and sweep: MGN's events, decisions and dead executions, twice, late and lost (I10)."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from runtime.handlers import prepare_source, signal_handler, sweep
+from runtime.handlers import entry, prepare_source, signal_handler, sweep
+from runtime.models.functions.environment import Targets
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from simulator.memory import MemoryBus
 from tests.builders import SERVER_ID, TARGET_ACCOUNT, TARGET_REGION
@@ -61,11 +64,47 @@ def test_i10_mgn_event_delivered_twice_and_late_resumes_once(cloud: Cloud) -> No
     assert [sent["taskToken"] for _, sent in cloud.resumed].count("launch-test") == 1
 
 
-@pytest.mark.parametrize("change", [{"account": TARGET_ACCOUNT}, {"region": TARGET_REGION}])
-def test_mgn_event_wakes_the_dispatcher_of_its_own_account_and_region(cloud: Cloud, change: dict[str, str]) -> None:
-    event = mgn_event() | change
-    signal(cloud, event)
-    assert [wake["body"] for wake in take_wakes()] == [f"{event['account']}#{event['region']}"]
+def use_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = Targets(role_name="r", external_id="x", scopes=(Scope(TARGET_ACCOUNT, TARGET_REGION),))
+    monkeypatch.setenv("TARGETS", targets.model_dump_json())
+    for made in (entry.environment, entry.aws_ports):
+        made.cache_clear()
+
+
+def event_of(account: str, region: str, *, server_in: tuple[str, str] | None = None) -> dict[str, Any]:
+    there, place = server_in or (account, region)
+    arn = f"arn:aws:mgn:{place}:{there}:source-server/{SERVER_ID}"
+    return mgn_event() | {"account": account, "region": region, "resources": [arn]}
+
+
+@pytest.mark.parametrize("place", [(ACCOUNT, REGION), (TARGET_ACCOUNT, TARGET_REGION)])
+def test_mgn_event_wakes_the_dispatcher_of_its_own_account_and_region(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, place: tuple[str, str]
+) -> None:
+    use_target(monkeypatch)
+    signal(cloud, event_of(*place))
+    assert [wake["body"] for wake in take_wakes()] == ["#".join(place)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        event_of(TARGET_ACCOUNT, REGION),
+        event_of(ACCOUNT, TARGET_REGION),
+        event_of("999999999999", REGION),
+        event_of(TARGET_ACCOUNT, TARGET_REGION, server_in=(ACCOUNT, REGION)),
+        event_of(ACCOUNT, REGION, server_in=(TARGET_ACCOUNT, TARGET_REGION)),
+        {name: value for name, value in mgn_event().items() if name != "account"},
+        mgn_event() | {"resources": ["no-arn"]},
+    ],
+)
+def test_mgn_event_of_a_strange_place_or_about_another_one_wakes_nobody_and_is_told(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, log_lines: StringIO, event: dict[str, Any]
+) -> None:
+    use_target(monkeypatch)
+    assert signal(cloud, event).startswith("refused: ")
+    assert take_wakes() == []
+    assert '"level":"WARNING"' in log_lines.getvalue()
 
 
 def test_event_that_mgn_really_sends_wakes_the_dispatcher(cloud: Cloud) -> None:

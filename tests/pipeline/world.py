@@ -235,9 +235,12 @@ class World:
         bus = self.simulator.bus
         assert isinstance(bus, MemoryBus)
         for native in bus.events:
+            _, _, _, region, account, _ = native.resource.split(":", 5)
             event = {
                 "source": "aws.mgn",
                 "detail-type": native.detail_type,
+                "account": account,
+                "region": region,
                 "resources": [native.resource],
                 "detail": dict(native.detail),
             }

@@ -1,23 +1,20 @@
 """Callback receivers behind the Receiver port."""
 
-import hashlib
-import hmac
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from urllib.parse import SplitResult, urlsplit
 
 from runtime.adapters.messages.addresses import checked_address
+from runtime.adapters.messages.signatures import DEFAULT_PORTS, SIGNATURE_HEADER, receiver_key, signature
 from runtime.adapters.web import Deadline, NoAnswerError, Peer, Request, status_of_answer
 from runtime.errors import CallbackDeliveryError
 
 TRIES = 3
 FIRST_PAUSE = 0.2
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-DEFAULT_PORTS = {"http": 80, "https": 443}
-SIGNATURE_HEADER = "X-Migration-Signature"
 
 
 class HttpReceiver:
@@ -25,15 +22,18 @@ class HttpReceiver:
 
     def __init__(
         self,
-        secret: Callable[[], str],
+        secrets: Sequence[str],
         now: Callable[[], datetime],
         *,
         allows_private_addresses: bool = False,
         timeout_seconds: float = 5.0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`timeout_seconds` are those of a whole delivery, every try of it included."""
-        self._secret = secret
+        """`secrets` are the stage's, the current one first.
+
+        `timeout_seconds` are those of a whole delivery, every try of it included.
+        """
+        self._secrets = secrets
         self._now = now
         self._allows_private = allows_private_addresses
         self._timeout_seconds = timeout_seconds
@@ -44,6 +44,7 @@ class HttpReceiver:
         target = self._parsed(url)
         peer = self._peer(target, deadline)
         content = body.encode()
+        keys = [receiver_key(secret, url) for secret in self._secrets]
         request = Request(
             method="POST",
             target=f"{target.path or '/'}?{target.query}" if target.query else target.path or "/",
@@ -52,7 +53,7 @@ class HttpReceiver:
                 "Host": target.netloc,
                 "Content-Type": "application/json",
                 "Idempotency-Key": key,
-                SIGNATURE_HEADER: signature(self._secret(), self._now(), content),
+                SIGNATURE_HEADER: signature(keys, self._now(), content),
             },
         )
         seen = "nothing"
@@ -99,10 +100,3 @@ def _attempt(peer: Peer, request: Request, deadline: Deadline) -> tuple[str, boo
     except NoAnswerError as error:
         return str(error), True
     return ("" if 200 <= status < 300 else f"status {status}"), status in TRY_AGAIN
-
-
-def signature(secret: str, at: datetime, body: bytes) -> str:
-    """`t=<epoch second>,v1=<hex HMAC-SHA256 of "t.body">`; the receiver computes the same and compares."""
-    moment = int(at.timestamp())
-    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={moment},v1={digest}"

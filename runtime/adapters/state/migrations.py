@@ -40,6 +40,10 @@ class DynamoDbMigrations:
         found = self._table.partition(items.migration_key(migration_id), JOURNAL_PREFIX)
         return tuple(read(item, JournalEntry.from_json) for item in found)
 
+    def entry(self, migration_id: str, sequence: int) -> JournalEntry | None:
+        item = self._table.get(items.key(items.migration_key(migration_id), items.journal_key(sequence)))
+        return read(item, JournalEntry.from_json) if item else None
+
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         before = ABSENT if entry.sequence == 1 else equals(items.SEQUENCE, entry.sequence - 1)
         writes = [

@@ -8,8 +8,9 @@ from pydantic.alias_generators import to_pascal
 
 from runtime.models.deployment import Deployment
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
+from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.table import JOURNAL_PREFIX
-from tests.unit.infrastructure.synthesis import Json, document, plain, resources, template
+from tests.unit.infrastructure.synthesis import Json, document, functions, plain, resources, template
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
 RULES = ["MigrationRequested", "MigrationSignal", "MgnEvents", "ExecutionFailed", "Sweep"]
@@ -162,3 +163,15 @@ def test_there_are_no_other_rules() -> None:
 def test_outputs_are_what_the_cli_reads(stage: str) -> None:
     expected = {to_pascal(field) for field in Deployment.model_fields}
     assert set(document(stage, "Orchestration")["Outputs"]) == expected
+
+
+def test_only_the_publishers_may_speak_for_the_pipeline_on_its_bus() -> None:
+    (policy,) = resources("dev", "Orchestration", "AWS::Events::EventBusPolicy").values()
+    statement = policy["Statement"]
+    publishers = {f.name for f in FUNCTIONS if f.publishes}
+    roles = {name: f["Role"]["Fn::GetAtt"] for name, f in functions().items()}
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "events:PutEvents")
+    assert statement["Condition"]["ForAnyValue:StringEquals"] == {"events:source": SOURCE}
+    excepted = statement["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+    assert sorted(role["Fn::GetAtt"] for role in excepted) == sorted(roles[name] for name in publishers)
+    assert publishers == {"ingress_handler", "publish_events", "sweep"}

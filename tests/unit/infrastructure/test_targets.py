@@ -108,6 +108,15 @@ def test_default_bus_takes_events_of_other_target_accounts_only() -> None:
     assert "EventBusName" not in policy
 
 
+def test_default_bus_takes_mgns_events_of_those_accounts_and_nothing_else() -> None:
+    (policy,) = found("Messaging", "AWS::Events::EventBusPolicy").values()
+    (rule,) = found(target(), "AWS::Events::Rule").values()
+    assert policy["Statement"]["Condition"] == {
+        "ForAllValues:StringEquals": {"events:source": "aws.mgn"},
+        "StringEquals": {"events:detail-type": rule["EventPattern"]["detail-type"]},
+    }
+
+
 def test_stage_without_targets_opens_nothing() -> None:
     assert not resources("dev", "Messaging", "AWS::Events::EventBusPolicy")
     policies = resources("dev", "Orchestration", "AWS::IAM::Policy").values()
