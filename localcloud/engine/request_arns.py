@@ -1,4 +1,4 @@
-"""The ARNs that AWS authorises a request on, for services where the engine knows only some of them."""
+"""What AWS authorises a request on, for services where the engine knows only some of it: ARNs and condition keys."""
 
 import json
 from collections.abc import Callable
@@ -48,6 +48,14 @@ def arns_of_mgn(path: str, body: bytes, params: Parameters) -> list[str] | None:
         if id_
     ]
     return named or ["*"]
+
+
+def keys_of_events(body: bytes) -> dict[str, Any]:
+    """The condition keys of PutEvents: a call may carry events of several sources."""
+    entries = json_object(body).get("Entries")
+    events = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    keys = {"events:source": "Source", "events:detail-type": "DetailType"}
+    return {key: [entry[field] for entry in events if field in entry] for key, field in keys.items()} if events else {}
 
 
 def json_object(body: bytes) -> dict[str, Any]:

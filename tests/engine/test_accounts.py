@@ -48,8 +48,12 @@ def assumed(sts: Any, role: str, **fields: str) -> dict[str, Any]:
 
 
 def session(aws: "Aws", service: str, policy: dict[str, Any]) -> Any:
-    """A client with a role of the other account, in its Region, assumed from home."""
-    keys = assumed(aws.client("sts"), role_elsewhere(aws, policy), ExternalId=EXTERNAL_ID)
+    """A client with a role of the other account that may do this, in its Region, assumed from home."""
+    return in_role(aws, service, role_elsewhere(aws, policy))
+
+
+def in_role(aws: "Aws", service: str, role: str) -> Any:
+    keys = assumed(aws.client("sts"), role, ExternalId=EXTERNAL_ID)
     return aws.client(service, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], region=OTHER_REGION)
 
 
@@ -144,13 +148,14 @@ def send_home(aws: "Aws", source: str, role: str) -> Any:
     return lambda: events.put_events(Entries=[{"Source": source, "DetailType": "x", "Detail": '{"k": "v"}'}])
 
 
-def bus_policy(aws: "Aws", account: str) -> dict[str, str]:
+def bus_policy(aws: "Aws", account: str, **condition: dict[str, str]) -> dict[str, str]:
     """Let an account put events on the home's default bus, by CloudFormation."""
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": [f"arn:aws:iam::{account}:root"]},
         "Action": "events:PutEvents",
         "Resource": HOME_BUS,
+        "Condition": {operator.replace("_", ":"): keys for operator, keys in condition.items()},
     }
     properties = {"StatementId": unique("leave"), "Statement": statement}
     return aws.stack({"Leave": {"Type": "AWS::Events::EventBusPolicy", "Properties": properties}})
@@ -178,6 +183,50 @@ def test_bus_takes_events_of_accounts_its_policy_names_only(secured: "Aws") -> N
     assert bus_policy(secured, OTHER_ACCOUNT)["status"] == "CREATE_COMPLETE"
     put()
     assert len(secured.receive(queue)) == 1
+
+
+def test_bus_takes_only_events_that_the_condition_of_its_policy_names(secured: "Aws") -> None:
+    secured.client("events").remove_permission(RemoveAllPermissions=True)
+    source = unique("source")
+    queue = rule_at_home(secured, source)
+    put = send_home(secured, source, role_elsewhere(secured, allow("events:PutEvents"), "events.amazonaws.com"))
+    bus_policy(secured, OTHER_ACCOUNT, StringEquals={"events:detail-type": "y"})
+    bus_policy(secured, OTHER_ACCOUNT, ForAllValues_StringEquals={"events:source": "another"})
+    put()
+    assert secured.receive(queue, seconds=2) == []
+    named = {"ForAllValues_StringEquals": {"events:source": source}, "StringEquals": {"events:detail-type": "x"}}
+    bus_policy(secured, OTHER_ACCOUNT, **named)
+    put()
+    assert len(secured.receive(queue)) == 1
+
+
+def test_bus_denies_a_source_to_all_but_the_roles_that_its_policy_excepts(secured: "Aws") -> None:
+    events, name, ours = elsewhere(secured, "events"), unique("bus"), unique("source")
+    bus = events.create_event_bus(Name=name)["EventBusArn"]
+    publisher = role_elsewhere(secured, allow("events:PutEvents"))
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "events:PutEvents",
+        "Resource": bus,
+        "Condition": {
+            "ForAnyValue:StringEquals": {"events:source": ours},
+            "ArnNotEquals": {"aws:PrincipalArn": [publisher]},
+        },
+    }
+    properties = {"EventBusName": name, "StatementId": "only-publishers", "Statement": statement}
+    template = {"Resources": {"Deny": {"Type": "AWS::Events::EventBusPolicy", "Properties": properties}}}
+    elsewhere(secured, "cloudformation").create_stack(StackName=unique("stack"), TemplateBody=json.dumps(template))
+    until(lambda: "Policy" in events.describe_event_bus(Name=name))
+
+    def entries(*sources: str) -> list[dict[str, str]]:
+        return [{"EventBusName": name, "Source": each, "DetailType": "x", "Detail": "{}"} for each in sources]
+
+    in_role(secured, "events", publisher).put_events(Entries=entries(ours))
+    other = session(secured, "events", allow("events:PutEvents"))
+    other.put_events(Entries=entries("another"))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.put_events(Entries=entries("another", ours))
 
 
 def test_rule_needs_a_role_that_may_put_events_on_the_other_bus(secured: "Aws") -> None:

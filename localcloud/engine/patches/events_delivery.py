@@ -27,7 +27,7 @@ def apply(settings: EngineSettings) -> None:
         _count("MatchedEvents", rule)
         _count("TriggeredRules", rule)
         try:
-            check_target(target, rule)
+            check_target(target, rule, event)
         except UndeliverableError as failure:
             _count("FailedInvocations", rule)
             _bury(target, event, rule, view, failure)
@@ -39,7 +39,7 @@ def apply(settings: EngineSettings) -> None:
     eventbridge._dispatch_to_lambda = _invoke_with_retries
 
 
-def check_target(target: dict[str, Any], rule: dict[str, Any]) -> None:
+def check_target(target: dict[str, Any], rule: dict[str, Any], event: dict[str, Any]) -> None:
     """Raise unless the target exists; role checks wrap this."""
     arn = target.get("Arn", "")
     service = arn.split(":")[2] if arn.count(":") >= 5 else ""

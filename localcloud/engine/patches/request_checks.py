@@ -10,9 +10,10 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.services import ec2, tagging
 
 from localcloud.engine.pins import pinned
-from localcloud.engine.request_arns import ARNS_OF_SERVICE
+from localcloud.engine.request_arns import ARNS_OF_SERVICE, keys_of_events
 from localcloud.engine.settings import EngineSettings
 
+_keys: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("keys", default={})  # noqa: B039
 _further_arns: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("further_arns", default=())
 
 
@@ -27,6 +28,7 @@ def apply(settings: EngineSettings) -> None:
         arns_of = ARNS_OF_SERVICE.get(service)
         arns = arns_of(path, body, params) if arns_of else None
         _further_arns.set(tuple(arns[1:]) if arns else ())
+        _keys.set(keys_of_events(body) if service == "events" else {})
         return arns[0] if arns else first_arn(service, method, path, headers, body, params, *place)
 
     def enforce_on_all(
@@ -34,6 +36,7 @@ def apply(settings: EngineSettings) -> None:
     ) -> Any:
         arns = (resource_arn, *_further_arns.get())
         _further_arns.set(())
+        service_context = {**(service_context or {}), **_keys.get()}
         for arn in arns:
             if denied := enforce(
                 access_key, action, service, region, resource_arn=arn, service_context=service_context

@@ -5,7 +5,8 @@ The engine checks only requests that arrive at its gateway, not what its service
 
 from typing import Any
 
-from ministack.services import lambda_svc, stepfunctions
+from ministack.core import iam_evaluator
+from ministack.services import iam, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 from localcloud.engine.patches import events_delivery, states_callbacks
@@ -26,9 +27,25 @@ _TARGET_ROLE_ACTIONS = {"states": "states:StartExecution", "events": "events:Put
 
 def apply(settings: EngineSettings) -> None:
     if settings.auth:
+        _name_roles()
         _check_tasks()
         _check_event_sources()
         _check_targets()
+
+
+def _name_roles() -> None:
+    """Conditions on aws:PrincipalArn see the role of a session; the engine shows them the session."""
+    resolve = pinned(iam_evaluator, "_resolve_condition_key", "15e26964cd38")
+
+    def resolve_role(key: str, context: Any) -> Any:
+        found = resolve(key, context)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(found):
+            return found
+        name = str(found).split("/")[1]
+        role = iam._roles.get_scoped(context.principal_account, None, name)
+        return role["Arn"] if role else f"arn:aws:iam::{context.principal_account}:role/{name}"
+
+    iam_evaluator._resolve_condition_key = resolve_role
 
 
 def _check_tasks() -> None:
@@ -89,13 +106,14 @@ def _poller_refusal(request: dict[str, Any]) -> str | None:
 def _check_targets() -> None:
     check_existence = events_delivery.check_target
 
-    def check_target(target: dict[str, Any], rule: dict[str, Any]) -> None:
-        check_existence(target, rule)
+    def check_target(target: dict[str, Any], rule: dict[str, Any], event: dict[str, Any]) -> None:
+        check_existence(target, rule, event)
         arn = target.get("Arn", "")
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""
         if service in _TARGET_ROLE_ACTIONS:
             action = _TARGET_ROLE_ACTIONS[service]
-            permitted = role_allows(target.get("RoleArn", ""), action, arn)
+            keys = {"events:source": event.get("Source"), "events:detail-type": event.get("DetailType")}
+            permitted = role_allows(target.get("RoleArn", ""), action, arn, keys if service == "events" else None)
         elif service in _DELIVERY_ACTIONS:
             action = _DELIVERY_ACTIONS[service]
             permitted = service_allowed(_EVENTS, action, arn, rule.get("Arn", ""))
