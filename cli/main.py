@@ -105,7 +105,9 @@ app.command(
 app.command(epilog=examples('migrate reject mig-1 --gate finalize --reason "reports are slow"'))(decide.reject)
 app.command(epilog=examples('migrate cancel mig-1 mig-2 --reason "wave postponed"'))(decide.cancel)
 app.command(epilog=examples('migrate release mig-1 --reason "instance removed by hand, CHG-4711"'))(decide.release)
-app.command(epilog=examples("migrate callback-key https://cmdb.example.com/hooks --stage prod"))(callback_key)
+app.command("callback-key", epilog=examples("migrate callback-key https://cmdb.example.com/hooks --stage prod"))(
+    callback_key
+)
 app.command(
     epilog=examples(
         "migrate schema",

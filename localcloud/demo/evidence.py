@@ -67,9 +67,12 @@ def gather(
         callbacks=dict(receiver.callbacks),
         deliveries=receiver.deliveries,
         logs="\n".join(_log_lines(state.client("logs"))),
-        secrets=tuple(
-            secrets.get_secret_value(SecretId=listed["ARN"])["SecretString"]
-            for listed in secrets.list_secrets()["SecretList"]
+        secrets=(
+            receiver.key,
+            *(
+                secrets.get_secret_value(SecretId=listed["ARN"])["SecretString"]
+                for listed in secrets.list_secrets()["SecretList"]
+            ),
         ),
     )
 

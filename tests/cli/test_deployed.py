@@ -24,7 +24,7 @@ def test_a_deployment_of_another_version_says_what_is_missing(stacks: Stacks) ->
     stacks.deploy("dev", {"queue_url": "https://example.com"})
     ran = run("status")
     assert ran.code == 4
-    assert "has no output DeadLetterQueueUrl, EventBusName, StateMachineArn, StateTableName" in ran.err
+    assert "has no output CallbackSecretArn, DeadLetterQueueUrl, EventBusName, StateMachineArn, StateTableName" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_named_endpoint_goes_before_the_local_clouds(folder: Path) -> None:
     assert (queues.meta.endpoint_url, queues.meta.region_name) == ("http://127.0.0.1:4600", "us-east-1")
 
 
-COMMANDS = ["submit", "status", "watch", "approve", "reject", "cancel", "release", "schema"]
+COMMANDS = ["submit", "status", "watch", "approve", "reject", "cancel", "release", "callback-key", "schema"]
 
 
 def test_every_command_is_known_here() -> None:
