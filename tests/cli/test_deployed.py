@@ -24,7 +24,8 @@ def test_a_deployment_of_another_version_says_what_is_missing(stacks: Stacks) ->
     stacks.deploy("dev", {"queue_url": "https://example.com"})
     ran = run("status")
     assert ran.code == 4
-    assert "has no output CallbackSecretArn, DeadLetterQueueUrl, EventBusName, StateMachineArn, StateTableName" in ran.err
+    missing = ("CallbackSecretArn", "DeadLetterQueueUrl", "EventBusName", "StateMachineArn", "StateTableName")
+    assert f"has no output {', '.join(missing)}" in ran.err
 
 
 @pytest.mark.parametrize(
