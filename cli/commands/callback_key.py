@@ -1,6 +1,5 @@
 """`migrate callback-key`: what a receiver of callbacks verifies them with."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from cli.commands.options import AsJson
 from cli.deployed import Deployed
 from cli.exits import UsageError
+from cli.output import say, say_document
 from cli.target import Target, takes_target
 from runtime.adapters.messages.signatures import receiver_key, receiver_of
 
@@ -22,4 +22,7 @@ def callback_key(target: Target, url: Url, as_json: AsJson = False) -> None:
     except ValueError as error:
         raise UsageError(f"{url}: {error}, such as https://cmdb.example.com/hooks") from error
     key = receiver_key(Deployed(target).callback_secret, url)
-    typer.echo(json.dumps({"receiver": receiver, "key": key}) if as_json else key)
+    if as_json:
+        say_document({"receiver": receiver, "key": key})
+    else:
+        say(key)
