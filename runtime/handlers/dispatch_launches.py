@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.errors import MigrationError, TransientError
 from runtime.handlers.entry import Event, aws_ports, each_record, observed, scope_of
-from runtime.logic.dispatch.looking import look
+from runtime.logic.dispatch.looking import look, look_again
 from runtime.logic.ports import Ports
 from runtime.models.functions.environment import StepEnvironment
 from runtime.models.scope import Scope
@@ -47,7 +47,7 @@ def _look(ports: Ports) -> tuple[float | None, tuple[Exception, ...]]:
         report = look(ports)
     except TransientError as error:
         logger.warning("looked in vain", extra={"scope": ports.scope, "error": str(error)})
-        return ports.budgets.look, ()
+        return look_again(ports), ()
     counts = {name: value for name, value in report._asdict().items() if name != "failures"}
     logger.info("looked", extra={"scope": ports.scope, **counts})
     for failure in report.failures:

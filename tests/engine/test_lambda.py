@@ -6,12 +6,23 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Aws
+    from tests.engine.conftest import Aws, Queue
 
 RELAY = """
 import boto3, json, os
 def handler(event, context):
     boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(event))
+"""
+
+LOOP = """
+import boto3
+def handler(event, context):
+    for record in event["Records"]:
+        url, seen, number = record["body"].split()
+        sqs = boto3.client("sqs")
+        sqs.send_message(QueueUrl=seen, MessageBody=number)
+        if int(number) < 20:
+            sqs.send_message(QueueUrl=url, MessageBody=f"{url} {seen} {int(number) + 1}")
 """
 
 
@@ -160,3 +171,50 @@ def test_handler_that_runs_too_long_is_stopped(aws: "Aws") -> None:
     begun = time.monotonic()
     assert "Task timed out after 1.00 seconds" in aws.invoke(function)["payload"]["errorMessage"]
     assert time.monotonic() - begun < 50
+
+
+def run_loop(aws: "Aws", function: str, **attributes: str) -> "Queue":
+    """Have a function wake itself through a queue, up to 20 times; the queue that hears of each invocation."""
+    queue, seen = aws.queue(**attributes), aws.queue()
+    aws.client("lambda").create_event_source_mapping(EventSourceArn=queue.arn, FunctionName=function, BatchSize=1)
+    aws.client("sqs").send_message(QueueUrl=queue.url, MessageBody=f"{queue.url} {seen.url} 1")
+    return seen
+
+
+def numbers(messages: list[dict[str, Any]]) -> list[int]:
+    return sorted(int(message["Body"].split()[-1]) for message in messages)
+
+
+def test_function_that_wakes_itself_through_a_queue_is_stopped_after_sixteen_invocations(aws: "Aws") -> None:
+    dead, function = aws.queue(), aws.function(LOOP)
+    redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 3})
+    seen = run_loop(aws, function, RedrivePolicy=redrive)
+    assert numbers(aws.receive(dead)) == [17]
+    assert numbers(aws.receive(seen, 16)) == list(range(1, 17))
+    dropped = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="RecursiveInvocationsDropped",
+        Dimensions=[{"Name": "FunctionName", "Value": function.split(":")[-1]}],
+        StartTime=time.time() - 3_600,
+        EndTime=time.time() + 60,
+        Period=3_600,
+        Statistics=["Sum"],
+    )
+    assert sum(point["Sum"] for point in dropped["Datapoints"]) == 1
+
+
+def test_function_whose_template_allows_the_loop_goes_on(aws: "Aws") -> None:
+    code = {"Code": {"ZipFile": LOOP}, "Handler": "index.handler", "Runtime": "python3.13", "Timeout": 20}
+    properties = {**code, "Role": aws.everything_role(), "RecursiveLoop": "Allow"}
+    stack = aws.stack({"Loop": {"Type": "AWS::Lambda::Function", "Properties": properties}}, {"Name": {"Ref": "Loop"}})
+    assert numbers(aws.receive(run_loop(aws, stack["Name"]), 20)) == list(range(1, 21))
+
+
+def test_each_message_starts_a_chain_of_its_own(aws: "Aws") -> None:
+    queue, seen = aws.queue(), aws.queue()
+    aws.client("lambda").create_event_source_mapping(
+        EventSourceArn=queue.arn, FunctionName=aws.function(LOOP), BatchSize=1
+    )
+    for _ in range(20):
+        aws.client("sqs").send_message(QueueUrl=queue.url, MessageBody=f"{queue.url} {seen.url} 20")
+    assert numbers(aws.receive(seen, 20)) == [20] * 20

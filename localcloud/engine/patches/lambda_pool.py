@@ -10,6 +10,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from localcloud.engine.patches.lambda_loops import comes_from_a_queue
 from localcloud.engine.pins import EngineChangedError, pinned
 from localcloud.engine.settings import EngineSettings
 
@@ -45,7 +46,7 @@ def apply(settings: EngineSettings) -> None:
 
 def _is_nested() -> bool:
     """Whether a handler invoked this one and waits for it: queueing both could lock all slots."""
-    return int(lambda_svc._invoke_depth.get()) > 1
+    return int(lambda_svc._invoke_depth.get()) > 1 and not comes_from_a_queue.get()
 
 
 def _end_idle_workers(limit: int) -> None:

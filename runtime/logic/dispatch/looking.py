@@ -34,7 +34,7 @@ from runtime.logic.ports import Ports
 from runtime.logic.waits.settling import Settled, conclude, settle
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchKind
-from runtime.models.waits import BootWait, Launching, Outcome, Progress
+from runtime.models.waits import BootWait, Launching, Outcome, Progress, Wait
 
 SOON = 120
 """Seconds. What begins later is scheduled by one of the sweep's looks until then."""
@@ -44,6 +44,9 @@ CALLS = 32
 
 FEW = 2
 """Servers that may be refused by themselves, with no other launched, before it looks like a full account."""
+
+PATIENCE = timedelta(hours=1)
+"""For how long after the latest launch or the latest wait the dispatcher wakes itself; then the sweep does."""
 
 RETRY = timedelta(minutes=1)
 """Between two tries where MGN refuses what only people or the end of others' jobs can mend."""
@@ -84,13 +87,29 @@ def look(ports: Ports) -> Look:
     )
 
 
+def look_again(ports: Ports) -> float | None:
+    """Seconds until a look in vain is worth repeating; None: leave it to the sweep."""
+    waits = tuple(ports.waits.open(ports.scope))
+    return ports.budgets.look if _is_lively(ports, ports.dispatches.state(ports.scope), waits) else None
+
+
+def _is_lively(ports: Ports, state: Dispatch, waits: Iterable[Wait]) -> bool:
+    """Whether something began here lately. What began nothing for an hour shall not wake itself for days (I7)."""
+    begun = [*(wait.parked_at for wait in waits), *(job.started_at for job in state.recent)]
+    if state.in_flight:
+        begun.append(state.in_flight.attempted_at)
+    return any(ports.now() - moment < PATIENCE for moment in begun)
+
+
 def _next_look(ports: Ports, state: Dispatch, settled: Settled, launch: "_Launch") -> float | None:
     if _is_closed(settled.failures):
         return None
-    pauses = [] if launch.again is None else [launch.again]
-    # No event tells of a boot, nor of a job whose call was lost.
-    if state.in_flight or any(isinstance(wait, BootWait) for wait in settled.open):
-        pauses.append(ports.budgets.look)
+    pauses = []
+    if launch.servers or _is_lively(ports, state, settled.open):
+        pauses += [] if launch.again is None else [launch.again]
+        # No event tells of a boot, nor of a job whose call was lost.
+        if state.in_flight or any(isinstance(wait, BootWait) for wait in settled.open):
+            pauses.append(ports.budgets.look)
     # What begins at a known time would else be noticed by the next sweep.
     begins = [(wait.begins_at - ports.now()).total_seconds() for wait in settled.open if wait.begins_at is not None]
     pauses += [seconds for seconds in begins if 0 < seconds <= SOON]

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers import dispatch_launches
+from runtime.logic.dispatch.looking import PATIENCE
 from runtime.models.functions.environment import Budgets
 from runtime.models.request import Phase
 from runtime.models.scope import Scope
@@ -123,6 +124,13 @@ def test_look_in_vain_is_repeated_soon(ports: FakePorts, error: Any) -> None:
     assert ports.wakes.sent == [(SCOPE, 2)]
     receive((SCOPE, NOON + MOMENT), at=NOON + timedelta(seconds=2))
     assert list(ports.resumer.resumed) == ["launched"]
+
+
+def test_i7_looks_in_vain_that_began_nothing_for_an_hour_are_left_to_the_sweep(ports: FakePorts) -> None:
+    ports.advance(PATIENCE.total_seconds())
+    ports.mgn.failures["jobs"] = [ThrottledError("slow down")]
+    assert receive((SCOPE, NOON)) == []
+    assert ports.wakes.sent == []
 
 
 def test_burst_of_wakes_while_mgn_throttles_is_one_look_and_one_wake(ports: FakePorts) -> None:

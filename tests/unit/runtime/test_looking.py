@@ -21,7 +21,7 @@ from runtime.errors import (
     ThrottledError,
 )
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
-from runtime.logic.dispatch.looking import CALLS, SOON, Look, look
+from runtime.logic.dispatch.looking import CALLS, PATIENCE, SOON, Look, look, look_again
 from runtime.logic.dispatch.packing import VISIBLE_AFTER
 from runtime.logic.journal import note
 from runtime.logic.waits.parking import hand_out_signals
@@ -91,6 +91,11 @@ def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) 
 def the_wait(ports: FakePorts, number: int = 1) -> Any:
     (wait,) = ports.waits.of(SCOPE, f"mig-{number}")
     return wait
+
+
+def a_full_job() -> Job:
+    """Another's job that leaves no room."""
+    return a_job(JOB_ID, *(f"s-foreign{number:010d}" for number in range(200)))
 
 
 def launch_of(ports: FakePorts, number: int = 1) -> Launch | None:
@@ -215,6 +220,40 @@ class TestLaunching:
         ports.mgn.end(ports.mgn.started[0].job_id)
         assert look(ports) == Look(waiting=1, resumed=1, launched=0, again=None)
         assert errors(ports) == {"token-1": None}
+
+    def test_i7_dispatcher_wakes_itself_for_an_hour_after_the_latest_wait(self) -> None:
+        ports = a_world(look=2)
+        ports.mgn.started.append(a_full_job())
+        assert look(ports).again == look_again(ports) == 2
+        ports.advance(PATIENCE.total_seconds() - 1)
+        assert look(ports).again == look_again(ports) == 2
+        ports.advance(1)
+        assert (look(ports).again, look_again(ports)) == (None, None)
+
+    def test_latest_launch_keeps_the_dispatcher_awake_for_those_who_wait_longer(self) -> None:
+        ports = a_world(1, look=2)
+        ports.advance(PATIENCE.total_seconds() / 2)
+        look(ports)
+        ports.mgn.started.append(a_full_job())
+        ask(ports, 2, parked_at=NOON)
+        ports.advance(PATIENCE.total_seconds() - 1)
+        assert look(ports).again == 2
+        ports.advance(1)
+        assert look(ports).again is None
+
+    def test_launch_after_a_long_wait_has_the_rest_looked_at_soon(self) -> None:
+        ports = a_world(*range(1, 251), look=2)
+        ports.advance(PATIENCE.total_seconds())
+        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=2)
+
+    def test_lost_call_is_looked_for_soon_however_long_its_servers_waited(self) -> None:
+        ports = a_world(look=2)
+        ports.advance(PATIENCE.total_seconds())
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        assert in_flight(ports) is not None
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        assert look(ports).again == 2
 
     def test_boot_of_which_no_event_tells_is_looked_at_again(self) -> None:
         ports = a_world(look=2)
