@@ -90,6 +90,10 @@ class TargetSettings(Settings):
         return f"{self.role_name}-{region}"
 
 
+SIGNATURE_LIFE = 300
+"""Seconds, "in most cases": https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html."""
+
+
 class StageSettings(Settings):
     """Everything a stage decides."""
 
@@ -124,6 +128,15 @@ class StageSettings(Settings):
             raise ValueError(
                 f"budgets.launch_doubt: {self.budgets.launch_doubt} s is not above the dispatcher's timeout of "
                 f"{lifetime} s, so a batch could be given up with its call under way; set {lifetime + 1} or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _launches_are_repeated_only_when_the_first_request_is_dead(self) -> Self:
+        if self.budgets.request_life < SIGNATURE_LIFE:
+            raise ValueError(
+                f"budgets.request_life: AWS takes a signed request for {SIGNATURE_LIFE} s, so a launch could be made again "
+                f"after {self.budgets.request_life} s with the first request under way; set {SIGNATURE_LIFE} or more"
             )
         return self
 

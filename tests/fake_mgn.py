@@ -54,6 +54,8 @@ class FakeMgn:
         """Servers no job is started for, although nothing MGN shows tells why."""
         self.unseen: set[str] = set()
         """Jobs that were started and are not shown yet."""
+        self.unlisted: set[str] = set()
+        """Jobs that are shown to those who ask for them by id."""
         self.calls: list[str] = []
         self.now = NOON
 
@@ -89,7 +91,8 @@ class FakeMgn:
 
     def jobs_since(self, moment: datetime) -> Iterable[Job]:
         self._called("jobs_since")
-        found = [job for job in self._shown() if _created(job) >= moment.replace(microsecond=0)]
+        listed = [job for job in self._shown() if job.job_id not in self.unlisted]
+        found = [job for job in listed if _created(job) >= moment.replace(microsecond=0)]
         return iter(sorted(found, key=_created, reverse=True))
 
     def job_log(self, job_id: str) -> tuple[JobLogEntry, ...]:
@@ -181,7 +184,7 @@ class FakeMgn:
 
     def _launching(self, source_server_id: str, phase: Phase, job_id: str) -> None:
         server = self._change(source_server_id, _LAUNCHING[phase])
-        launch = LastLaunch(initiated=Initiated(job_id=job_id))
+        launch = LastLaunch(initiated=Initiated(job_id=job_id, api_call_date_time=self.now.isoformat()))
         name = "last_test" if phase is Phase.TEST else "last_cutover"
         life_cycle: LifeCycle = server.life_cycle.model_copy(update={name: launch})
         self.add(server.model_copy(update={"life_cycle": life_cycle}))

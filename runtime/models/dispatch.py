@@ -67,6 +67,12 @@ class Dispatch(Stored):
         answered = max((job.started_at for job in self.recent), default=None)
         return bool(self.given_up) and (answered is None or answered < self.given_up[-1].attempted_at)
 
-    def is_launching(self, migration_id: str) -> bool:
-        """Whether a call for this migration may have been made whose job its record does not show yet."""
-        return self.in_flight is not None and any(m.migration_id == migration_id for m in self.in_flight.members)
+    def unanswered(self, since: datetime) -> tuple[Member, ...]:
+        """Whose launch call has no answer: the one in flight, and those since a moment that may still arrive at MGN."""
+        alive = [batch for batch in self.unanswered_batches if batch is self.in_flight or batch.attempted_at > since]
+        return tuple(member for batch in alive for member in batch.members)
+
+    @property
+    def unanswered_batches(self) -> tuple[Batch, ...]:
+        """Those whose job is not known, in the order of their calls."""
+        return (*self.given_up, self.in_flight) if self.in_flight else self.given_up

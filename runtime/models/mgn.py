@@ -49,6 +49,7 @@ class Initiated(MgnView):
     """The launch call that started the last test or cutover."""
 
     job_id: str | None = None
+    api_call_date_time: str | None = None
 
 
 class LastLaunch(MgnView):
@@ -123,7 +124,16 @@ class SourceServer(MgnView):
 
     def launched_job(self, phase: Phase) -> str | None:
         """The job MGN last started for this server in `phase`."""
-        return (self.life_cycle.last_test if phase is Phase.TEST else self.life_cycle.last_cutover).job_id
+        return self._last(phase).job_id
+
+    def was_launched_since(self, phase: Phase, moment: datetime) -> bool:
+        """Whether MGN took a launch call for this server after `moment`, as far as it says when."""
+        initiated = self._last(phase).initiated
+        called = initiated.api_call_date_time if initiated else None
+        return called is not None and datetime.fromisoformat(called) > moment
+
+    def _last(self, phase: Phase) -> LastLaunch:
+        return self.life_cycle.last_test if phase is Phase.TEST else self.life_cycle.last_cutover
 
 
 class PostLaunchAction(MgnView):

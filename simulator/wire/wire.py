@@ -96,6 +96,10 @@ class Wire:
             return Response(0, hang_up="before")
         if fault is not None and fault.outcome == "timeout_after":
             return self._perform_unheard(operation, call)
+        if fault is not None and fault.outcome == "timeout_late":
+            self._log(call, "timeout_late")
+            self._account.after(self._account.knobs.late_arrival_seconds, lambda: self._arrive(operation, call))
+            return Response(0, hang_up="after")
         if fault is not None:
             raise _injected(fault)
         answer = self._run(operation, call.parameters)
@@ -108,6 +112,14 @@ class Wire:
             self._run(operation, call.parameters)
         self._log(call, "timeout_after")
         return Response(0, hang_up="after")
+
+    def _arrive(self, operation: ApiOperation, call: Call) -> None:
+        try:
+            self._run(operation, call.parameters)
+        except MgnError as refusal:
+            self._log(call, f"late {refusal.code}")
+        else:
+            self._log(call, "late ok")
 
     def _run(self, operation: ApiOperation, parameters: Mapping[str, Any]) -> Answer:
         problems: dict[str, str] = {}

@@ -40,7 +40,10 @@ def test_clients_of_an_account_that_may_not_answer_give_up_sooner(name: Any) -> 
 
 
 @pytest.mark.parametrize("name", ["mgn", "ssm"])
-def test_once_client_tries_once(name: Any) -> None:
+def test_i3_client_of_launches_and_commands_tries_once_whatever_the_environment_asks_for(
+    monkeypatch: pytest.MonkeyPatch, name: Any
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "7")
     assert config_of(clients.once_client(name)).retries["total_max_attempts"] == 1
 
 

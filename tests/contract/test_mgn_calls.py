@@ -18,7 +18,9 @@ from simulator.model.settings.knobs import Knobs
 from simulator.scenario import Scenario, ServerSpec
 from tests.builders import server_id
 
-Outcome = Literal["throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after"]
+Outcome = Literal[
+    "throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after", "timeout_late"
+]
 
 READY = server_id(1)
 
@@ -83,7 +85,7 @@ def test_every_time_zone_becomes_utc(mgn: MgnMigrationService, simulator: Simula
         assert list(mgn.jobs_since(local + timedelta(hours=1))) == []
 
 
-@pytest.mark.parametrize("outcome", ["internal", "unavailable", "timeout_before", "timeout_after"])
+@pytest.mark.parametrize("outcome", ["internal", "unavailable", "timeout_before", "timeout_after", "timeout_late"])
 def test_launch_is_sent_once_whatever_comes_back(
     simulator: Simulator, mgn: MgnMigrationService, outcome: Outcome
 ) -> None:

@@ -87,7 +87,7 @@ def test_throttled_launch_is_tried_again_soon(cloud: Cloud) -> None:
 def test_i3_lost_answer_of_start_test_is_adopted_by_tag(cloud: Cloud) -> None:
     ask_for_test_launch(cloud, {"outcome": "timeout_after", "calls": [1]})
     cloud.dispatch()
-    assert cloud.state.dispatches.state(SCOPE).is_launching("mig-1")
+    assert cloud.state.dispatches.state(SCOPE).in_flight is not None
     looked(cloud)
     assert list(cloud.simulator.account.jobs) == [launch_of_test(cloud).job_id]
     assert cloud.state.dispatches.state(SCOPE).in_flight is None

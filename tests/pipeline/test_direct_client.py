@@ -15,7 +15,7 @@ from tests.pipeline.direct_client import DirectClient, boto_client
 from tests.pipeline.world import World
 
 SERVER = "s-0123456789abcdef0"
-OUTCOMES = ("throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after")
+OUTCOMES = ("throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after", "timeout_late")
 CALLS: dict[str, Callable[[Any], Any]] = {
     "accepted": lambda mgn: mgn.start_test(sourceServerIDs=[SERVER], tags={"a": "b"}),
     "unknown server": lambda mgn: mgn.finalize_cutover(sourceServerID="s-11111111111111111"),

@@ -28,6 +28,8 @@ from tests.pipeline.world import EVENT_LATENCY, World
 
 S = MigrationStatus
 
+ACCEPTED = ("ok", "timeout_after", "late ok")
+
 
 def a_world(*faults: Json, count: int = 1, sweep_seconds: float = 60, look: float = 30, **scenario: Any) -> World:
     servers = (ServerSpec(name="vm-{n:03d}", count=count),)
@@ -46,7 +48,7 @@ def launches(world: World) -> Counter[tuple[str, str]]:
     return Counter(
         (entry["operation"], server)
         for entry in world.simulator.log(kind="call")
-        if entry["operation"] in ("StartTest", "StartCutover") and entry["outcome"] in ("ok", "timeout_after")
+        if entry["operation"] in ("StartTest", "StartCutover") and entry["outcome"] in ACCEPTED
         for server in entry["parameters"]["sourceServerIDs"]
     )
 
@@ -309,4 +311,54 @@ def test_an_event_delivered_twice_starts_one_migration() -> None:
     world.run()
     assert len(world.executions) == 2
     assert world.record("m-vm-001").status is S.COMPLETED
+    assert_invariants(world)
+
+
+QUICK = {"job_pending": 5, "cleanup": 5, "snapshot": 5, "conversion": 10, "launch": 5}
+"""A job that is over long before a late call arrives."""
+
+
+@pytest.mark.parametrize("late", [0, 150, 299])
+@pytest.mark.parametrize("operation", ["StartTest", "StartCutover"])
+def test_a_launch_call_that_arrives_late_is_the_only_one(operation: str, late: float) -> None:
+    """I3: it times out, and would arrive after the job of a second call has ended."""
+    knobs = {"late_arrival_seconds": late, "test_relaunch": True, "cutover_relaunch": True}
+    fault = {"kind": "call", "operations": [operation], "outcome": "timeout_late", "calls": [1]}
+    world = a_world(fault, timings=QUICK, knobs=knobs)
+    world.submit(*requests(world))
+    world.run()
+    assert world.record("m-vm-001").status is S.COMPLETED, world.record("m-vm-001").reason
+    assert launches(world)[operation, world.record("m-vm-001").source_server_id or ""] == 1
+    assert running_instances(world) == 1
+    assert_invariants(world)
+
+
+def test_a_launch_call_that_never_arrives_is_repeated_once_it_cannot_any_more() -> None:
+    """I3"""
+    fault = {"kind": "call", "operations": ["StartTest"], "outcome": "timeout_before", "calls": [1]}
+    world = a_world(fault)
+    world.submit(*requests(world))
+    world.run()
+    assert world.record("m-vm-001").status is S.COMPLETED
+    calls = [entry["time"] for entry in world.simulator.log(kind="call") if entry["operation"] == "StartTest"]
+    first, second = map(datetime.fromisoformat, calls)
+    assert 360 <= (second - first).total_seconds() < 400
+    assert_invariants(world)
+
+
+def test_a_migration_cancelled_while_its_launch_call_may_still_arrive_leaves_nothing_behind() -> None:
+    """I3, I6"""
+    fault = {"kind": "call", "operations": ["StartTest"], "outcome": "timeout_late", "calls": [1]}
+    world = a_world(fault, knobs={"late_arrival_seconds": 290})
+    world.submit(*requests(world))
+    cancelled = MigrationSignal(migration_id="m-vm-001", decision=Decision.CANCEL, by="ana", reason="wrong server")
+    world.later(200, lambda: world.signal(cancelled))
+    world.run()
+    assert world.record("m-vm-001").status is S.CANCELLED, world.record("m-vm-001").reason
+    assert world.simulator.server("vm-001").state == "READY_FOR_TEST"
+    assert [entry["outcome"] for entry in world.simulator.log(kind="call") if entry["operation"] == "StartTest"] == [
+        "timeout_late",
+        "late ok",
+    ]
+    assert running_instances(world) == 0
     assert_invariants(world)

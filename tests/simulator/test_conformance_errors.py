@@ -194,3 +194,19 @@ def test_foreign_account_is_denied_unless_managed(simulate: Any, refused: Any) -
     world = simulate(managed_accounts=["222222222222"])
     refused(world.mgn.describe_source_servers, {"accountID": "333333333333"}, "AccessDeniedException")
     assert len(world.mgn.describe_source_servers(accountID="222222222222")["items"]) == 3
+
+
+@pytest.mark.parametrize(("readied", "outcome"), [(False, "late ok"), (True, "late ConflictException")])
+def test_unanswered_request_may_arrive_late(simulate: Any, readied: bool, outcome: str) -> None:
+    """§errors [inferred]: knob late_arrival_seconds. It is judged by what is so when it arrives."""
+    world = simulate(knobs={"late_arrival_seconds": 100})
+    world.simulator.inject({"kind": "call", "operations": ["StartTest"], "outcome": "timeout_late", "calls": [1]})
+    assert world.simulator.ask("StartTest", {"sourceServerIDs": world.ids[:1]}).hang_up == "after"
+    world.simulator.advance(99)
+    assert not world.simulator.account.jobs
+    if readied:
+        world.mark(world.ids[0], "READY_FOR_CUTOVER")
+    world.simulator.advance(1)
+    assert len(world.simulator.account.jobs) == (not readied)
+    calls = [entry for entry in world.simulator.log(kind="call") if entry["operation"] == "StartTest"]
+    assert [entry["outcome"] for entry in calls] == ["timeout_late", outcome]

@@ -5,7 +5,7 @@ and a new call goes out only when MGN has shown for long enough that there is no
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runtime.errors import MigrationError, RecordChangedError, ServiceUnavailableError
@@ -14,7 +14,7 @@ from runtime.logic.journal import note
 from runtime.logic.ports import Ports
 from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
-from runtime.models.mgn import Job
+from runtime.models.mgn import Job, SourceServer
 from runtime.models.record import LAUNCHING_STATUS, Facts, Launch, LaunchKind, MigrationRecord
 from runtime.models.waits import Launching
 
@@ -94,13 +94,37 @@ def _adopt_late(ports: Ports, state: Dispatch) -> Dispatch:
 
 
 def _tagged_jobs(ports: Ports, batches: Sequence[Batch]) -> dict[str, Job]:
-    """The jobs MGN shows of these batches by launch id, listed once for all of them."""
+    """The jobs MGN shows of these batches by launch id: those it lists, and those their servers name."""
     if not batches:
         return {}
     since = min(batch.attempted_at for batch in batches) - CLOCK_SKEW
+    found = _by_launch_id(ports.mgn.jobs_since(since), batches)
+    unlisted = [batch for batch in batches if batch.launch_id not in found and batch.kind is not LaunchKind.TERMINATE]
+    if named := _jobs_named_by_servers(ports, unlisted):
+        found |= _by_launch_id(ports.mgn.jobs(named), unlisted)
+    return found
+
+
+def _by_launch_id(jobs: Iterable[Job], batches: Iterable[Batch]) -> dict[str, Job]:
     sought = {batch.launch_id for batch in batches}
-    listed = ((job.tags.get(LAUNCH_TAG, ""), job) for job in ports.mgn.jobs_since(since))
-    return {launch_id: job for launch_id, job in listed if launch_id in sought}
+    tagged = ((job.tags.get(LAUNCH_TAG, ""), job) for job in jobs)
+    return {launch_id: job for launch_id, job in tagged if launch_id in sought}
+
+
+def _jobs_named_by_servers(ports: Ports, batches: Iterable[Batch]) -> list[str]:
+    """The jobs that servers of these batches name as those of their last launch, where it was called for since."""
+    batch_of = {member.source_server_id: batch for batch in batches for member in batch.members}
+    named = set()
+    for server in ports.mgn.servers(sorted(batch_of)) if batch_of else ():
+        batch = batch_of[server.source_server_id]
+        if was_called_for(server, batch.kind, batch.attempted_at):
+            named.add(server.launched_job(batch.kind.phase))
+    return sorted(job_id for job_id in named if job_id)
+
+
+def was_called_for(server: SourceServer, kind: LaunchKind, attempted_at: datetime) -> bool:
+    """Whether the server itself tells of a launch call that may be the one made then."""
+    return kind is not LaunchKind.TERMINATE and server.was_launched_since(kind.phase, attempted_at - CLOCK_SKEW)
 
 
 def _call(ports: Ports, batch: Batch, correlation_ids: Iterable[str]) -> Job:

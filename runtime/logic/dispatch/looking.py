@@ -15,7 +15,7 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
-from runtime.logic.dispatch.batching import CLOCK_SKEW, Group, finish, has_job, save, start
+from runtime.logic.dispatch.batching import CLOCK_SKEW, Group, finish, has_job, save, start, was_called_for
 from runtime.logic.dispatch.fitting import is_launchable, misfit
 from runtime.logic.dispatch.packing import (
     ACTIVE_JOBS,
@@ -31,7 +31,7 @@ from runtime.logic.dispatch.packing import (
 from runtime.logic.journal import REASON_LIMIT
 from runtime.logic.lookups.migration import JOB_HORIZON
 from runtime.logic.ports import Ports
-from runtime.logic.waits.settling import Settled, conclude, settle
+from runtime.logic.waits.settling import Settled, conclude, settle, unanswered
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchKind
 from runtime.models.waits import BootWait, Launching, Outcome, Progress, Wait
@@ -74,7 +74,9 @@ def look(ports: Ports) -> Look:
     with suppress(TargetAccountError):
         state = finish(ports, state)
     settled = settle(ports, tuple(ports.waits.open(ports.scope)), state)
-    waiting = in_order(asking(settled.open))
+    # A first call that still arrives after a second one has ended would launch twice (I3).
+    doubtful = {member.source_server_id for member in unanswered(ports, state)}
+    waiting = in_order(wait for wait in asking(settled.open) if wait.source_server_id not in doubtful)
     launch = _Launch()
     if waiting and state.may_launch(ports.now()) and not _is_closed(settled.failures):
         launch = _launch(ports, state, waiting)
@@ -82,7 +84,7 @@ def look(ports: Ports) -> Look:
         waiting=len(settled.open) + settled.resumed,
         resumed=settled.resumed,
         launched=launch.servers,
-        again=_next_look(ports, state, settled, launch),
+        again=_next_look(ports, state, settled, launch, is_in_doubt=bool(doubtful)),
         failures=(*settled.failures, *launch.failures),
     )
 
@@ -96,19 +98,20 @@ def look_again(ports: Ports) -> float | None:
 def _is_lively(ports: Ports, state: Dispatch, waits: Iterable[Wait]) -> bool:
     """Whether something began here lately. What began nothing for an hour shall not wake itself for days (I7)."""
     begun = [*(wait.parked_at for wait in waits), *(job.started_at for job in state.recent)]
-    if state.in_flight:
-        begun.append(state.in_flight.attempted_at)
+    begun += [batch.attempted_at for batch in state.unanswered_batches]
     return any(ports.now() - moment < PATIENCE for moment in begun)
 
 
-def _next_look(ports: Ports, state: Dispatch, settled: Settled, launch: "_Launch") -> float | None:
+def _next_look(
+    ports: Ports, state: Dispatch, settled: Settled, launch: "_Launch", *, is_in_doubt: bool
+) -> float | None:
     if _is_closed(settled.failures):
         return None
     pauses = []
     if launch.servers or _is_lively(ports, state, settled.open):
         pauses += [] if launch.again is None else [launch.again]
         # No event tells of a boot, nor of a job whose call was lost.
-        if state.in_flight or any(isinstance(wait, BootWait) for wait in settled.open):
+        if is_in_doubt or any(isinstance(wait, BootWait) for wait in settled.open):
             pauses.append(ports.budgets.look)
     # What begins at a known time would else be noticed by the next sweep.
     begins = [(wait.begins_at - ports.now()).total_seconds() for wait in settled.open if wait.begins_at is not None]
@@ -224,15 +227,18 @@ def _fit(ports: Ports, state: Dispatch, batch: Group) -> tuple[Dispatch, list[La
     """Those that can be launched as MGN has them now; a server that someone changed ends its wait by itself."""
     servers = {server.source_server_id: server for server in ports.mgn.servers([w.source_server_id for w in batch])}
     # What looks changed by someone may be the work of a call whose job is still to be found.
-    doubtful = {member.migration_id for batch in state.given_up for member in batch.members}
+    doubtful = {member.migration_id: batch.attempted_at for batch in state.given_up for member in batch.members}
     fit: list[Launching] = []
     misfits: list[tuple[Launching, Outcome]] = []
     for wait in batch:
         server = servers.get(wait.source_server_id)
         outcome = misfit(wait, server)
+        attempted_at = doubtful.get(wait.migration_id)
         if outcome is not None:
-            misfits += [] if wait.migration_id in doubtful else [(wait, outcome)]
-        elif server is not None and is_launchable(wait, server, ports.budgets):
+            misfits += [] if attempted_at else [(wait, outcome)]
+        elif server is None or not is_launchable(wait, server, ports.budgets):
+            continue
+        elif attempted_at is None or not was_called_for(server, wait.asked.kind, attempted_at):
             fit.append(wait)
     return _give_up(ports, state, misfits), fit
 

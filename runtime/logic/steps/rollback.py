@@ -19,6 +19,7 @@ from runtime.logic.steps.rollback_plan import (
     next_step,
 )
 from runtime.logic.waits.parking import park, parked
+from runtime.logic.waits.settling import unanswered
 from runtime.models.functions.steps import Failure, Rollback, UndoGoal
 from runtime.models.record import Facts, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
@@ -76,7 +77,8 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
     if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
         return _freeze(ports, record, f"not undone in {ports.budgets.undo_rounds} rounds")
     # The record says by now that nothing more is to be launched; a batch written before that is seen here.
-    if ports.dispatches.state(ports.scope).is_launching(record.migration_id):
+    doubtful = unanswered(ports, ports.dispatches.state(ports.scope))
+    if any(member.migration_id == record.migration_id for member in doubtful):
         _await(ports, record, token, "the end of a doubt about its launch")
         return None
     record, _ = load(ports, step)

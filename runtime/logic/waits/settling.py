@@ -1,14 +1,14 @@
 """Ending waits: the truth is read once for many, and each is resumed exactly once."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runtime.errors import TargetAccountError
 from runtime.logic.journal import REASON_LIMIT
 from runtime.logic.ports import Ports
 from runtime.logic.waits.observing import observe
-from runtime.models.dispatch import Dispatch
+from runtime.models.dispatch import Dispatch, Member
 from runtime.models.mgn import Truth
 from runtime.models.waits import Outcome, Wait
 
@@ -61,11 +61,15 @@ def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
     ports.waits.close(decided)
 
 
+def unanswered(ports: Ports, state: Dispatch) -> tuple[Member, ...]:
+    """Whose launch call may have arrived at MGN, or may still, without its job being known."""
+    return state.unanswered(ports.now() - timedelta(seconds=ports.budgets.request_life))
+
+
 def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
     """One batched reading of MGN, EC2 and SSM for all these waits, each asked only for what could end it now."""
     open_waits = [wait for wait in waits if wait.outcome is None]
-    in_flight = state.in_flight.members if state.in_flight else ()
-    truth = Truth(launching=frozenset(member.migration_id for member in in_flight))
+    truth = Truth(launching=frozenset(member.migration_id for member in unanswered(ports, state)))
     now = ports.now()
     if jobs := sorted({wait.watched_job for wait in open_waits if wait.watched_job}):
         truth = truth.model_copy(update={"jobs": {job.job_id: job for job in ports.mgn.jobs(jobs)}})

@@ -74,8 +74,11 @@ class CallFault(_Fault):
 
     kind: Literal["call"] = "call"
     operations: Globs = Field(("*",), min_length=1, description="globs on operation names")
-    outcome: Literal["throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after"] = Field(
-        description="timeout_after: the effect happens, then no answer comes"
+    outcome: Literal[
+        "throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after", "timeout_late"
+    ] = Field(
+        description="timeout_after: the effect happens, then no answer comes; timeout_late: no answer comes, and the "
+        "effect happens late_arrival_seconds after the call, or its refusal"
     )
     calls: tuple[int, ...] = Field((), description="which matching calls, first is 1; empty means each")
 

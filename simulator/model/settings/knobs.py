@@ -111,4 +111,10 @@ class Knobs(BaseModel):
         le=LONGEST,
         description="how often right-sizing rewrites template instance types; never when null (§launch-template)",
     )
+    late_arrival_seconds: float = Field(
+        120,
+        ge=0,
+        le=LONGEST,
+        description="how late the request of an unheard call arrives (timeout_late, §errors)",
+    )
     log_limit: int = Field(200_000, ge=100, le=10_000_000, description="entries the simulator keeps in its log")

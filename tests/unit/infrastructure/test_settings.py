@@ -98,3 +98,9 @@ def test_functions_run_in_the_network_they_are_given(tmp_path: Path) -> None:
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     expected = {"SubnetIds": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
     assert all(function["Properties"]["VpcConfig"] == expected for function in functions)
+
+
+def test_i3_launch_repeated_while_its_first_request_may_arrive_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ValidationError, match=r"budgets.request_life: AWS takes .* 300 s.* after 299 s.* 300 or more"):
+        settings("dev", budgets={"request_life": 299})
+    assert settings("dev", budgets={"request_life": 300}).budgets.request_life == 300

@@ -166,8 +166,8 @@ def undo_until_done(
         token = f"undo-{number}"
         roll_back(a_step(Rollback, goal=goal, failure=failure), token, ports)
         look(ports)
-        # Longer than a launch stays in doubt.
-        ports.advance(121)
+        # Longer than a launch call without an answer may still arrive.
+        ports.advance(361)
         finish_jobs(ports)
         look(ports)
         progress = ports.resumer.resumed[token].progress

@@ -431,16 +431,70 @@ class TestDoubt:
             assert look(ports) == Look(waiting=2, resumed=0, launched=0, again=2)
         assert ports.mgn.calls.count("start_launch") == 1
 
-    def test_i3_after_the_doubt_a_new_call_goes_out_under_a_new_launch_id(self) -> None:
-        ports = a_world(launch_doubt=60)
+    def test_i3_when_it_cannot_arrive_any_more_a_new_call_goes_out_under_a_new_launch_id(self) -> None:
+        ports = a_world(launch_doubt=60, request_life=360, look=2)
         ports.mgn.failures["start_launch"] = [NO_ANSWER]
         look(ports)
         batch = in_flight(ports)
-        ports.advance(60)
+        ports.advance(359)
+        assert look(ports) == Look(waiting=1, resumed=0, launched=0, again=2)
+        ports.advance(1)
         assert look(ports).launched == 1
         (job,) = ports.mgn.started
         assert batch is not None
         assert job.tags[LAUNCH_TAG] != batch.launch_id
+
+    def test_after_the_doubt_others_go_while_the_lost_call_may_still_arrive(self) -> None:
+        ports = a_world(launch_doubt=60, request_life=360)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ask(ports, 2)
+        ports.advance(60)
+        assert look(ports).launched == 1
+        assert servers_of(ports.mgn.started) == [[server_id(2)]]
+
+    @pytest.mark.parametrize("kind", [TEST, CUTOVER])
+    def test_i3_job_that_only_its_server_names_is_found_by_id_and_adopted(self, kind: LaunchKind) -> None:
+        ports = a_world(1, 2, kind=kind)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        (job,) = ports.mgn.started
+        ports.mgn.unlisted.add(job.job_id)
+        look(ports)
+        assert [the_wait(ports, number).job_id for number in (1, 2)] == [job.job_id] * 2
+
+    def test_i3_server_that_names_a_launch_nobody_shows_is_not_launched_again_although_it_looks_ready(self) -> None:
+        ports = a_world(request_life=360)
+        ports.mgn.lost["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ports.mgn.unseen.add(ports.mgn.started[0].job_id)
+        ports.mgn.end(ports.mgn.started[0].job_id, "FAILED")
+        ports.mgn.change_lifecycle(server_id(1), "READY_FOR_TEST")
+        ports.advance(361)
+        assert look(ports).launched == 0
+        assert len(ports.mgn.started) == 1
+
+    def test_launch_of_long_ago_does_not_keep_its_server_from_being_launched_again(self) -> None:
+        ports = a_world(request_life=360)
+        ports.mgn.start_launch(Phase.TEST, [server_id(1)], {})
+        ports.mgn.end(ports.mgn.started[0].job_id)
+        ports.mgn.change_lifecycle(server_id(1), "READY_FOR_TEST")
+        ports.advance(3_600)
+        ports.mgn.failures["start_launch"] = [NO_ANSWER]
+        look(ports)
+        ports.advance(361)
+        assert look(ports).launched == 1
+
+    def test_i3_call_that_arrives_late_is_adopted_and_no_other_was_made(self) -> None:
+        ports = a_world(launch_doubt=30, request_life=60)
+        befalling = Fates(ports, ["late"])
+        ports.mgn.start_launch = befalling.call  # type: ignore[method-assign]
+        for _ in range(20):
+            befalling.arrive()
+            look(ports)
+            ports.advance(5)
+        (job,) = ports.mgn.started
+        assert the_wait(ports).job_id == job.job_id
 
     def test_i3_job_that_mgn_shows_late_is_adopted(self) -> None:
         ports = a_world(launch_doubt=60)
@@ -510,7 +564,7 @@ class TestDoubt:
         assert errors(ports) == {"token-1": "DriftError"}
 
     def test_while_mgn_answers_no_launch_call_single_servers_are_tried(self) -> None:
-        ports = a_world(*range(1, 201), launch_doubt=60)
+        ports = a_world(*range(1, 201), launch_doubt=60, request_life=60)
         ports.mgn.failures["start_launch"] = [NO_ANSWER] * 60
         for _ in range(60):
             look(ports)
@@ -1053,16 +1107,33 @@ class DiedError(Exception):
     """The dispatcher's process is gone."""
 
 
+LATE = 45
+"""Seconds after which a late call arrives: when it was given up, and before it may be repeated."""
+
+
 class Fates:
     """What befalls each call that starts a job, in turn; then all is well."""
 
     def __init__(self, ports: FakePorts, fates: list[str]) -> None:
         self._ports, self._fates = ports, fates
         self._start = ports.mgn.start_launch
+        self._under_way: list[tuple[datetime, Callable[[], Job]]] = []
+
+    def arrive(self) -> None:
+        """Let the calls arrive that are due by now; their callers do not listen any more."""
+        due = [arrives for at, arrives in self._under_way if at <= self._ports.now()]
+        self._under_way = self._under_way[len(due) :]
+        for arrives in due:
+            with suppress(MigrationError):
+                arrives()
 
     def call(self, phase: Phase, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
         fate = self._fates.pop() if self._fates else "taken"
         getattr(self, f"_{fate}_before", lambda ids: None)(ids)
+        if fate == "late":
+            at = self._ports.now() + timedelta(seconds=LATE)
+            self._under_way.append((at, lambda: self._start(phase, ids, tags)))
+            raise NO_ANSWER
         job = self._start(phase, ids, tags)
         if fate == "lost":
             raise NO_ANSWER
@@ -1093,7 +1164,7 @@ def end_foreign_jobs(ports: FakePorts) -> None:
 
 @given(
     fates=st.lists(
-        st.sampled_from(["taken", "lost", "died", "unavailable", "throttled", "busy", "rival"]), max_size=25
+        st.sampled_from(["taken", "lost", "late", "died", "unavailable", "throttled", "busy", "rival"]), max_size=25
     ),
     count=st.integers(1, 30),
     bad=st.sets(st.integers(1, 30), max_size=3),
@@ -1101,11 +1172,13 @@ def end_foreign_jobs(ports: FakePorts) -> None:
 def test_i3_every_server_is_launched_once_or_fails_whatever_befalls_the_calls(
     fates: list[str], count: int, bad: set[int]
 ) -> None:
-    ports = a_world(*range(1, count + 1), launch_doubt=60)
+    ports = a_world(*range(1, count + 1), launch_doubt=30, request_life=60)
     ports.mgn.refusing = {server_id(number): SourceServerStateError("no") for number in bad}
     rounds = 13 * (len(fates) + 2)
-    ports.mgn.start_launch = Fates(ports, fates).call  # type: ignore[method-assign]
+    befalling = Fates(ports, fates)
+    ports.mgn.start_launch = befalling.call  # type: ignore[method-assign]
     for _ in range(rounds):
+        befalling.arrive()
         with suppress(RecordChangedError, DiedError):
             look(ports)
         ports.advance(5)
