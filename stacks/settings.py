@@ -135,8 +135,8 @@ class StageSettings(Settings):
     def _launches_are_repeated_only_when_the_first_request_is_dead(self) -> Self:
         if self.budgets.request_life < SIGNATURE_LIFE:
             raise ValueError(
-                f"budgets.request_life: AWS takes a signed request for {SIGNATURE_LIFE} s, so a launch could be made again "
-                f"after {self.budgets.request_life} s with the first request under way; set {SIGNATURE_LIFE} or more"
+                f"budgets.request_life: AWS takes a signed request for {SIGNATURE_LIFE} s, so a launch could be made "
+                f"anew after {self.budgets.request_life} s with the first one under way; set {SIGNATURE_LIFE} or more"
             )
         return self
 

@@ -7,6 +7,8 @@ from typing import Any
 from simulator.model.account.account import Account
 
 Request = Mapping[str, Any]
+OPERATION = "operation"
+"""The member under which what only reads finds its own name: a page token is good for one operation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,11 @@ def associate_servers(account: Account, request: Request) -> View:
 def disassociate_servers(account: Account, request: Request) -> View:
     application_id = request["applicationID"]
     account.resource(APPLICATION, application_id)
-    for server in [account.server(server_id) for server_id in request["sourceServerIDs"]]:
+    servers = [account.server(server_id) for server_id in dict.fromkeys(request["sourceServerIDs"])]
+    for server in servers:
         if server.application_id != application_id:
             raise not_found("SourceServer", server.server_id)
+    for server in servers:
         server.application_id = ""
     return {}
 
@@ -123,9 +125,11 @@ def associate_applications(account: Account, request: Request) -> View:
 
 def disassociate_applications(account: Account, request: Request) -> View:
     account.resource(WAVE, request["waveID"])
-    for application in [account.resource(APPLICATION, each) for each in request["applicationIDs"]]:
+    applications = [account.resource(APPLICATION, each) for each in dict.fromkeys(request["applicationIDs"])]
+    for application in applications:
         if application.get("waveID") != request["waveID"]:
             raise not_found(APPLICATION, application["applicationID"])
+    for application in applications:
         del application["waveID"]
     return {}
 

@@ -27,7 +27,7 @@ def read_parameters(operation: ApiOperation, segment: str, query: str, body: byt
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body)
+        parsed = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise invalid("The request body is not JSON", reason="cannotParse") from error
     if not isinstance(parsed, dict):
@@ -35,6 +35,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if _deeper_than(MAX_DEPTH, parsed):
         raise invalid(f"The request body is nested more than {MAX_DEPTH} levels deep", reason="cannotParse")
     return parsed
+
+
+def _refuse(constant: str) -> None:
+    # NaN and the infinities, which Python's own reader takes.
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _deeper_than(levels: int, value: Any) -> bool:

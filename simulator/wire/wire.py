@@ -10,6 +10,7 @@ from simulator.model.account.account import Account
 from simulator.model.forms.errors import MgnError, invalid
 from simulator.model.settings.faults import CallFault
 from simulator.operations import OPERATIONS, Answer, TextItems
+from simulator.operations.answers import OPERATION
 from simulator.operations.servers import server_names
 from simulator.service_model import NOT_SIMULATED_PREFIX, ApiOperation, load_service_model
 from simulator.wire.limits import RateLimits
@@ -136,7 +137,8 @@ class Wire:
         perform = OPERATIONS.get(operation.name)
         if perform is None:
             raise not_simulated(operation.name)
-        return perform(account, {name: value for name, value in parameters.items() if value is not None})
+        asked = {name: value for name, value in parameters.items() if value is not None}
+        return perform(account, {**asked, OPERATION: operation.name} if operation.reads else asked)
 
     def _render(self, operation: ApiOperation, answer: Answer) -> bytes:
         if isinstance(answer, TextItems):

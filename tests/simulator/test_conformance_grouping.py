@@ -79,6 +79,23 @@ def test_groups_are_left_again(simulate: Any, refused: Any) -> None:
     assert world.mgn.list_applications()["items"] == []
 
 
+def test_refused_disassociation_changes_nothing(simulate: Any, refused: Any) -> None:
+    """§grouping [model]: an operation is performed or refused."""
+    world = simulate()
+    application, wave = shop(world)
+    other = world.mgn.create_application(name="other")["applicationID"]
+    stranger = world.simulator.account.install("stranger").server_id
+    asked = {"applicationID": application, "sourceServerIDs": [*world.ids[:1], stranger]}
+    refused(world.mgn.disassociate_source_servers, asked, "ResourceNotFoundException")
+    refused(
+        world.mgn.disassociate_applications,
+        {"waveID": wave, "applicationIDs": [application, other]},
+        "ResourceNotFoundException",
+    )
+    assert world.server(world.ids[0])["applicationID"] == application
+    assert world.mgn.list_applications(filters={"applicationIDs": [application]})["items"][0]["waveID"] == wave
+
+
 def test_groups_are_updated_and_archived(simulate: Any, refused: Any) -> None:
     """§grouping [model]: Update, Archive, Unarchive."""
     world = simulate()

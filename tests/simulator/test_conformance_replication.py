@@ -7,6 +7,9 @@ import pytest
 NEW = [{"name": "new", "lifecycle": "NOT_READY"}]
 
 
+CURABLE = "FAILED_TO_BOOT_REPLICATION_SERVER"
+
+
 def replication(world: Any, index: int = 0) -> Any:
     return world.server(world.ids[index])["dataReplicationInfo"]
 
@@ -77,7 +80,7 @@ def test_stall_during_initiation_marks_the_step_failed(simulate: Any) -> None:
 
 def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
     """§replication [model doc]: RetryDataReplication."""
-    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200, "error": CURABLE}])
     world.simulator.advance(201)
     world.mgn.retry_data_replication(sourceServerID=world.ids[0])
     world.simulator.advance(60)
@@ -86,7 +89,7 @@ def test_retry_restarts_a_stalled_initiation(simulate: Any) -> None:
 
 def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
     """§replication [model doc]: at the next agent handshake; that nextAttemptDateTime tells it [inferred]."""
-    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200}])
+    world = simulate(servers=NEW, faults=[{"kind": "replication", "after_seconds": 200, "error": CURABLE}])
     world.simulator.advance(201)
     assert "nextAttemptDateTime" not in replication(world)["dataReplicationInitiation"]
     answer = world.mgn.retry_data_replication(sourceServerID=world.ids[0])
@@ -100,13 +103,26 @@ def test_retry_waits_for_the_next_handshake(simulate: Any) -> None:
 
 def test_retry_of_a_launchable_server_catches_up(simulate: Any) -> None:
     """§replication [ours]: what is replicated is not replicated again."""
-    world = simulate("READY_FOR_TEST", faults=[{"kind": "replication"}])
+    world = simulate("READY_FOR_TEST", faults=[{"kind": "replication", "error": CURABLE}])
     world.simulator.advance(30)
     world.mgn.retry_data_replication(sourceServerID=world.ids[0])
     world.mgn.retry_data_replication(sourceServerID=world.ids[0])
     world.simulator.advance(60 + 121)
     assert replication(world)["dataReplicationState"] == "CONTINUOUS"
     assert [each["detail"]["state"] for each in world.events()] == ["STALLED", "NOT_STALLED"]
+
+
+@pytest.mark.parametrize("state", ["NOT_READY", "READY_FOR_TEST"])
+def test_retry_does_not_bring_back_an_agent_that_is_gone(simulate: Any, state: str) -> None:
+    """§replication [inferred]: it waits for a handshake, and the agent is not seen."""
+    world = simulate(state, faults=[{"kind": "replication", "error": "AGENT_NOT_SEEN", "lasts_seconds": 600}])
+    world.simulator.advance(30)
+    answer = world.mgn.retry_data_replication(sourceServerID=world.ids[0])
+    assert "nextAttemptDateTime" not in answer["dataReplicationInfo"].get("dataReplicationInitiation", {})
+    world.simulator.advance(569)
+    assert replication(world)["dataReplicationState"] == "STALLED"
+    world.simulator.advance(1)
+    assert replication(world)["dataReplicationState"] != "STALLED"
 
 
 @pytest.mark.parametrize("state", ["READY_FOR_TEST", "DISCONNECTED", "STOPPED"])

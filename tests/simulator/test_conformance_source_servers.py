@@ -174,3 +174,12 @@ def test_last_known_checks_are_behind_a_knob(simulate: Any) -> None:
     checks = world.server(world.ids[0])["launchedInstance"]["lastKnownChecks"]
     assert {check["status"] for check in checks} == {"PASSED"}
     assert checks[0]["checkedAt"].year == 2026
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")]
+)
+def test_arn_is_of_the_partition_of_its_region(simulate: Any, region: str, partition: str) -> None:
+    """§identity [model]: ARN."""
+    world = simulate(region=region)
+    assert world.server(world.ids[0])["arn"].startswith(f"arn:{partition}:mgn:{region}:")

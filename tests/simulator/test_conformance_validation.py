@@ -65,7 +65,16 @@ def test_all_wrong_members_are_reported_together(simulate: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[]", b"\xff", b"[" * 200_000, b'{"a":' * 200 + b"1" + b"}" * 200, b'{"a":' + b"9" * 5000 + b"}"],
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 200_000,
+        b'{"a":' * 200 + b"1" + b"}" * 200,
+        b'{"a":' + b"9" * 5000 + b"}",
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+    ],
 )
 def test_body_that_is_no_json_object_cannot_be_parsed(simulate: Any, body: bytes) -> None:
     """§errors [model]: reason cannotParse."""

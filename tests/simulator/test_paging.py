@@ -183,3 +183,14 @@ def test_page_follows_the_number_and_not_the_place() -> None:
     kept = [{"number": number} for number in (1, 2, 3, 4)]
     _, token = kept_page(kept, PAGE, 50)
     assert kept_page(kept[2:], {**PAGE, "nextToken": token}, 50) == (kept[2:], None)
+
+
+def test_token_of_another_operation_is_refused(simulate: Any, refused: Any) -> None:
+    world = simulate()
+    for number in range(3):
+        world.mgn.create_wave(name=f"w{number}")
+        world.mgn.create_application(name=f"a{number}")
+    token = world.mgn.list_waves(maxResults=1)["nextToken"]
+    assert world.mgn.list_waves(maxResults=1, nextToken=token)["items"][0]["name"] == "w1"
+    asked = {"maxResults": 1, "nextToken": token}
+    refused(world.mgn.list_applications, asked, "ValidationException", "Invalid pagination token")

@@ -3,6 +3,13 @@
 import random
 import uuid
 
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
+
+
+def partition_of(region: str) -> str:
+    """The partition of a Region."""
+    return next((partition for prefix, partition in _PARTITIONS.items() if region.startswith(prefix)), "aws")
+
 
 class Ids:
     """A seeded source of identifiers, ARNs and random draws; one purpose does not disturb another."""
@@ -29,7 +36,7 @@ class Ids:
 
     def arn(self, kind: str, identifier: str) -> str:
         """ARN of an MGN resource, `kind` as in `source-server` or `job`."""
-        return f"arn:aws:mgn:{self.region}:{self.account_id}:{kind}/{identifier}"
+        return f"arn:{partition_of(self.region)}:mgn:{self.region}:{self.account_id}:{kind}/{identifier}"
 
     def stream(self, purpose: str) -> random.Random:
         """An independent random stream for one purpose, derived from the seed."""

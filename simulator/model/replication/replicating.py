@@ -83,6 +83,9 @@ def heal(account: Account, server: SourceServer) -> None:
 
 def retry(account: Account, server: SourceServer) -> None:
     """The initiation sequence of a stalled server restarts at the next handshake (RetryDataReplication)."""
+    if server.replication.error == "AGENT_NOT_SEEN":
+        # An agent that is gone shakes no hands: nothing restarts before it is back.
+        return
     beat, epoch = server.timings.heartbeat, server.replication.epoch
     seconds = beat - (account.now - server.added_at) % beat
     server.replication.next_attempt_at = account.after(seconds, lambda: _try_again(account, server, epoch))
