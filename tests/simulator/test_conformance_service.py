@@ -121,7 +121,7 @@ def test_wrong_row_fails_the_import_and_changes_nothing(simulate: Any, text: str
     ("quotas", "text", "row", "told"),
     [
         ({"unarchived_servers": 3}, "vm-1,,,,\n", 0, "4 source servers that are not archived: the quota is 3"),
-        ({"active_applications": 2}, "v,a,,,\nv,b,,,\nv,c,,,\n", 0, "3 active applications: the quota is 2"),
+        ({"active_applications": 2}, "v,a,,,\nw,b,,,\nx,c,,,\n", 0, "3 active applications: the quota is 2"),
         ({"active_waves": 1}, "v,a,one,,\nw,b,two,,\n", 0, "2 active waves: the quota is 1"),
         ({"servers_per_application": 1}, "v,a,,,\nw,a,,,\nx,b,,,\n", 2, "2 servers in application 'a': the quota is 1"),
         ({"applications_per_wave": 1}, "v,a,one,,\nw,b,one,,\n", 2, "2 applications in wave 'one': the quota is 1"),
@@ -187,5 +187,70 @@ def test_export_writes_the_inventory(simulate: Any) -> None:
     world.simulator.advance(31)
     done = world.mgn.list_exports(filters={"exportIDs": [task["exportID"]]})["items"][0]
     assert (done["status"], done["summary"]["serversCount"], done["summary"]["wavesCount"]) == ("SUCCEEDED", 1, 1)
-    assert "vm-1,,shop,w" in world.simulator.objects.texts["out", "all.csv"]
+    assert "vm-1" in world.simulator.objects.texts["out", "all.csv"]
     assert world.mgn.list_export_errors(exportID=task["exportID"])["items"] == []
+
+
+WIDE = (
+    "mgn:server:user-provided-id,mgn:server:tag:owner,mgn:app:name,mgn:app:description,mgn:app:tag:tier,"
+    "mgn:wave:name,mgn:wave:description,mgn:launch:placement:tenancy,mgn:launch:tag:instance:cost\n"
+)
+
+
+def test_import_describes_and_tags_and_sets_placement(simulate: Any) -> None:
+    """§inventory [docs UG/import-main]: descriptions, tags and placement have columns too."""
+    world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1"}])
+    task = imported(world, WIDE + "vm-1,ada,shop,sells things,1,w,the first,dedicated,42\n")
+    assert task["status"] == "SUCCEEDED"
+    assert world.server(world.ids[0])["tags"]["owner"] == "ada"
+    (application,) = world.mgn.list_applications()["items"]
+    assert (application["description"], application["tags"]) == ("sells things", {"tier": "1"})
+    assert world.mgn.list_waves()["items"][0]["description"] == "the first"
+    template = next(iter(world.simulator.compute.templates.values()))
+    data = template.versions[template.default - 1]
+    assert data["Placement"]["Tenancy"] == "dedicated"
+    tags = next(each["Tags"] for each in data["TagSpecifications"] if each["ResourceType"] == "instance")
+    assert {"Key": "cost", "Value": "42"} in tags
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("vm-1,,shop,a,,,,,", "vm-2,,shop,b,,,,,", "mgn:app:description 'b' contradicts 'a' of an earlier row"),
+        ("vm-1,,shop,,,w,,,", "vm-2,,shop,,,x,,,", "mgn:wave:name 'x' contradicts 'w' of an earlier row"),
+        ("vm-1,,shop,,,,,,", "vm-1,,store,,,,,,", "mgn:app:name 'store' contradicts 'shop' of an earlier row"),
+        ("vm-1,,a,,,w,1,,", "vm-2,,b,,,w,2,,", "mgn:wave:description '2' contradicts '1' of an earlier row"),
+    ],
+)
+def test_rows_that_contradict_each_other_fail_the_import(simulate: Any, first: str, second: str, told: str) -> None:
+    """§inventory [inferred]: one of two contradicting rows is wrong, and with a wrong row nothing is applied."""
+    world = simulate()
+    task = imported(world, f"{WIDE}{first}\n{second}\n")
+    (error,) = world.mgn.list_import_errors(importID=task["importID"])["items"]
+    assert (task["status"], error["errorData"]) == ("FAILED", {"rowNumber": 2, "rawError": told})
+    assert len(world.ids) == 3
+
+
+def test_export_names_ids_and_states_and_imports_again(simulate: Any) -> None:
+    """§inventory [ours]: which columns an export has is not established."""
+    world = simulate(servers=[{"name": "a", "user_provided_id": "vm-1", "app": "shop", "wave": "w"}])
+    world.mgn.start_export(s3Bucket="out", s3Key="all.csv")
+    world.simulator.advance(31)
+    text = world.simulator.objects.texts["out", "all.csv"]
+    assert world.ids[0] in text
+    assert world.state(world.ids[0]) in text
+    task = imported(world, text)
+    assert task["status"] == "SUCCEEDED"
+    assert task["summary"]["servers"] == {"createdCount": 0, "modifiedCount": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mgn:server:user-provided-id,mgn:server:id\nvm-1,s-11111111111111111\n",
+        "mgn:server:user-provided-id,mgn:app:id,mgn:app:name\nvm-1,app-11111111111111111,shop\n",
+    ],
+)
+def test_import_of_an_id_that_is_not_there_fails(simulate: Any, text: str) -> None:
+    """§inventory [ours]: whose ids a file may name is not established."""
+    assert imported(simulate(), text)["status"] == "FAILED"

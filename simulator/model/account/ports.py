@@ -70,6 +70,11 @@ class TemplateChange:
     security_group_id: str = ""
     private_ip: str = ""
     instance_profile: str = ""
+    network_interface_id: str = ""
+    tenancy: str = ""
+    host_id: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Of the instance."""
 
     def applied(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """LaunchTemplateData with the change in it."""
@@ -78,6 +83,18 @@ class TemplateChange:
             changed["InstanceType"] = self.instance_type
         if self.instance_profile:
             changed["IamInstanceProfile"] = {"Name": self.instance_profile}
+        placement = {
+            **({"Tenancy": self.tenancy} if self.tenancy else {}),
+            **({"HostId": self.host_id} if self.host_id else {}),
+        }
+        if placement:
+            changed["Placement"] = {**data.get("Placement", {}), **placement}
+        if self.tags:
+            changed["TagSpecifications"] = _instance_tags(data.get("TagSpecifications", []), dict(self.tags))
+        if self.network_interface_id:
+            # An interface that exists brings its subnet, address and groups (docs/mgn.md#launch-template).
+            changed["NetworkInterfaces"] = [{"DeviceIndex": 0, "NetworkInterfaceId": self.network_interface_id}]
+            return changed
         nic = {
             **({"SubnetId": self.subnet_id} if self.subnet_id else {}),
             **({"Groups": [self.security_group_id]} if self.security_group_id else {}),
@@ -87,6 +104,13 @@ class TemplateChange:
             first, *others = data.get("NetworkInterfaces") or [{"DeviceIndex": 0}]
             changed["NetworkInterfaces"] = [{**first, **nic}, *others]
         return changed
+
+
+def _instance_tags(specifications: list[dict[str, Any]], tags: dict[str, str]) -> list[dict[str, Any]]:
+    known = next((each["Tags"] for each in specifications if each.get("ResourceType") == "instance"), [])
+    merged = {**{tag["Key"]: tag["Value"] for tag in known}, **tags}
+    others = [each for each in specifications if each.get("ResourceType") != "instance"]
+    return [*others, {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in merged.items()]}]
 
 
 LaunchDone = Callable[[LaunchResult], None]
