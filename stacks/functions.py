@@ -1,6 +1,6 @@
 """The functions of a stage and what each may touch."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -49,7 +49,7 @@ class PipelineFunctions(Construct):
     ) -> None:
         super().__init__(scope, id_)
         platform = _platform(self, settings, key)
-        self.callback_secret = _callback_secret(self, key)
+        self.callback_secret = _callback_secret(self, key, settings.removal)
         enter_targets = _enter(settings.targets) if settings.targets else ()
         told: dict[str, object] = {
             "stage": settings.stage,
@@ -133,13 +133,14 @@ def _network(scope: Construct, network: NetworkSettings) -> Network:
     )
 
 
-def _callback_secret(scope: Construct, key: kms.IKey) -> secretsmanager.Secret:
+def _callback_secret(scope: Construct, key: kms.IKey, removal_policy: RemovalPolicy) -> secretsmanager.Secret:
     secret = secretsmanager.Secret(
         scope,
         # Not the SigningSecret of 0.1.0: receivers hold that one itself, and would know the keys of all others.
         "CallbackSecret",
         description="The keys of the HMACs that sign callbacks are derived from it, one for each receiver.",
         encryption_key=key,
+        removal_policy=removal_policy,
         generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
     )
     acknowledge(

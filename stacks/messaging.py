@@ -12,17 +12,25 @@ from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusCh
 from runtime.models.functions.catalogue import CALLBACK_HANDLER, DISPATCH_LAUNCHES
 from stacks.settings import StageSettings, TargetSettings
 
+# What was asked for: a request that was not taken in after three times is looked at by a person.
+REQUEST_RECEIVES = 3
+
 
 class MessagingStack(Stack):
     """The bus and the queues of requests, callbacks and wakes."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
-        super().__init__(scope, stack_name(settings.stage, "Messaging"))
+        super().__init__(scope, stack_name(settings.stage, "Messaging"), termination_protection=settings.keeps_stacks)
         key = encryption.key_in(self)
         ingress_timeout = Duration.seconds(settings.ingress.timeout_seconds)
         self.bus = MigrationBus(self, "Events", key=key, removal_policy=settings.removal)
         self.requests = EncryptedQueue(
-            self, "Requests", key=key, consumer_timeout=ingress_timeout, removal_policy=settings.removal
+            self,
+            "Requests",
+            key=key,
+            consumer_timeout=ingress_timeout,
+            removal_policy=settings.removal,
+            max_receives=REQUEST_RECEIVES,
         )
         self.callbacks = EncryptedQueue(
             self,

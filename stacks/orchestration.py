@@ -50,7 +50,9 @@ class OrchestrationStack(Stack):
         state: StateTable,
         messaging: MessagingStack,
     ) -> None:
-        super().__init__(scope, stack_name(settings.stage, "Orchestration"))
+        super().__init__(
+            scope, stack_name(settings.stage, "Orchestration"), termination_protection=settings.keeps_stacks
+        )
         key = encryption.key_in(self)
         self.messaging = messaging
         self.undelivered = messaging.bus.undelivered_in(self)
@@ -130,9 +132,11 @@ class OrchestrationStack(Stack):
         )
 
     def _start_executions(self) -> None:
-        self._rule("MigrationRequested", [SOURCE], [MigrationRequested.detail_type]).add_target(
+        rule = self._rule("MigrationRequested", [SOURCE], [MigrationRequested.detail_type])
+        rule.add_target(
             targets.SfnStateMachine(
-                self.migration.state_machine,
+                self.migration.live,
+                role=self.migration.starter(rule),
                 input=events.RuleTargetInput.from_event_path("$.detail"),
                 dead_letter_queue=self.undelivered,
                 max_event_age=DELIVERY_AGE,
@@ -160,6 +164,7 @@ class OrchestrationStack(Stack):
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
+                # Of executions that an alias started, too: version and alias are members of their own.
                 detail={"stateMachineArn": [self.migration.state_machine.state_machine_arn], "status": UNHAPPY_ENDS},
             ),
             targets=[signal],

@@ -102,7 +102,9 @@ class StageSettings(Settings):
     architecture: Literal["arm64", "x86_64", "host"] = Field(
         default="arm64", description="Of the functions; `host`: that of this machine, for engines that run code on it."
     )
-    removal_policy: Literal["retain", "destroy"] = Field(description="What happens to data when a stack goes.")
+    removal_policy: Literal["retain", "destroy"] = Field(
+        description="What happens to data when a stack goes; `retain` also protects the stacks from termination."
+    )
     deletion_protection: bool = Field(default=False, description="The state table refuses to be deleted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Of all functions.")
     log_retention_days: Literal[1, 7, 14, 30, 90, 180, 365, 731] = Field(description="Of all log groups.")
@@ -156,7 +158,13 @@ class StageSettings(Settings):
 
     @property
     def removal(self) -> RemovalPolicy:
-        return RemovalPolicy[self.removal_policy.upper()]
+        # What a first deployment made before it failed goes again: left behind, it would be in the way of the next one.
+        return RemovalPolicy.DESTROY if self.removal_policy == "destroy" else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+
+    @property
+    def keeps_stacks(self) -> bool:
+        """Whether CloudFormation refuses to delete the stacks."""
+        return self.removal_policy == "retain"
 
     @property
     def log_retention(self) -> logs.RetentionDays:

@@ -12,7 +12,7 @@ class StorageStack(Stack):
     """The state table."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
-        super().__init__(scope, stack_name(settings.stage, "Storage"))
+        super().__init__(scope, stack_name(settings.stage, "Storage"), termination_protection=settings.keeps_stacks)
         key = encryption.key_in(self)
         self.state = StateTable(
             self,

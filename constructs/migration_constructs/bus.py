@@ -19,11 +19,20 @@ FROM_OTHERS: list[str] = events.Match.anything_but(SOURCE)
 
 
 class MigrationBus(Construct):
-    """A custom bus with an archive for replays and a queue for events no target took."""
+    """A custom bus with an archive for replays, and queues for events no target took or it could not handle itself."""
 
     def __init__(self, scope: Construct, id_: str, *, key: kms.IKey, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, id_)
-        self.event_bus = events.EventBus(self, "Bus", kms_key=key, description="Migration requests, signals and facts.")
+        # What the bus fails at is the use of its key: a queue under the same key could not take it either. Events lie
+        # there as the bus encrypted them.
+        self.dead_letters = encrypted_queue(self, "DeadLetters", key=None, removal_policy=removal_policy)
+        self.event_bus = events.EventBus(
+            self,
+            "Bus",
+            kms_key=key,
+            dead_letter_queue=self.dead_letters,
+            description="Migration requests, signals and facts.",
+        )
         events.Archive(
             self,
             "Archive",
@@ -34,6 +43,8 @@ class MigrationBus(Construct):
         )
         self.undelivered = encrypted_queue(self, "Undelivered", key=key, removal_policy=removal_policy)
         self._admit_rules()
+        self._admit_bus()
+        acknowledge(self.dead_letters, {"AwsSolutions-SQS3": "This is the dead-letter queue of the bus."})
         acknowledge(
             self.undelivered, {"AwsSolutions-SQS3": "This is a dead-letter queue: rules and functions send to it."}
         )
@@ -67,6 +78,17 @@ class MigrationBus(Construct):
                     "ArnNotEquals": {"aws:PrincipalArn": [role.role_arn for role in publishers]},
                 },
             },
+        )
+
+    def _admit_bus(self) -> None:
+        self.dead_letters.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="EventBus",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.dead_letters.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": self.event_bus.event_bus_arn}},
+            )
         )
 
     def undelivered_in(self, scope: Construct) -> sqs.IQueue:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import cast
 
-from aws_cdk import ArnFormat, CfnElement, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aws, CfnElement, Duration, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -34,6 +34,8 @@ from runtime.models.waits import Outcome, Progress, WaitKind
 
 # Step Functions ends executions after a year; a day earlier it is an event that is heard.
 EXECUTION_TIMEOUT = Duration.days(364)
+LIVE = "live"
+"""The alias under which executions are started."""
 
 
 class MigrationStateMachine(Construct):
@@ -67,7 +69,16 @@ class MigrationStateMachine(Construct):
                 include_execution_data=False,
             ),
         )
+        self.live = self._live()
         self._acknowledge(functions)
+
+    def starter(self, scope: Construct) -> iam.IRole:
+        """A role in which EventBridge may start executions of the live version."""
+        role = iam.Role(scope, "StarterRole", assumed_by=iam.ServicePrincipal("events.amazonaws.com"))
+        # A start by alias is authorised on the machine itself, not on the ARN of the alias, which a target of CDK would
+        # grant: https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html
+        self.state_machine.grant_start_execution(role)
+        return role.without_policy_updates()
 
     def grant_describe_executions(self, grantee: iam.IRole, policy_scope: Construct) -> iam.Grant:
         """Read the state of executions, by a policy of its own."""
@@ -86,12 +97,37 @@ class MigrationStateMachine(Construct):
             grantee=policy, actions=["states:DescribeExecution"], resource_arns=[executions]
         )
 
+    def _live(self) -> sfn.IStateMachine:
+        """The alias that stands for the version of this deployment; earlier versions stay."""
+        version = sfn.CfnStateMachineVersion(
+            self,
+            "Version",
+            state_machine_arn=self.state_machine.state_machine_arn,
+            # Another revision replaces the version.
+            state_machine_revision_id=self.state_machine.state_machine_revision_id,
+        )
+        # In every stage: executions go on under them, and a deployment that is taken back needs them. They go with the
+        # machine.
+        version.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        alias = sfn.CfnStateMachineAlias(
+            self,
+            "Alias",
+            name=LIVE,
+            routing_configuration=[
+                sfn.CfnStateMachineAlias.RoutingConfigurationVersionProperty(
+                    state_machine_version_arn=version.attr_arn, weight=100
+                )
+            ],
+        )
+        return sfn.StateMachine.from_state_machine_arn(self, "Live", alias.attr_arn)
+
     def _log_group(self, key: kms.IKey, retention: logs.RetentionDays, removal_policy: RemovalPolicy) -> logs.LogGroup:
         return logs.LogGroup(
             self,
             "Logs",
-            # Other prefixes add to a resource policy of CloudWatch Logs that is soon full.
-            log_group_name=f"/aws/vendedlogs/states/{Stack.of(self).stack_name}",
+            # Other prefixes add to a resource policy of CloudWatch Logs that is soon full. With the stack's own id it is not
+            # the name of what a deleted stack left behind.
+            log_group_name=f"/aws/vendedlogs/states/{Stack.of(self).stack_name}-{_id_of_this_stack()}",
             encryption_key=key,
             retention=retention,
             removal_policy=removal_policy,
@@ -106,6 +142,11 @@ class MigrationStateMachine(Construct):
 
     def _logical_id(self, construct: IConstruct) -> str:
         return Stack.of(self).get_logical_id(cast(CfnElement, construct.node.default_child))
+
+
+def _id_of_this_stack() -> str:
+    """A part of the stack's ARN that no other stack has, nor this one after it was deleted and made again."""
+    return Fn.select(2, Fn.split("/", Aws.STACK_ID))
 
 
 class _Definition:

@@ -54,13 +54,19 @@ class StatesService:
         """Start an execution without keeping the caller, the gateway's event loop perhaps."""
         self._threads.submit(self.call, "StartExecution", request)
 
-    def exists(self, machine_arn: str) -> str | None:
-        """The ARN itself if there is such a state machine."""
+    def machine_of(self, arn: str) -> str | None:
+        """The state machine's own ARN, if there is such a machine, version or alias."""
+        is_qualified = arn.count(":") > 6
         try:
-            self.call("DescribeStateMachine", {"stateMachineArn": machine_arn})
+            self.call("DescribeStateMachine", {"stateMachineArn": arn})
         except ValueError:
-            return None
-        return machine_arn
+            if not is_qualified:
+                return None
+            try:
+                self.call("DescribeStateMachineAlias", {"stateMachineAliasArn": arn})
+            except ValueError:
+                return None
+        return arn.rpartition(":")[0] if is_qualified else arn
 
     def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
         kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _REPLACED_HEADERS}
@@ -97,7 +103,8 @@ def _tell(execution: Any, *, is_running: bool) -> None:
     stepfunctions._emit_execution_status_event(
         {
             "executionArn": execution.exec_arn,
-            "stateMachineArn": execution.state_machine.arn,
+            # Of a version, the machine it is of.
+            "stateMachineArn": getattr(execution.state_machine, "source_arn", execution.state_machine.arn),
             "name": execution.name,
             "status": "RUNNING",
             "startDate": execution.start_date.isoformat(),

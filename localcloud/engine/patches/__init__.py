@@ -34,6 +34,7 @@ from . import (
     states_definitions,
     states_errors,
     states_lifecycle,
+    states_versions,
     transport,
 )
 
@@ -51,6 +52,7 @@ PATCHES: tuple[ModuleType, ...] = (
     states_errors,
     states_callbacks,
     states_lifecycle,
+    states_versions,
     states_definitions,
     events_schedules,
     events_sources,

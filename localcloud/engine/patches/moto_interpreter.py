@@ -8,6 +8,7 @@ from ministack.core.responses import json_response
 from ministack.services import stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from localcloud.engine.patches import states_versions
 from localcloud.engine.settings import EngineSettings
 
 Created = tuple[str, dict[str, Any]]
@@ -31,19 +32,25 @@ def apply(settings: EngineSettings) -> None:
     def create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
         name = properties.get("StateMachineName") or provisioners._physical_name(stack_name, logical_id, max_len=80)
         machine = {"name": name, "type": properties.get("StateMachineType", "STANDARD"), **_definition(properties)}
-        return _created(service.call("CreateStateMachine", machine)["stateMachineArn"])
+        return created(service.call("CreateStateMachine", machine)["stateMachineArn"])
 
     def update(arn: str, old: Any, new: dict[str, Any], stack_name: str, logical_id: str | None = None) -> Created:
         service.call("UpdateStateMachine", {"stateMachineArn": arn, **_definition(new)})
-        return _created(arn)
+        return created(arn)
+
+    def created(arn: str) -> Created:
+        described = service.call("DescribeStateMachine", {"stateMachineArn": arn})
+        revision = {"StateMachineRevisionId": described.get("revisionId", "INITIAL")}
+        return arn, {"Arn": arn, "Name": described["name"], **revision}
 
     def start(request: dict[str, Any]) -> Any:
         service.start_later(request)
         return json_response({})
 
     gateway.SERVICE_HANDLERS["states"] = service.handle
-    stepfunctions._resolve_state_machine_arn = service.exists
+    stepfunctions._resolve_state_machine_arn = service.machine_of
     stepfunctions._start_execution = start
+    provisioners._RESOURCE_HANDLERS.update(states_versions.handlers(service.call))
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"] = {
         "create": create,
         "update": update,
@@ -56,7 +63,3 @@ def _definition(properties: dict[str, Any]) -> dict[str, Any]:
     definition = provisioners._sfn_definition(properties)
     text = definition if isinstance(definition, str) else json.dumps(definition)
     return {"definition": text, "roleArn": properties["RoleArn"]}
-
-
-def _created(arn: str) -> Created:
-    return arn, {"Arn": arn, "Name": arn.rsplit(":", 1)[-1]}

@@ -112,8 +112,10 @@ def _check_targets() -> None:
         service = arn.split(":")[2] if arn.count(":") >= 5 else ""
         if service in _TARGET_ROLE_ACTIONS:
             action = _TARGET_ROLE_ACTIONS[service]
+            # A start by version or alias is authorised on the state machine.
+            resource = stepfunctions._resolve_state_machine_arn(arn) if service == "states" else arn
             keys = {"events:source": event.get("Source"), "events:detail-type": event.get("DetailType")}
-            permitted = role_allows(target.get("RoleArn", ""), action, arn, keys if service == "events" else None)
+            permitted = role_allows(target.get("RoleArn", ""), action, resource, keys if service == "events" else None)
         elif service in _DELIVERY_ACTIONS:
             action = _DELIVERY_ACTIONS[service]
             permitted = service_allowed(_EVENTS, action, arn, rule.get("Arn", ""))

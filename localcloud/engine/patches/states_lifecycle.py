@@ -8,6 +8,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region, json_response, now_iso
 from ministack.services import cloudwatch, stepfunctions
 
+from localcloud.engine.patches.states_versions import machine_as_started
 from localcloud.engine.pins import pinned, rewritten
 from localcloud.engine.settings import EngineSettings
 
@@ -19,12 +20,23 @@ _METRIC_OF_STATUS = {
     "ABORTED": "ExecutionsAborted",
 }
 
+_BEGINNING = (
+    '    time.sleep(0.15)\n\n    sm = _state_machines.get(execution["stateMachineArn"])\n',
+    "    sm = machine_as_started(execution)\n",
+)
+_QUALIFIERS = (
+    '        "stateMachineVersionArn": None,\n        "stateMachineAliasArn": None,\n',
+    '        "stateMachineVersionArn": None,\n        "stateMachineAliasArn": None,\n'
+    '        **execution.get("qualifiers", {}),\n',
+)
+
 
 def apply(settings: EngineSettings) -> None:
     start = pinned(stepfunctions, "_start_execution", "9923282fc76c")
-    run = rewritten(stepfunctions, "_run_execution", "996dff84e0e0", "    time.sleep(0.15)\n", "")
+    run = rewritten(stepfunctions, "_run_execution", "996dff84e0e0", *_BEGINNING)
+    stepfunctions.machine_as_started = machine_as_started
     fail = pinned(stepfunctions, "_fail_execution", "e6da895fa0b7")
-    emit = pinned(stepfunctions, "_emit_execution_status_event", "9c89e45693e3")
+    emit = rewritten(stepfunctions, "_emit_execution_status_event", "9c89e45693e3", *_QUALIFIERS)
 
     def start_once(data: dict[str, Any]) -> Any:
         running = _running_execution(data)

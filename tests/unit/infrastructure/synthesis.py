@@ -4,7 +4,6 @@ import fcntl
 import hashlib
 import json
 import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 STACKS = ("Encryption", "Storage", "Messaging", "Orchestration")
+DELETION_POLICIES = {"local": "Delete", "dev": "Delete", "prod": "RetainExceptOnCreate"}
+"""Of what holds data, by stage."""
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
 KEPT = ROOT / ".build" / "synthesized"
 # The functions' code is not among them: it shows in the hash of the asset only, which no test looks at.
@@ -116,6 +117,19 @@ def template(stage: str, stack: str) -> "Template":
     return Template.from_json(document(stage, stack))
 
 
+def output_of(stack: str, name: str) -> Json:
+    """A reference to another stack's output whose name fits this pattern, to match with."""
+    from aws_cdk.assertions import Match
+
+    reference = {"StackName": stack, "OutputName": Match.string_like_regexp(name)}
+    return {"Fn::GetStackOutput": Match.object_like(reference)}
+
+
+def key_of(stage: str = "dev") -> Json:
+    """A reference to the key of a stage, to match with."""
+    return output_of(stack_name(stage, "Encryption"), "EncryptionKey")
+
+
 def resources(stage: str, stack: str, type_: str) -> dict[str, Json]:
     """The properties of all resources of a type, by logical id."""
     found = document(stage, stack)["Resources"].items()
@@ -137,8 +151,10 @@ def plain(value: Any) -> Any:
             return f"${{{name}}}"
         case {"Fn::GetAtt": [name, attribute]}:
             return f"${{{name}.{attribute}}}"
-        case {"Fn::ImportValue": name}:
-            return f"${{{re.sub('.*ExportsOutput', '', name)}}}"
+        case {"Fn::GetStackOutput": {"OutputName": name}}:
+            return f"${{{name.removeprefix('PublishOutput')}}}"
+        case {"Fn::Select": [int(index), {"Fn::Split": [separator, text]}]}:
+            return f"{plain(text)}|{separator}|{index}"
         case dict():
             return {key: plain(member) for key, member in value.items()}
         case list():

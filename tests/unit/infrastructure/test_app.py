@@ -29,6 +29,36 @@ def test_finding_of_cdk_nag_stops_the_synthesis(tmp_path: Path) -> None:
         app.synth()
 
 
+@pytest.mark.parametrize(("stage", "protected"), [("local", False), ("dev", False), ("prod", True)])
+def test_only_production_stacks_are_protected_from_termination(stage: str, protected: bool) -> None:
+    artifacts = json.loads((assembly(stage) / "manifest.json").read_text())["artifacts"]
+    home = (artifacts[stack_name(stage, stack)]["properties"] for stack in STACKS)
+    assert {bool(properties.get("terminationProtection")) for properties in home} == {protected}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_a_failed_first_deployment_made_is_never_left_behind(stack: str) -> None:
+    policies = {each.get("DeletionPolicy", "Delete") for each in document("prod", stack)["Resources"].values()}
+    assert policies <= {"Delete", "RetainExceptOnCreate"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_nothing_that_outlives_its_stack_has_a_name_that_the_next_stack_needs(stack: str) -> None:
+    found = document("prod", stack)["Resources"].values()
+    kept = [each["Properties"] for each in found if each.get("DeletionPolicy", "Delete") != "Delete"]
+    names = [value for properties in kept for name, value in properties.items() if name.endswith("Name")]
+    assert all("AWS::StackId" in json.dumps(name) for name in names), names
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stack_holds_on_to_what_another_uses(stage: str) -> None:
+    """An import forbids to replace the table, the bus, a queue or the key for as long as the other stack is there."""
+    for name, found in stacks(assembly(stage)).items():
+        text = found.file.read_text()
+        assert "Fn::ImportValue" not in text, name
+        assert '"Export"' not in text, name
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stacks_are_named_after_their_stage(stage: str) -> None:
     wanted = (*STACKS, "TargetAccess-222222222222-eu-west-1") if stage == "local" else STACKS

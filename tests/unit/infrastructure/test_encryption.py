@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.infrastructure.synthesis import Json, plain, resources, template
+from tests.unit.infrastructure.synthesis import DELETION_POLICIES, Json, plain, resources, template
 
 
 def test_key_rotates() -> None:
@@ -13,7 +13,7 @@ def test_key_has_an_alias_naming_the_stage() -> None:
     template("dev", "Encryption").has_resource_properties("AWS::KMS::Alias", {"AliasName": "alias/migration-dev"})
 
 
-@pytest.mark.parametrize(("stage", "policy"), [("local", "Delete"), ("dev", "Delete"), ("prod", "Retain")])
+@pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())
 def test_key_outlives_the_stack_only_where_data_does(stage: str, policy: str) -> None:
     template(stage, "Encryption").has_resource("AWS::KMS::Key", {"DeletionPolicy": policy})
 

@@ -4,7 +4,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from aws_cdk.assertions import Match
 
 import runtime.handlers
 from runtime.adapters.aws import clients
@@ -13,7 +12,16 @@ from runtime.models.functions.environment import (
     CallbackEnvironment,
     StepEnvironment,
 )
-from tests.unit.infrastructure.synthesis import Json, context, functions, plain, resources, template
+from tests.unit.infrastructure.synthesis import (
+    DELETION_POLICIES,
+    Json,
+    context,
+    functions,
+    key_of,
+    plain,
+    resources,
+    template,
+)
 
 FUNCTION = "AWS::Lambda::Function"
 STEP_NAMES = [function.name for function in STEPS]
@@ -70,7 +78,7 @@ def test_function_names_itself_in_logs_and_metrics(module: str) -> None:
 
 
 def test_environments_are_encrypted_with_the_stages_key() -> None:
-    all_have({"KmsKeyArn": {"Fn::ImportValue": Match.string_like_regexp("MigrationDevEncryption:.*Key.*")}})
+    all_have({"KmsKeyArn": key_of()})
 
 
 def test_functions_are_traced() -> None:
@@ -98,7 +106,8 @@ def test_every_function_has_its_own_log_group() -> None:
 @pytest.mark.parametrize(("stage", "days"), [("local", 7), ("dev", 30), ("prod", 365)])
 def test_logs_are_encrypted_and_kept_as_the_stage_says(stage: str, days: int) -> None:
     template(stage, "Orchestration").all_resources_properties(
-        "AWS::Logs::LogGroup", {"RetentionInDays": days, "KmsKeyId": {"Fn::ImportValue": Match.any_value()}}
+        "AWS::Logs::LogGroup",
+        {"RetentionInDays": days, "KmsKeyId": key_of(stage)},
     )
 
 
@@ -142,12 +151,17 @@ def test_signal_no_attempt_could_handle_is_kept() -> None:
     assert destination.startswith("${FnGetAttEventsUndelivered")
 
 
+@pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())
+def test_signing_key_that_receivers_hold_outlives_the_stack_only_in_production(stage: str, policy: str) -> None:
+    template(stage, "Orchestration").has_resource("AWS::SecretsManager::Secret", {"DeletionPolicy": policy})
+
+
 def test_signing_key_is_generated_and_encrypted() -> None:
     template("dev", "Orchestration").has_resource_properties(
         "AWS::SecretsManager::Secret",
         {
             "GenerateSecretString": {"PasswordLength": 64, "ExcludePunctuation": True},
-            "KmsKeyId": {"Fn::ImportValue": Match.any_value()},
+            "KmsKeyId": key_of(),
         },
     )
 

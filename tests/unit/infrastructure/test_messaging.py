@@ -1,12 +1,21 @@
 """Queues, bus and the rules between them."""
 
 import pytest
-from aws_cdk.assertions import Match
 
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
-from tests.unit.infrastructure.synthesis import Json, document, functions, plain, resources, template
+from tests.unit.infrastructure.synthesis import (
+    DELETION_POLICIES,
+    Json,
+    document,
+    functions,
+    key_of,
+    plain,
+    resources,
+    template,
+)
 
 QUEUE = "AWS::SQS::Queue"
+BUS_DEAD_LETTERS = "EventsDeadLetters"
 FOURTEEN_DAYS = 14 * 86_400
 
 
@@ -32,10 +41,25 @@ def test_every_queue_keeps_messages_fourteen_days() -> None:
     assert {properties["MessageRetentionPeriod"] for properties in queues().values()} == {FOURTEEN_DAYS}
 
 
-def test_every_queue_is_encrypted_with_the_stages_key() -> None:
-    template("dev", "Messaging").all_resources_properties(
-        QUEUE, {"KmsMasterKeyId": {"Fn::ImportValue": Match.string_like_regexp("MigrationDevEncryption:.*Key.*")}}
-    )
+def test_every_queue_but_the_buss_own_is_encrypted_with_the_stages_key() -> None:
+    key = "${FnGetAttEncryptionKey3A692D6E"
+    others = {name for name, each in queues().items() if not plain(each).get("KmsMasterKeyId", "").startswith(key)}
+    assert others == {name for name in queues() if name.startswith(BUS_DEAD_LETTERS)}
+
+
+def test_what_the_bus_cannot_do_with_its_key_is_kept_where_the_key_is_not_needed() -> None:
+    bus = next(iter(resources("dev", "Messaging", "AWS::Events::EventBus").values()))
+    assert plain(bus["DeadLetterConfig"]["Arn"]).startswith(f"${{{BUS_DEAD_LETTERS}")
+    assert queue(BUS_DEAD_LETTERS)["SqsManagedSseEnabled"] is True
+
+
+def test_dead_letters_of_the_bus_are_taken_from_it_alone() -> None:
+    policies = resources("dev", "Messaging", "AWS::SQS::QueuePolicy").items()
+    (policy,) = (properties for name, properties in policies if name.startswith(BUS_DEAD_LETTERS))
+    (allowed,) = (s for s in plain(policy)["PolicyDocument"]["Statement"] if s["Effect"] == "Allow")
+    (bus,) = resources("dev", "Messaging", "AWS::Events::EventBus")
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": f"${{{bus}.Arn}}"}}
 
 
 def test_every_queue_refuses_plain_http() -> None:
@@ -49,9 +73,13 @@ def test_every_queue_refuses_plain_http() -> None:
     assert sorted(refusing) == sorted(queues())
 
 
-@pytest.mark.parametrize("id_", ["RequestsQueue", "CallbacksQueue", "WakesQueue"])
-def test_message_goes_to_the_dead_letter_queue_after_three_receives(id_: str) -> None:
-    assert queue(id_)["RedrivePolicy"]["maxReceiveCount"] == 3
+def test_request_goes_to_the_dead_letter_queue_after_three_receives() -> None:
+    assert queue("RequestsQueue")["RedrivePolicy"]["maxReceiveCount"] == 3
+
+
+@pytest.mark.parametrize("id_", ["CallbacksQueue", "WakesQueue"])
+def test_message_of_our_own_goes_to_the_dead_letter_queue_after_five_receives(id_: str) -> None:
+    assert queue(id_)["RedrivePolicy"]["maxReceiveCount"] == 5
 
 
 @pytest.mark.parametrize(
@@ -67,14 +95,13 @@ def test_message_stays_invisible_for_six_timeouts_of_its_consumer(id_: str, cons
 
 
 def test_bus_is_encrypted_with_the_stages_key() -> None:
-    template("dev", "Messaging").has_resource_properties(
-        "AWS::Events::EventBus", {"KmsKeyIdentifier": {"Fn::ImportValue": Match.any_value()}}
-    )
+    template("dev", "Messaging").has_resource_properties("AWS::Events::EventBus", {"KmsKeyIdentifier": key_of()})
 
 
 def test_bus_is_archived_under_the_stages_key() -> None:
     template("dev", "Messaging").has_resource_properties(
-        "AWS::Events::Archive", {"RetentionDays": 30, "KmsKeyIdentifier": {"Fn::ImportValue": Match.any_value()}}
+        "AWS::Events::Archive",
+        {"RetentionDays": 30, "KmsKeyIdentifier": key_of()},
     )
 
 
@@ -112,7 +139,7 @@ def test_undelivered_events_are_taken_from_rules_of_this_account_only() -> None:
     assert [s["Condition"] for s in allowed] == [{"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}]
 
 
-@pytest.mark.parametrize(("stage", "policy"), [("local", "Delete"), ("dev", "Delete"), ("prod", "Retain")])
+@pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())
 def test_queues_outlive_the_stack_only_in_production(stage: str, policy: str) -> None:
     found = document(stage, "Messaging")["Resources"].values()
     assert {resource["DeletionPolicy"] for resource in found if resource["Type"] == QUEUE} == {policy}

@@ -10,7 +10,7 @@ from runtime.models.deployment import Deployment
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
 from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.table import JOURNAL_PREFIX
-from tests.unit.infrastructure.synthesis import Json, document, functions, plain, resources, template
+from tests.unit.infrastructure.synthesis import Json, document, functions, output_of, plain, resources, template
 
 MAPPING = "AWS::Lambda::EventSourceMapping"
 RULES = ["MigrationRequested", "MigrationSignal", "MgnEvents", "ExecutionFailed", "Sweep"]
@@ -39,7 +39,7 @@ def sources(properties: Json) -> None:
 def test_requests_are_read_in_batches_with_partial_failures() -> None:
     sources(
         {
-            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Requests.*")},
+            "EventSourceArn": output_of("MigrationDevMessaging", "RequestsQueue.*Arn"),
             "BatchSize": 10,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "ScalingConfig": {"MaximumConcurrency": 10},
@@ -50,7 +50,7 @@ def test_requests_are_read_in_batches_with_partial_failures() -> None:
 def test_callbacks_are_read_one_by_one_by_a_bounded_number_of_functions() -> None:
     sources(
         {
-            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Callbacks.*")},
+            "EventSourceArn": output_of("MigrationDevMessaging", "CallbacksQueue.*Arn"),
             "BatchSize": 1,
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "ScalingConfig": {"MaximumConcurrency": 10},
@@ -61,7 +61,7 @@ def test_callbacks_are_read_one_by_one_by_a_bounded_number_of_functions() -> Non
 def test_wakes_are_read_one_by_one_by_as_few_dispatchers_as_sqs_allows() -> None:
     sources(
         {
-            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Wakes.*")},
+            "EventSourceArn": output_of("MigrationDevMessaging", "WakesQueue.*Arn"),
             "FunctionName": {"Ref": Match.string_like_regexp("FunctionsDispatchLaunches.*")},
             "BatchSize": 1,
             "ScalingConfig": {"MaximumConcurrency": 2},
@@ -95,15 +95,21 @@ def test_accepted_request_starts_an_execution() -> None:
         "source": [SOURCE],
         "detail-type": [MigrationRequested.detail_type],
     }
-    assert target("MigrationRequested")["Arn"].startswith("${MigrationStateMachine")
+    assert target("MigrationRequested")["Arn"].startswith("${MigrationAlias")
 
 
 def test_execution_gets_the_event_detail_as_input() -> None:
     assert target("MigrationRequested")["InputPath"] == "$.detail"
 
 
-def test_rule_that_starts_executions_has_its_own_role() -> None:
-    assert target("MigrationRequested")["RoleArn"].startswith("${MigrationStateMachineEventsRole")
+def test_rule_that_starts_executions_has_a_role_that_may_start_them_and_nothing_else() -> None:
+    role = target("MigrationRequested")["RoleArn"].removeprefix("${").removesuffix(".Arn}")
+    policies = resources("dev", "Orchestration", "AWS::IAM::Policy").values()
+    (policy,) = (policy for policy in policies if policy["Roles"] == [{"Ref": role}])
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    # Step Functions authorises a start by alias on the machine.
+    (machine,) = resources("dev", "Orchestration", "AWS::StepFunctions::StateMachine")
+    assert (statement["Action"], statement["Resource"]) == ("states:StartExecution", {"Ref": machine})
 
 
 def test_decisions_come_from_others_only() -> None:

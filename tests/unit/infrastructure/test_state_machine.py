@@ -231,10 +231,34 @@ def test_executions_are_logged_without_their_data() -> None:
     )
 
 
-def test_logs_go_to_a_group_for_vended_logs() -> None:
-    template("dev", "Orchestration").has_resource_properties(
-        "AWS::Logs::LogGroup", {"LogGroupName": "/aws/vendedlogs/states/MigrationDevOrchestration"}
+def test_logs_go_to_a_group_for_vended_logs_that_no_other_stack_has() -> None:
+    (name,) = (
+        plain(group["LogGroupName"])
+        for group in resources("dev", "Orchestration", "AWS::Logs::LogGroup").values()
+        if "LogGroupName" in group
     )
+    assert name == "/aws/vendedlogs/states/MigrationDevOrchestration-${AWS::StackId}|/|2"
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_each_revision_is_a_version_that_stays(stage: str) -> None:
+    (machine,) = resources(stage, "Orchestration", "AWS::StepFunctions::StateMachine")
+    revision = {"Fn::GetAtt": [machine, "StateMachineRevisionId"]}
+    template(stage, "Orchestration").has_resource(
+        "AWS::StepFunctions::StateMachineVersion",
+        {
+            # A change of either replaces the version.
+            "Properties": {"StateMachineArn": {"Ref": machine}, "StateMachineRevisionId": revision},
+            "UpdateReplacePolicy": "Retain",
+            "DeletionPolicy": "RetainExceptOnCreate",
+        },
+    )
+
+
+def test_alias_stands_for_the_version_of_this_deployment_alone() -> None:
+    (version,) = resources("dev", "Orchestration", "AWS::StepFunctions::StateMachineVersion")
+    (alias,) = resources("dev", "Orchestration", "AWS::StepFunctions::StateMachineAlias").values()
+    assert plain(alias["RoutingConfiguration"]) == [{"StateMachineVersionArn": f"${{{version}.Arn}}", "Weight": 100}]
 
 
 def test_executions_are_traced() -> None:

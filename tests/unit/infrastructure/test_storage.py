@@ -1,10 +1,9 @@
 """The state table."""
 
 import pytest
-from aws_cdk.assertions import Match
 
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
-from tests.unit.infrastructure.synthesis import Json, resources, template
+from tests.unit.infrastructure.synthesis import DELETION_POLICIES, Json, key_of, resources, template
 
 TABLE = "AWS::DynamoDB::Table"
 
@@ -51,7 +50,7 @@ def test_table_costs_what_is_used() -> None:
 
 
 def test_table_is_encrypted_with_the_stages_key() -> None:
-    key = {"Fn::ImportValue": Match.string_like_regexp("MigrationDevEncryption:.*Key.*")}
+    key = key_of()
     has({"SSESpecification": {"KMSMasterKeyId": key, "SSEEnabled": True, "SSEType": "KMS"}})
 
 
@@ -63,6 +62,6 @@ def test_production_table_refuses_deletion() -> None:
     has({"DeletionProtectionEnabled": True}, stage="prod")
 
 
-@pytest.mark.parametrize(("stage", "policy"), [("local", "Delete"), ("dev", "Delete"), ("prod", "Retain")])
+@pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())
 def test_table_outlives_the_stack_only_in_production(stage: str, policy: str) -> None:
     template(stage, "Storage").has_resource(TABLE, {"DeletionPolicy": policy})
