@@ -1,5 +1,7 @@
 """The CDK app: one stage, four stacks, and one more for each target."""
 
+import os
+
 from aws_cdk import App, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
@@ -14,13 +16,14 @@ from stacks.target_access import TargetAccessStack
 def build(app: App) -> App:
     """Add the stacks of the stage named by `-c stage=…`."""
     settings = StageSettings.from_context(app.node)
+    settings.check_account(os.environ.get("CDK_DEFAULT_ACCOUNT"))
     encryption = EncryptionStack(app, settings=settings).encryption
     storage = StorageStack(app, settings=settings, encryption=encryption)
     messaging = MessagingStack(app, settings=settings, encryption=encryption)
     OrchestrationStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
     if targets := settings.targets:
         for place in targets.places:
-            TargetAccessStack(app, stage=settings.stage, targets=targets, place=place)
+            TargetAccessStack(app, stage=settings.stage, targets=targets, place=place, shares_mgn=settings.shares_mgn)
     Tags.of(app).add("application", "migration-orchestrator")
     Tags.of(app).add("stage", settings.stage)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

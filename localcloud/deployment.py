@@ -26,7 +26,7 @@ def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
     outputs = state.folder.absolute() / "outputs.json"
     app = ["--app", str(assembly.absolute()), "--no-notices"]
     _run_cli("bootstrap", state, state.home, ["bootstrap", *app, _environment(state.home)])
-    for scope in _elsewhere(assembly):
+    for scope in _elsewhere(assembly) - {state.home}:
         # Lets the home account deploy there, so that one command deploys all.
         trust = ["--trust", state.account, "--cloudformation-execution-policies", ADMINISTRATOR]
         _run_cli(
@@ -46,7 +46,7 @@ def deploy(state: CloudState, assembly: Path) -> dict[str, dict[str, str]]:
 
 
 def _elsewhere(assembly: Path) -> set[Scope]:
-    """The accounts and Regions that stacks of the assembly name; the stage's own are deployed at home."""
+    """The accounts and Regions that stacks of the assembly name."""
     manifest = json.loads((assembly / "manifest.json").read_text())
     named = {artifact.get("environment", "") for artifact in manifest["artifacts"].values()}
     return {

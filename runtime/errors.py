@@ -13,6 +13,7 @@ MigrationError
 ├── TargetAccountError              an account denies the pipeline its role, its credentials or a call
 ├── SourceServerBusyError           the server is in a job already
 ├── SourceServerStateError          MGN refuses the call in the server's state
+├── LaunchSettingsError             the server is set to be launched and not started
 ├── SourceServerGoneError           archived, disconnected or deleted while we worked
 ├── ReplicationNotReadyError        not launchable within its time
 ├── LaunchFailedError               MGN says this server's launch failed
@@ -81,6 +82,10 @@ class SourceServerBusyError(MigrationError):
 
 class SourceServerStateError(MigrationError):
     """MGN refuses the call in the server's present state."""
+
+
+class LaunchSettingsError(MigrationError):
+    """The launch settings of the server do not let its instance come up."""
 
 
 class SourceServerGoneError(MigrationError):

@@ -20,7 +20,12 @@ class MessagingStack(Stack):
     """The bus and the queues of requests, callbacks and wakes."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
-        super().__init__(scope, stack_name(settings.stage, "Messaging"), termination_protection=settings.keeps_stacks)
+        super().__init__(
+            scope,
+            stack_name(settings.stage, "Messaging"),
+            env=settings.home,
+            termination_protection=settings.keeps_stacks,
+        )
         key = encryption.key_in(self)
         ingress_timeout = Duration.seconds(settings.ingress.timeout_seconds)
         self.bus = MigrationBus(self, "Events", key=key, removal_policy=settings.removal)

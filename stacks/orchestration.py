@@ -51,7 +51,10 @@ class OrchestrationStack(Stack):
         messaging: MessagingStack,
     ) -> None:
         super().__init__(
-            scope, stack_name(settings.stage, "Orchestration"), termination_protection=settings.keeps_stacks
+            scope,
+            stack_name(settings.stage, "Orchestration"),
+            env=settings.home,
+            termination_protection=settings.keeps_stacks,
         )
         key = encryption.key_in(self)
         self.messaging = messaging

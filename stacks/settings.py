@@ -4,7 +4,7 @@ import platform
 import sys
 from typing import Annotated, Literal, Self
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Environment, RemovalPolicy
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Node
@@ -18,6 +18,8 @@ from runtime.models.scope import Scope
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
+LOCAL_ACCOUNT = "000000000000"
+"""The local cloud's; no account of AWS has this id."""
 
 
 class Settings(BaseModel):
@@ -54,7 +56,6 @@ class PaceSettings(Settings):
 class TargetSettings(Settings):
     """Accounts and Regions requests may name besides the one the stage is deployed in."""
 
-    # The stage's own stacks are deployed wherever the credentials point to; what trusts them has to be told.
     home_account: AccountId = Field(description="The account the stage is deployed in.")
     home_region: Region = Field(description="The Region the stage is deployed in.")
     # IAM's limit is 64 characters, and a Region is added.
@@ -121,6 +122,20 @@ class StageSettings(Settings):
     )
     network: NetworkSettings | None = Field(default=None, description="Run the functions in this network.")
     targets: TargetSettings | None = Field(default=None, description="Other accounts and Regions to migrate into.")
+    shares_mgn: bool = Field(
+        default=False,
+        description="Another stage migrates in the same accounts and Regions: no lock keeps the two from one server, "
+        "and mgn_requests has to be set to this stage's part.",
+    )
+
+    @model_validator(mode="after")
+    def _sharing_is_divided(self) -> Self:
+        if self.shares_mgn and "mgn_requests" not in self.model_fields_set:
+            raise ValueError(
+                "shares_mgn: the stages of an account do not know of each other's requests to MGN; "
+                "set mgn_requests to this stage's part of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _doubt_outlives_the_dispatcher(self) -> Self:
@@ -150,6 +165,24 @@ class StageSettings(Settings):
         if stage not in stages:
             raise ValueError(f"no stage {stage!r} in context.stages, only {sorted(stages)}")
         return cls(stage=stage, **stages[stage])
+
+    def check_account(self, account: str | None) -> None:
+        """Refuse to be synthesized with credentials of an account that is neither the home nor a target."""
+        # Whoever has credentials of AWS may synthesize for the local cloud, too.
+        if account is None or self.targets is None or self.targets.home_account == LOCAL_ACCOUNT:
+            return
+        known = {self.targets.home_account, *self.targets.regions}
+        if account not in known:
+            raise ValueError(
+                f"targets.home_account: stage {self.stage} is at home in {self.targets.home_account}, but the "
+                f"credentials are of {account}, which is no target either; use credentials of one of {sorted(known)}"
+            )
+
+    @property
+    def home(self) -> Environment | None:
+        """Where the stage's own stacks go; without targets, wherever the credentials point to."""
+        # Named, the CDK refuses to deploy these stacks with the credentials of a target.
+        return Environment(account=self.targets.home_account, region=self.targets.home_region) if self.targets else None
 
     @property
     def mgn_requests_of_steps(self) -> int:

@@ -6,7 +6,7 @@ from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from migration_constructs import permit
+from migration_constructs import MgnClaim, permit
 from runtime.models.deployment import stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.functions.catalogue import FUNCTIONS
@@ -18,12 +18,16 @@ from stacks.settings import TargetSettings
 class TargetAccessStack(Stack):
     """The role the functions assume in one account and Region, and the rule that sends MGN's events home."""
 
-    def __init__(self, scope: Construct, *, stage: str, targets: TargetSettings, place: Scope) -> None:
+    def __init__(
+        self, scope: Construct, *, stage: str, targets: TargetSettings, place: Scope, shares_mgn: bool
+    ) -> None:
         super().__init__(
             scope,
             stack_name(stage, f"TargetAccess-{place.account}-{place.region}"),
             env=Environment(account=place.account, region=place.region),
         )
+        if not shares_mgn:
+            MgnClaim(self, "Claim", stage=stage)
         role = iam.Role(
             self,
             "Role",

@@ -6,7 +6,13 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runtime.errors import CallbackDeliveryError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
+from runtime.errors import (
+    CallbackDeliveryError,
+    LaunchSettingsError,
+    ServiceUnavailableError,
+    SourceServerGoneError,
+    ThrottledError,
+)
 from runtime.models.events import BusEvent
 from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
@@ -72,6 +78,8 @@ class FakeLaunchSettings:
             server: [("created by MGN", {})] for server in source_server_ids or (SERVER_ID,)
         }
         self.defaults = dict.fromkeys(self.versions, 1)
+        self.stopped: set[str] = set()
+        """Servers whose instances are to stay stopped."""
 
     def settings(self, source_server_id: str) -> dict[str, object]:
         """What a launch would use now."""
@@ -93,6 +101,8 @@ class FakeLaunchSettings:
         *,
         before: LaunchTemplateRef | None = None,
     ) -> int:
+        if source_server_id in self.stopped:
+            raise LaunchSettingsError(f"{source_server_id} is set to stay stopped after its launch")
         default = self.current(source_server_id).default_version
         versions = self.versions[source_server_id]
         marked = [number for number, (known, _) in enumerate(versions, start=1) if known == marker]

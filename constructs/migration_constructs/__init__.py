@@ -3,6 +3,7 @@
 from migration_constructs._bundling import Target, bundle, runtime_code
 from migration_constructs.acknowledgements import acknowledge, acknowledge_wildcards
 from migration_constructs.bus import FROM_OTHERS, MigrationBus, bus_policy
+from migration_constructs.claim import CLAIM, MgnClaim
 from migration_constructs.function import HandlerFunction, Network, Platform, duration
 from migration_constructs.key import EncryptionKey
 from migration_constructs.permissions import permit
@@ -12,10 +13,12 @@ from migration_constructs.steps import Pace
 from migration_constructs.table import StateTable
 
 __all__ = [
+    "CLAIM",
     "FROM_OTHERS",
     "EncryptedQueue",
     "EncryptionKey",
     "HandlerFunction",
+    "MgnClaim",
     "MigrationBus",
     "MigrationStateMachine",
     "Network",

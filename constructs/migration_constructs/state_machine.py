@@ -88,6 +88,9 @@ class MigrationStateMachine(Construct):
         finding = f"Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:{name}:*"
         acknowledge_wildcards(policy, {finding: "Executions get their names when they start."})
         executions = Stack.of(self).format_arn(
+            partition=Aws.PARTITION,
+            region=Aws.REGION,
+            account=Aws.ACCOUNT_ID,
             service="states",
             resource="execution",
             resource_name=f"{self.state_machine.state_machine_name}:*",
@@ -125,8 +128,8 @@ class MigrationStateMachine(Construct):
         return logs.LogGroup(
             self,
             "Logs",
-            # Other prefixes add to a resource policy of CloudWatch Logs that is soon full. With the stack's own id it is not
-            # the name of what a deleted stack left behind.
+            # Other prefixes add to a resource policy of CloudWatch Logs that is soon full. With the stack's own id it
+            # is no name that a deleted stack left taken.
             log_group_name=f"/aws/vendedlogs/states/{Stack.of(self).stack_name}-{_id_of_this_stack()}",
             encryption_key=key,
             retention=retention,

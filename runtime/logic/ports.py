@@ -205,6 +205,7 @@ class LaunchSettings(Protocol):
 
         `marker` names the version, so that a repeated call finds it and makes no second one. `before` is the template
         as the migration found it: a cutover without a network of its own leaves the test's and goes back to that one.
+        Raises LaunchSettingsError, before anything changes, for a server whose instances are to stay stopped.
         """
 
     def restore(self, template: LaunchTemplateRef) -> None:

@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from runtime.adapters.servers.launch_settings import Ec2LaunchSettings
-from runtime.errors import SourceServerGoneError
+from runtime.errors import LaunchSettingsError, SourceServerGoneError
 from runtime.logic.ports import LaunchSettings
 from runtime.models.request import MigrationRequest, Phase
 from simulator.pytest_plugin import make_client
@@ -30,6 +30,8 @@ class World:
 
     settings: LaunchSettings
     uses: Callable[[], tuple[Any, Any, Any, Any]]
+    keep_stopped: Callable[[], object]
+    """Somebody sets the server's instances to stay stopped after a launch."""
 
 
 @pytest.fixture(params=["fake", "ec2"])
@@ -37,7 +39,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         fake = FakeLaunchSettings(SERVER_ID)
         fake.versions[SERVER_ID][0][1].update(instance_type="t3.medium", name="web")
-        yield World(fake, lambda: _faked(fake.settings(SERVER_ID)))
+        yield World(fake, lambda: _faked(fake.settings(SERVER_ID)), lambda: fake.stopped.add(SERVER_ID))
         return
     with mock_aws():
         servers = (ServerSpec(name="web", id=SERVER_ID),)
@@ -49,7 +51,11 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             found = ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Default"])
             return _templated(found["LaunchTemplateVersions"][0]["LaunchTemplateData"])
 
-        yield World(Ec2LaunchSettings(mgn, ec2), uses)
+        yield World(
+            Ec2LaunchSettings(mgn, ec2),
+            uses,
+            lambda: mgn.update_launch_configuration(sourceServerID=SERVER_ID, launchDisposition="STOPPED"),
+        )
 
 
 def _faked(settings: dict[str, object]) -> tuple[Any, Any, Any, Any]:
@@ -75,6 +81,14 @@ def test_requested_settings_are_what_a_launch_uses(world: World) -> None:
     assert apply(world, a_request()) == 2
     assert world.settings.current(SERVER_ID).default_version == 2
     assert world.uses() == ("m5.large", SUBNET_ID, (SECURITY_GROUP_ID,), "billing-web-01-aws")
+
+
+def test_server_whose_instances_stay_stopped_is_refused_before_anything_changes(world: World) -> None:
+    before = world.uses()
+    world.keep_stopped()
+    with pytest.raises(LaunchSettingsError, match=f"{SERVER_ID} is set to stay stopped after its launch"):
+        apply(world, a_request())
+    assert (world.uses(), world.settings.current(SERVER_ID).default_version) == (before, 1)
 
 
 def test_repeated_call_makes_no_second_version(world: World) -> None:

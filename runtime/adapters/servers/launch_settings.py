@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 from runtime.adapters.aws.faults import account_faults, code_of, mgn_faults
 from runtime.adapters.servers.launch_template import Data, edited, has_test_network, with_network_of
-from runtime.errors import DriftError, SourceServerGoneError
+from runtime.errors import DriftError, LaunchSettingsError, SourceServerGoneError
 from runtime.models.mgn import LaunchTemplateRef
 from runtime.models.request import MigrationRequest, Phase
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
     from mypy_boto3_mgn import MgnClient
+    from mypy_boto3_mgn.type_defs import LaunchConfigurationTypeDef
 
 VERSION_GONE = "InvalidLaunchTemplateId.VersionNotFound"
 
@@ -26,7 +27,7 @@ class Ec2LaunchSettings:
         self._ec2 = ec2
 
     def current(self, source_server_id: str) -> LaunchTemplateRef:
-        template_id = self._template_of(source_server_id)
+        template_id = _template_of(self._configuration(source_server_id))
         return LaunchTemplateRef(launch_template_id=template_id, default_version=_default(self._versions(template_id)))
 
     def apply(
@@ -38,7 +39,14 @@ class Ec2LaunchSettings:
         *,
         before: LaunchTemplateRef | None = None,
     ) -> int:
-        template_id = self._template_of(source_server_id)
+        configuration = self._configuration(source_server_id)
+        # Asked for by somebody, perhaps because two such machines must not run at once: not changed behind their back.
+        if configuration.get("launchDisposition") == "STOPPED":
+            raise LaunchSettingsError(
+                f"{source_server_id} is set to stay stopped after its launch, so nothing of it could be verified; "
+                "set its launchDisposition to STARTED in MGN's launch settings, or launch it by hand"
+            )
+        template_id = _template_of(configuration)
         self._configure(request, source_server_id)
         versions = self._versions(template_id)
         default = _default(versions)
@@ -66,15 +74,12 @@ class Ec2LaunchSettings:
             if not _is_template_gone(error):
                 raise
 
-    def _template_of(self, source_server_id: str) -> str:
+    def _configuration(self, source_server_id: str) -> "LaunchConfigurationTypeDef":
         with mgn_faults():
-            configuration = self._mgn.get_launch_configuration(sourceServerID=source_server_id)
-        if template_id := configuration.get("ec2LaunchTemplateID"):
-            return template_id
-        raise SourceServerGoneError(f"{source_server_id} has no launch template: it is disconnected")
+            return self._mgn.get_launch_configuration(sourceServerID=source_server_id)
 
     def _configure(self, request: MigrationRequest, source_server_id: str) -> None:
-        changes = _configuration(request)
+        changes = _changes(request)
         if changes:
             with mgn_faults():
                 self._mgn.update_launch_configuration(sourceServerID=source_server_id, **changes)
@@ -109,7 +114,13 @@ class Ec2LaunchSettings:
             self._ec2.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion=str(version))
 
 
-def _configuration(request: MigrationRequest) -> dict[str, Any]:
+def _template_of(configuration: "LaunchConfigurationTypeDef") -> str:
+    if template_id := configuration.get("ec2LaunchTemplateID"):
+        return template_id
+    raise SourceServerGoneError(f"{configuration.get('sourceServerID')} has no launch template: it is disconnected")
+
+
+def _changes(request: MigrationRequest) -> dict[str, Any]:
     launch = request.launch
     wanted = {
         # With BASIC right-sizing MGN writes its own instance type over the template's (docs/mgn.md#launch-template).

@@ -59,6 +59,36 @@ def test_smallest_budget_of_requests_leaves_one_to_everybody() -> None:
         settings("dev", mgn_requests=1)
 
 
+def test_stage_that_shares_mgn_has_to_say_how_much_of_it_is_its_own() -> None:
+    with pytest.raises(ValidationError, match=r"shares_mgn: .* set mgn_requests to this stage's part"):
+        settings("dev", shares_mgn=True)
+    assert settings("dev", shares_mgn=True, mgn_requests=10).shares_mgn
+
+
+HOME_AND_TARGET: Json = {
+    "home_account": "111122223333",
+    "home_region": "us-east-1",
+    "role_name": "migration-dev",
+    "external_id": "shibboleth",
+    "regions": {"222233334444": ["eu-west-1"]},
+}
+
+
+@pytest.mark.parametrize("account", ["111122223333", "222233334444", None])
+def test_credentials_of_home_or_target_or_none_may_synthesize(account: str | None) -> None:
+    settings("dev", targets=HOME_AND_TARGET).check_account(account)
+
+
+def test_credentials_of_another_account_are_refused_with_the_ones_that_are_meant() -> None:
+    told = r"is at home in 111122223333, but the credentials are of 999999999999.*\['111122223333', '222233334444'\]"
+    with pytest.raises(ValueError, match=told):
+        settings("dev", targets=HOME_AND_TARGET).check_account("999999999999")
+
+
+def test_any_credentials_may_synthesize_for_the_local_cloud() -> None:
+    settings("local").check_account("999999999999")
+
+
 def test_every_setting_is_described() -> None:
     assert not [name for name, field in StageSettings.model_fields.items() if not field.description]
 

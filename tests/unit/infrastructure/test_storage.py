@@ -1,9 +1,15 @@
 """The state table."""
 
 import pytest
+from aws_cdk import App
+from aws_cdk.assertions import Match, Template
 
+from migration_constructs import CLAIM
 from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
-from tests.unit.infrastructure.synthesis import DELETION_POLICIES, Json, key_of, resources, template
+from stacks.encryption import EncryptionStack
+from stacks.settings import StageSettings
+from stacks.storage import StorageStack
+from tests.unit.infrastructure.synthesis import DELETION_POLICIES, Json, context, key_of, resources, template
 
 TABLE = "AWS::DynamoDB::Table"
 
@@ -65,3 +71,23 @@ def test_production_table_refuses_deletion() -> None:
 @pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())
 def test_table_outlives_the_stack_only_in_production(stage: str, policy: str) -> None:
     template(stage, "Storage").has_resource(TABLE, {"DeletionPolicy": policy})
+
+
+def test_table_is_made_after_the_claim_that_no_other_stage_migrates_here() -> None:
+    (claim,) = resources("prod", "Storage", "AWS::SSM::Parameter").items()
+    assert claim[1]["Name"] == CLAIM
+    assert claim[1]["Value"] == "prod"
+    template("prod", "Storage").has_resource(TABLE, {"DependsOn": [claim[0]]})
+
+
+def test_claim_goes_with_its_stack() -> None:
+    template("prod", "Storage").has_resource("AWS::SSM::Parameter", {"DeletionPolicy": Match.absent()})
+
+
+def test_stage_that_shares_mgn_claims_nothing() -> None:
+    stage = {**context("dev")["stages"]["dev"], "shares_mgn": True, "mgn_requests": 10}
+    app = App()
+    settings = StageSettings(stage="dev", **stage)
+    encryption = EncryptionStack(app, settings=settings).encryption
+    storage = StorageStack(app, settings=settings, encryption=encryption)
+    Template.from_stack(storage).resource_count_is("AWS::SSM::Parameter", 0)

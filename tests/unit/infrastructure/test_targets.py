@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from migration_constructs import CLAIM
 from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets
 from runtime.models.scope import Scope
@@ -55,6 +56,17 @@ def settings(**changes: object) -> TargetSettings:
 def test_each_target_has_a_stack_in_its_account_and_region() -> None:
     found = {name: (each.account, each.region) for name, each in stacks(assembly()).items() if "TargetAccess" in name}
     assert found == {f"MigrationDev{target(*place)}": place for place in PLACES}
+
+
+def test_stages_own_stacks_are_for_the_home_account_alone() -> None:
+    """Named in the assembly, the CDK deploys them with no other account's credentials."""
+    home = {(each.account, each.region) for name, each in stacks(assembly()).items() if "TargetAccess" not in name}
+    assert home == {(HOME, "us-east-1")}
+
+
+def test_each_target_is_claimed_for_the_stage() -> None:
+    claims = [found(target(*place), "AWS::SSM::Parameter") for place in PLACES]
+    assert [[each["Name"] for each in claim.values()] for claim in claims] == [[CLAIM]] * len(PLACES)
 
 
 def test_role_lets_in_the_stages_account_under_the_external_id_only() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.errors import CheckFailedError, CheckPendingError, DriftError, SourceServerGoneError
+from runtime.errors import CheckFailedError, CheckPendingError, DriftError, LaunchSettingsError, SourceServerGoneError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.prepare_source import await_replication, prepare_launch
 from runtime.models.functions.steps import PrepareSource
@@ -122,3 +122,11 @@ def test_pre_migration_command_that_fails_ends_the_attempt() -> None:
     ports.commands.outcome = CommandStatus(status="TimedOut", detail="no answer")
     with pytest.raises(CheckFailedError, match="Quiesce ended TimedOut"):
         prepare(ports, Phase.TEST)
+
+
+def test_server_that_is_to_stay_stopped_ends_before_its_launch_and_not_after_an_hour() -> None:
+    ports = bring_to("replicating")
+    ports.launch_settings.stopped.add(SERVER_ID)
+    with pytest.raises(LaunchSettingsError):
+        prepare(ports, Phase.TEST)
+    assert not waits_of(ports)
