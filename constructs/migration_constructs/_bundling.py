@@ -17,8 +17,9 @@ from aws_cdk import aws_lambda as lambda_
 ROOT = Path(__file__).parents[2]
 PACKAGE = "runtime"
 EXPORT = ("export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate")
-# The Lambda runtime brings these.
-PRUNED = ("--prune", "boto3", "--prune", "botocore")
+# The Lambda runtime brings a boto3 of its own, of a release that AWS changes when it likes. Ours is the one that was
+# tested, and weighs less without the descriptions of services that no adapter speaks to.
+SDK_SERVICES = frozenset({"dynamodb", "ec2", "events", "mgn", "secretsmanager", "sqs", "ssm", "stepfunctions", "sts"})
 INSTALL = ("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-compile-bytecode")
 INTERPRETER = ("--python", sys.executable)
 # What no import reads. METADATA stays: importlib.metadata finds versions there.
@@ -38,6 +39,11 @@ UNUSED = (
     "aws_lambda_powertools/utilities/data_masking",
     # All but boto_utils, botocore, resources and util: nothing else is patched.
     "aws_xray_sdk/ext/[!_bru]*",
+    "boto3/data",
+    "boto3/docs",
+    "boto3/examples",
+    "botocore/data/*/*/examples-1.json*",
+    "dateutil/zoneinfo/*.tar.gz",
     "pydantic/experimental",
     "pydantic/mypy.py",
     "pydantic/v1",
@@ -110,6 +116,8 @@ def bundle(output: Path, target: Target) -> None:
     )
     for unused in _matches(output, UNUSED):
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
+    for unused in _unused_descriptions(output / "botocore" / "data"):
+        shutil.rmtree(unused)
     if interpreter := _interpreter(target.python_version):
         subprocess.run([interpreter, *COMPILE, "-s", str(output), str(output)], check=True)
 
@@ -126,11 +134,20 @@ def _interpreter(version: str) -> str | None:
 
 
 def _requirements() -> str:
-    return _uv(*EXPORT, *PRUNED)
+    return _uv(*EXPORT)
 
 
 def _sources() -> Iterator[Path]:
     return (path for path in sorted((ROOT / PACKAGE).rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _unused_descriptions(data: Path) -> Iterator[Path]:
+    """Services that no adapter speaks to, and older versions of those it does."""
+    for service in (path for path in data.iterdir() if path.is_dir()):
+        if service.name in SDK_SERVICES:
+            yield from sorted(path for path in service.iterdir() if path.is_dir())[:-1]
+        else:
+            yield service
 
 
 def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
@@ -140,7 +157,16 @@ def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
 def _fingerprint(target: Target, requirements: str) -> str:
     # Of what goes in, not of what comes out: known without building, so an unchanged asset is not built again.
     digest = hashlib.sha256(
-        repr((target, requirements, UNUSED, COMPILE, _interpreter(target.python_version) is not None)).encode()
+        repr(
+            (
+                target,
+                requirements,
+                UNUSED,
+                sorted(SDK_SERVICES),
+                COMPILE,
+                _interpreter(target.python_version) is not None,
+            )
+        ).encode()
     )
     for source in _sources():
         digest.update(str(source.relative_to(ROOT)).encode())

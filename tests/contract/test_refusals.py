@@ -27,7 +27,7 @@ from runtime.adapters.state.state import DynamoDbState
 from runtime.models.events import status_events
 from runtime.models.request import Phase
 from runtime.models.waits import Outcome
-from tests.builders import SCOPE, a_record, a_request, a_wait, an_entry
+from tests.builders import NOON, SCOPE, a_record, a_request, a_wait, an_entry
 
 HUSH = ("hush-tag", "aHVzaC11c2VyLWRhdGEtaHVzaA==", "hush", "AQCEAAAAKgAAAAMAAAAAhushtoken", "hush said 'no' (twice)")
 SERVER = "s-0123456789abcdef0"
@@ -57,7 +57,9 @@ CALLS: dict[str, Callable[[], object]] = {
     "launch template": lambda: Ec2LaunchSettings(client("mgn"), client("ec2")).apply(
         REQUEST, SERVER, Phase.CUTOVER, "marker"
     ),
-    "command": lambda: SsmCommands(client("ssm")).send("i-0123456789abcdef0", "Doc", {"password": HUSH}),
+    "command": lambda: SsmCommands(client("ssm"), once_client("ssm")).send(
+        "i-0123456789abcdef0", "Doc", {"password": HUSH}, "comment"
+    ),
     "task that succeeds": lambda: StepFunctionsResumer(client("stepfunctions")).resume(HUSH[3], Outcome()),
     "task that fails": lambda: StepFunctionsResumer(client("stepfunctions")).resume(
         HUSH[3], Outcome(error="X", reason=HUSH[0])
@@ -74,7 +76,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "record": lambda: state().migrations.append(RECORD, an_entry(RECORD)),
     "wait": lambda: state().waits.park(a_wait(token=HUSH[3])),
     "role": lambda: TargetRole(client("sts"), Target("222233334444", "eu-west-1", "role", HUSH[0]))._assumed(),
-    "secret": lambda: StoredSecret(client("secretsmanager"), "signing")(),
+    "secret": lambda: StoredSecret(client("secretsmanager"), "signing", lambda: NOON)(),
     "wake": lambda: WakeQueue(client("sqs"), "https://sqs.us-east-1.amazonaws.com/123456789012/wakes").wake(SCOPE),
 }
 

@@ -9,6 +9,7 @@ import pytest
 from localcloud.cloud import engine
 from localcloud.settings import CloudSettings
 from tests.engine.conftest import Aws as Account
+from tests.engine.test_states_versions import Deployed
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Aws
@@ -146,3 +147,11 @@ def test_rule_starts_an_execution_and_hears_of_its_end(moto: "Aws") -> None:
     (message,) = moto.receive(queue)
     assert json.loads(message["Body"])["detail"]["stateMachineArn"] == machine
     assert not moto.receive(queue, seconds=0.5)
+
+
+def test_alias_of_a_template_moves_to_the_newest_version(moto: "Aws") -> None:
+    deployed = Deployed(moto)
+    first, second = deployed.deploy("old"), deployed.deploy("new")
+    assert first["Alias"] == second["Alias"]
+    assert moto.end_of(moto.start(second["Alias"]))["output"] == "new"
+    assert moto.end_of(moto.start(first["Version"]))["output"] == "old"

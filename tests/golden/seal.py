@@ -1,4 +1,4 @@
-"""Closes the golden documents of a release: what may be absent from each, and the sums that keep them as they are.
+"""Closes the golden documents of a release: its state machine, what may be absent from each, and the sums of all.
 
 python -m tests.golden.seal 0.2.0
 """
@@ -11,10 +11,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tests.golden.kinds import FOLDER, objects, reader_of, without
+from tests.unit.infrastructure.synthesis import definition
 
 
 def seal(release: Path) -> None:
-    """Write `may-be-absent.json` and `SHA256SUMS`; raises FileExistsError for a release that is closed already."""
+    """Write the definition, `may-be-absent.json` and `SHA256SUMS`; raises FileExistsError for a closed release."""
+    with (release / "state-machine.json").open("x") as file:
+        file.write(json.dumps(definition(), indent=1) + "\n")
     optional = {f"{path.parent.name}/{path.name}": optional_members(path) for path in sorted(release.glob("*/*.json"))}
     with (release / "may-be-absent.json").open("x") as file:
         file.write(json.dumps(optional, indent=1) + "\n")

@@ -206,15 +206,14 @@ def _module_paths(folder: Path) -> tuple[str, str]:
     """For boto3 alone, and for the code asset as it is deployed."""
     (asset := folder / "asset").mkdir()
     bundle(asset, Target(f"{sys.version_info.major}.{sys.version_info.minor}", None))
-    alone = link_provided(folder / "alone", with_dependencies=True)
-    return str(alone), f"{asset}{os.pathsep}{link_provided(folder / 'provided')}"
+    return str(link_provided(folder / "alone")), str(asset)
 
 
 def _seconds_of(path: str, arguments: list[str], is_sampled: bool) -> float:
     # -S: without the site-packages of the tests.
     command = [sys.executable, "-S", *arguments]
     environment = os.environ | LAMBDA | {"PYTHONPATH": path, "_X_AMZN_TRACE_ID": _TRACE.format(is_sampled)}
-    done = subprocess.run(command, env=environment, cwd=path.partition(os.pathsep)[0], capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, cwd=path, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
     return float(done.stdout.splitlines()[-1])

@@ -107,7 +107,9 @@ class TemplateChange:
 
 
 def _instance_tags(specifications: list[dict[str, Any]], tags: dict[str, str]) -> list[dict[str, Any]]:
-    known = next((each["Tags"] for each in specifications if each.get("ResourceType") == "instance"), [])
+    known: list[dict[str, str]] = next(
+        (each["Tags"] for each in specifications if each.get("ResourceType") == "instance"), []
+    )
     merged = {**{tag["Key"]: tag["Value"] for tag in known}, **tags}
     others = [each for each in specifications if each.get("ResourceType") != "instance"]
     return [*others, {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in merged.items()]}]

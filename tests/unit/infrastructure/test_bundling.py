@@ -8,19 +8,23 @@ import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from types import CodeType
+from typing import get_args, get_overloads
 from unittest import mock
 
+import boto3
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk import aws_lambda as lambda_
 
 from migration_constructs import Target, bundle, runtime_code
-from tests.provided import link_provided
+from migration_constructs._bundling import SDK_SERVICES
+from runtime.adapters.aws import clients
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, ROOT, Json, functions
 
 GRAVITON = Target("3.13", "aarch64-manylinux2014")
 HOST = Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
-MAX_BYTES = 12 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+SDK = ("boto3", "botocore", "dateutil", "python_dateutil", "s3transfer", "six")
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +38,24 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("asset", ["graviton", "host"])
-def test_asset_stays_below_twelve_megabytes(asset: str, request: pytest.FixtureRequest) -> None:
-    assert sum(file.stat().st_size for file in _files(request.getfixturevalue(asset))) <= MAX_BYTES
+def test_asset_stays_below_twelve_megabytes_and_eight_of_sdk(asset: str, request: pytest.FixtureRequest) -> None:
+    root: Path = request.getfixturevalue(asset)
+    sizes = [(_is_sdk(file.relative_to(root)), file.stat().st_size) for file in _files(root)]
+    assert sum(size for is_sdk, size in sizes if not is_sdk) <= 12 * MEGABYTE
+    assert sum(size for is_sdk, size in sizes if is_sdk) <= 8 * MEGABYTE
 
 
-@pytest.mark.parametrize("package", ["runtime", "pydantic", "aws_lambda_powertools/logging"])
+def test_asset_describes_the_services_that_adapters_speak_to_and_no_others(graviton: Path) -> None:
+    spoken = {get_args(overload.__annotations__["name"])[0] for overload in get_overloads(clients.client)}
+    described = {path.name for path in (graviton / "botocore" / "data").iterdir() if path.is_dir()}
+    assert described == SDK_SERVICES == spoken
+
+
+def test_asset_has_the_boto3_that_was_tested(graviton: Path) -> None:
+    assert f'__version__ = "{boto3.__version__}"' in (graviton / "boto3" / "__init__.py").read_text().replace("'", '"')
+
+
+@pytest.mark.parametrize("package", ["runtime", "pydantic", "aws_lambda_powertools/logging", "botocore"])
 def test_what_a_step_loads_has_bytecode_that_lambda_reads_unchecked(host: Path, package: str) -> None:
     sources = [file for file in _files(host / package) if file.suffix == ".py"]
     assert sources
@@ -66,7 +83,7 @@ def test_asset_has_the_whole_runtime_and_nothing_else_of_ours(graviton: Path) ->
     assert not any((graviton / ours).exists() for ours in ("tests", "stacks", "simulator", "cli", "localcloud"))
 
 
-@pytest.mark.parametrize("unwanted", ["boto3", "botocore", "aws_cdk", "bin", "**/RECORD"])
+@pytest.mark.parametrize("unwanted", ["boto3/docs", "boto3/examples", "aws_cdk", "bin", "**/RECORD"])
 def test_asset_carries_nothing_unneeded(graviton: Path, unwanted: str) -> None:
     assert not list(graviton.glob(unwanted))
 
@@ -75,16 +92,18 @@ def test_same_sources_make_the_same_asset(host: Path, tmp_path: Path) -> None:
     assert _digest(_bundled(tmp_path, HOST)) == _digest(host)
 
 
-def test_handlers_import_from_the_asset_with_only_boto3_added(host: Path, tmp_path: Path) -> None:
-    provided = link_provided(tmp_path / "provided")
+def test_handlers_and_their_clients_come_from_the_asset_alone(host: Path, tmp_path: Path) -> None:
     imports = "; ".join(f"import runtime.handlers.{module}" for module in functions())
     # Loaded by the first traced invocation.
     imports += "; runtime.observability.tracer()"
+    imports += "; from runtime.adapters.aws.clients import client"
+    imports += "".join(f"; client({service!r})" for service in sorted(SDK_SERVICES))
     environment = {
         **os.environ,
         "LAMBDA_TASK_ROOT": "/var/task",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": f"{host}{os.pathsep}{provided}",
+        "PYTHONPATH": str(host),
+        "AWS_DEFAULT_REGION": "us-east-1",
     }
     # -S: without the site-packages of the tests.
     command = [sys.executable, "-S", "-c", imports]
@@ -128,6 +147,10 @@ def _synthesize(outdir: Path, target: Target = HOST, context: Json | None = None
 def _bytecode(file: Path) -> tuple[bytes, int, CodeType]:
     written = file.read_bytes()
     return written[:4], int.from_bytes(written[4:8], "little"), marshal.loads(written[16:])
+
+
+def _is_sdk(file: Path) -> bool:
+    return any(part.startswith(SDK) for part in file.parts)
 
 
 def _files(root: Path) -> list[Path]:

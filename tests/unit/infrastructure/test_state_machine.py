@@ -17,10 +17,13 @@ from runtime.errors import TRANSIENT
 from runtime.models.functions.catalogue import STEPS
 from runtime.models.functions.environment import Budgets
 from runtime.models.functions.steps import FinalizeCutover, Plan, Rollback, TriggerMigration, VerifyMigration
+from tests.golden.kinds import documents
 from tests.unit.infrastructure.synthesis import ROOT, Json, definition, functions, plain, resources, template
 
 ENDS = {"Ended", "Frozen"}
+CHECKED = ["PrepareTest", "CheckTest", "PrepareCutover", "CheckCutover"]
 WAITS = {
+    *(f"{name}Again" for name in CHECKED),
     "AwaitReplication",
     "LaunchTest",
     "BootTest",
@@ -34,7 +37,6 @@ WAITS = {
     "Undo",
 }
 TASKS = sorted(name for name, found in definition()["States"].items() if found["Type"] == "Task")
-CHECKED = ["PrepareTest", "CheckTest", "PrepareCutover", "CheckCutover"]
 
 
 def state(name: str, stage: str = "dev") -> Json:
@@ -265,6 +267,28 @@ def test_executions_are_traced() -> None:
     template("dev", "Orchestration").has_resource_properties(
         "AWS::StepFunctions::StateMachine", {"TracingConfiguration": {"Enabled": True}}
     )
+
+
+def test_i13_every_payload_of_a_task_stands_among_the_golden_ones() -> None:
+    """A later release, and the one before after a rollback, have to read what this definition hands over."""
+    golden = {
+        (path.stem.partition("-")[0], frozenset(json.loads(path.read_text())))
+        for path in documents()
+        if path.parent.name == "payloads"
+    }
+    handed = {
+        (module_of(task), frozenset(name.removesuffix(".$") for name in task["Parameters"]["Payload"]))
+        for task in definition()["States"].values()
+        if task["Type"] == "Task"
+    }
+    assert handed <= golden
+
+
+def module_of(task: Json) -> str:
+    """The handler's module of the function a task calls."""
+    function = task["Parameters"]["FunctionName"].removeprefix("${").removesuffix(".Arn}")
+    found: str = resources("dev", "Orchestration", "AWS::Lambda::Function")[function]["Handler"].split(".")[2]
+    return found
 
 
 def test_renamed_field_stops_the_synthesis() -> None:
