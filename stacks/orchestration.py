@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 from pydantic.alias_generators import to_pascal
 
-from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable
+from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable, acknowledge
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
@@ -136,6 +136,7 @@ class OrchestrationStack(Stack):
 
     def _start_executions(self) -> None:
         rule = self._rule("MigrationRequested", [SOURCE], [MigrationRequested.detail_type])
+        acknowledge(rule, {"@aws-cdk/aws-events:ruleUnresolvedEnvironment": "The alias is one of this stack."})
         rule.add_target(
             targets.SfnStateMachine(
                 self.migration.live,

@@ -40,7 +40,6 @@ UNUSED = (
     # All but boto_utils, botocore, resources and util: nothing else is patched.
     "aws_xray_sdk/ext/[!_bru]*",
     "boto3/data",
-    "boto3/docs",
     "boto3/examples",
     "botocore/data/*/*/examples-1.json*",
     "dateutil/zoneinfo/*.tar.gz",
@@ -156,18 +155,8 @@ def _matches(root: Path, patterns: Iterable[str]) -> list[Path]:
 
 def _fingerprint(target: Target, requirements: str) -> str:
     # Of what goes in, not of what comes out: known without building, so an unchanged asset is not built again.
-    digest = hashlib.sha256(
-        repr(
-            (
-                target,
-                requirements,
-                UNUSED,
-                sorted(SDK_SERVICES),
-                COMPILE,
-                _interpreter(target.python_version) is not None,
-            )
-        ).encode()
-    )
+    compiles = _interpreter(target.python_version) is not None
+    digest = hashlib.sha256(repr((target, requirements, UNUSED, sorted(SDK_SERVICES), COMPILE, compiles)).encode())
     for source in _sources():
         digest.update(str(source.relative_to(ROOT)).encode())
         digest.update(source.read_bytes())
