@@ -149,9 +149,8 @@ def test_rule_starts_an_execution_and_hears_of_its_end(moto: "Aws") -> None:
     assert not moto.receive(queue, seconds=0.5)
 
 
-def test_alias_of_a_template_moves_to_the_newest_version(moto: "Aws") -> None:
+def test_alias_of_a_template_stands_for_the_newest_definition(moto: "Aws") -> None:
     deployed = Deployed(moto)
     first, second = deployed.deploy("old"), deployed.deploy("new")
     assert first["Alias"] == second["Alias"]
-    assert moto.end_of(moto.start(second["Alias"]))["output"] == "new"
-    assert moto.end_of(moto.start(first["Version"]))["output"] == "old"
+    assert moto.end_of(moto.start(second["Alias"]))["output"]["answer"] == "new"

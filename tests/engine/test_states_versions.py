@@ -41,7 +41,7 @@ class Deployed:
 
 def _template(answer: str, role: str, more: dict[str, Any]) -> dict[str, Any]:
     wait = {"Type": "Wait", "Seconds": 3, "Next": "Answer"}
-    states = {"Wait": wait, "Answer": {"Type": "Pass", "Result": answer, "End": True}}
+    states = {"Wait": wait, "Answer": {"Type": "Pass", "Result": {"answer": answer}, "End": True}}
     machine = {"DefinitionString": json.dumps({"StartAt": "Wait", "States": states}), "RoleArn": role}
     revision = {"Fn::GetAtt": ["Machine", "StateMachineRevisionId"]}
     resources = {
@@ -73,7 +73,7 @@ def test_changed_definition_is_a_new_version_to_which_the_alias_moves(aws: "Aws"
     first, second = deployed.deploy("old"), deployed.deploy("new")
     assert first["Alias"] == second["Alias"]
     assert (first["Version"], second["Version"]) == (f"{first['Machine']}:1", f"{first['Machine']}:2")
-    assert aws.end_of(aws.start(second["Alias"]))["output"] == "new"
+    assert aws.end_of(aws.start(second["Alias"]))["output"]["answer"] == "new"
 
 
 def test_unchanged_definition_stays_the_version_it_is(deployed: Deployed) -> None:
@@ -84,13 +84,13 @@ def test_unchanged_definition_stays_the_version_it_is(deployed: Deployed) -> Non
 def test_execution_under_way_keeps_the_version_it_began_with(aws: "Aws", deployed: Deployed) -> None:
     execution = aws.start(deployed.deploy("old")["Alias"])
     deployed.deploy("new")
-    assert aws.end_of(execution)["output"] == "old"
+    assert aws.end_of(execution)["output"]["answer"] == "old"
 
 
 def test_replaced_version_can_still_be_started(aws: "Aws", deployed: Deployed) -> None:
     version = deployed.deploy("old")["Version"]
     deployed.deploy("new")
-    assert aws.end_of(aws.start(version))["output"] == "old"
+    assert aws.end_of(aws.start(version))["output"]["answer"] == "old"
 
 
 def test_execution_tells_its_alias_and_version_beside_its_machine(aws: "Aws", deployed: Deployed) -> None:

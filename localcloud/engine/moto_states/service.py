@@ -55,27 +55,28 @@ class StatesService:
         self._threads.submit(self.call, "StartExecution", request)
 
     def machine_of(self, arn: str) -> str | None:
-        """The state machine's own ARN, if there is such a machine, version or alias."""
-        is_qualified = arn.count(":") > 6
+        """The ARN of a state machine without version or alias, if there is such a machine."""
+        machine = _unqualified(arn)
         try:
-            self.call("DescribeStateMachine", {"stateMachineArn": arn})
+            self.call("DescribeStateMachine", {"stateMachineArn": machine})
         except ValueError:
-            if not is_qualified:
-                return None
-            try:
-                self.call("DescribeStateMachineAlias", {"stateMachineAliasArn": arn})
-            except ValueError:
-                return None
-        return arn.rpartition(":")[0] if is_qualified else arn
+            return None
+        return machine
 
     def _answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
         kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _REPLACED_HEADERS}
         if kept.get("x-amz-target", "").endswith(".StartExecution"):
             # Moto calls every execution without a name None.
-            body = json.dumps({"name": str(uuid.uuid4()), **json.loads(body)}).encode()
+            request = {"name": str(uuid.uuid4()), **json.loads(body)}
+            body = json.dumps(request | {"stateMachineArn": _unqualified(request["stateMachineArn"])}).encode()
         answer = Client(self._app).open(path=path, method=method, data=body, headers=kept)
         content_type = answer.headers.get("Content-Type", "application/x-amz-json-1.0")
         return answer.status_code, {"Content-Type": content_type}, answer.get_data()
+
+
+def _unqualified(arn: str) -> str:
+    # Moto's API has no versions and no aliases: all stand for the newest definition.
+    return ":".join(arn.split(":")[:7])
 
 
 def tell_of_executions() -> None:
@@ -103,8 +104,7 @@ def _tell(execution: Any, *, is_running: bool) -> None:
     stepfunctions._emit_execution_status_event(
         {
             "executionArn": execution.exec_arn,
-            # Of a version, the machine it is of.
-            "stateMachineArn": getattr(execution.state_machine, "source_arn", execution.state_machine.arn),
+            "stateMachineArn": execution.state_machine.arn,
             "name": execution.name,
             "status": "RUNNING",
             "startDate": execution.start_date.isoformat(),

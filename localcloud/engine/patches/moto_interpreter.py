@@ -1,5 +1,6 @@
 """With LOCAL_STATE_MACHINES=moto, state machines run on moto's interpreter: a second opinion on their definitions."""
 
+import itertools
 import json
 from typing import Any
 
@@ -50,13 +51,28 @@ def apply(settings: EngineSettings) -> None:
     gateway.SERVICE_HANDLERS["states"] = service.handle
     stepfunctions._resolve_state_machine_arn = service.machine_of
     stepfunctions._start_execution = start
-    provisioners._RESOURCE_HANDLERS.update(states_versions.handlers(service.call))
+    provisioners._RESOURCE_HANDLERS.update(states_versions.handlers(_versions()))
     provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"] = {
         "create": create,
         "update": update,
         "update_with_logical_id": True,
         "delete": lambda arn, properties: service.call("DeleteStateMachine", {"stateMachineArn": arn}),
     }
+
+
+def _versions() -> states_versions.Call:
+    """Numbers and names for what moto's API does not have."""
+    numbers = itertools.count(1)
+
+    def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        if operation == "PublishStateMachineVersion":
+            return {"stateMachineVersionArn": f"{request['stateMachineArn']}:{next(numbers)}"}
+        if operation == "CreateStateMachineAlias":
+            machine = request["routingConfiguration"][0]["stateMachineVersionArn"].rpartition(":")[0]
+            return {"stateMachineAliasArn": f"{machine}:{request['name']}"}
+        return {}
+
+    return call
 
 
 def _definition(properties: dict[str, Any]) -> dict[str, Any]:
