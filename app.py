@@ -23,7 +23,7 @@ def build(app: App) -> App:
     OrchestrationStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
     if targets := settings.targets:
         for place in targets.places:
-            TargetAccessStack(app, stage=settings.stage, targets=targets, place=place, shares_mgn=settings.shares_mgn)
+            TargetAccessStack(app, settings=settings, targets=targets, place=place)
     Tags.of(app).add("application", "migration-orchestrator")
     Tags.of(app).add("stage", settings.stage)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))

@@ -61,6 +61,7 @@ class PipelineFunctions(Construct):
             "retention_days": settings.budgets.retention_days,
             "webhook_urls": settings.webhook_urls,
             "signing_secret": self.callback_secret.secret_arn,
+            "documents": settings.documents,
             "allows_private_addresses": settings.allows_private_callbacks,
         }
         requests = dict.fromkeys(STEPS, settings.mgn_requests_of_steps) | {DISPATCH_LAUNCHES: settings.mgn_requests}
@@ -112,6 +113,7 @@ def _platform(scope: Construct, settings: StageSettings, key: kms.IKey) -> Platf
         log_retention=settings.log_retention,
         removal_policy=settings.removal,
         network=_network(scope, settings.network) if settings.network else None,
+        named=settings.named,
     )
 
 

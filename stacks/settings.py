@@ -14,6 +14,8 @@ from migration_constructs import Target
 from runtime.models.base import AccountId, Region
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.functions.environment import Budgets, Targets
+from runtime.models.functions.permissions import Named
+from runtime.models.request import DocumentName
 from runtime.models.scope import Scope
 
 HOST = "host"
@@ -114,6 +116,9 @@ class StageSettings(Settings):
     mgn_requests: Annotated[int, Field(ge=2)] = Field(
         default=20, description="Requests a second to MGN, of all functions together, in each account and Region."
     )
+    documents: tuple[DocumentName, ...] = Field(
+        default=(), description="SSM command documents requests may run: by name, those of other accounts by ARN."
+    )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
     webhook_urls: tuple[str, ...] = Field(default=(), description="Receivers of every change of status.")
@@ -188,6 +193,11 @@ class StageSettings(Settings):
     def mgn_requests_of_steps(self) -> int:
         """What the steps may use up: a fifth is left to the dispatcher, however many migrations begin at once."""
         return max(1, self.mgn_requests * 4 // 5)
+
+    @property
+    def named(self) -> dict[Named, tuple[str, ...]]:
+        """What permissions at home depend on."""
+        return {Named.DOCUMENTS: self.documents}
 
     @property
     def removal(self) -> RemovalPolicy:

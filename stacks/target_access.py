@@ -10,33 +10,32 @@ from migration_constructs import MgnClaim, permit
 from runtime.models.deployment import stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.functions.catalogue import FUNCTIONS
-from runtime.models.functions.permissions import RESUME_STEPS
+from runtime.models.functions.permissions import RESUME_STEPS, given
 from runtime.models.scope import Scope
-from stacks.settings import TargetSettings
+from stacks.settings import StageSettings, TargetSettings
 
 
 class TargetAccessStack(Stack):
     """The role the functions assume in one account and Region, and the rule that sends MGN's events home."""
 
-    def __init__(
-        self, scope: Construct, *, stage: str, targets: TargetSettings, place: Scope, shares_mgn: bool
-    ) -> None:
+    def __init__(self, scope: Construct, *, settings: StageSettings, targets: TargetSettings, place: Scope) -> None:
         super().__init__(
             scope,
-            stack_name(stage, f"TargetAccess-{place.account}-{place.region}"),
+            stack_name(settings.stage, f"TargetAccess-{place.account}-{place.region}"),
             env=Environment(account=place.account, region=place.region),
         )
-        if not shares_mgn:
-            MgnClaim(self, "Claim", stage=stage)
+        if not settings.shares_mgn:
+            MgnClaim(self, "Claim", stage=settings.stage)
         role = iam.Role(
             self,
             "Role",
             role_name=targets.role_in(place.region),
-            description=f"Migration orchestrator of stage {stage} in account {targets.home_account}",
+            description=f"Migration orchestrator of stage {settings.stage} in account {targets.home_account}",
             assumed_by=iam.AccountPrincipal(targets.home_account),
             external_ids=[targets.external_id],
         )
-        for permission in (permission for function in FUNCTIONS for permission in function.permissions):
+        permissions = (permission for function in FUNCTIONS for permission in function.permissions)
+        for permission in given(permissions, settings.named):
             # Its own state machine is at home.
             if permission != RESUME_STEPS:
                 permit(role, permission)

@@ -177,11 +177,17 @@ class FakeInstances:
 
     known: dict[str, InstanceHealth] = field(default_factory=dict)
 
+    tagged: dict[str, str] = field(default_factory=dict)
+    """The source servers that nodes are tagged with."""
+
     def put(self, health: InstanceHealth) -> None:
         self.known[health.instance_id] = health
 
     def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
         return {name: self.known.get(name) or InstanceHealth(instance_id=name) for name in ids}
+
+    def source_server_of(self, node_id: str) -> str | None:
+        return self.tagged.get(node_id)
 
 
 @dataclass
@@ -313,6 +319,7 @@ class FakePorts:
         budgets: Budgets | None = None,
         scope: Scope = SCOPE,
         targets: tuple[Scope, ...] = (),
+        documents: tuple[str, ...] = (),
     ) -> None:
         self.clock = SetClock()
         self.ids = CountedIds()
@@ -328,6 +335,7 @@ class FakePorts:
         self.wakes = FakeWakes()
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
+        self.documents = documents
         self.scope = scope
         self.scopes = (scope, *targets)
         self._made = {scope: self}

@@ -1,7 +1,7 @@
 """One Lambda function of the pipeline."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aws_cdk import Duration, RemovalPolicy
@@ -18,7 +18,7 @@ from migration_constructs.acknowledgements import KMS_FAMILIES, acknowledge, ack
 from migration_constructs.permissions import permit
 from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.functions.function import Function
-from runtime.models.functions.permissions import NO_RESOURCE_TYPE, Permission
+from runtime.models.functions.permissions import NO_RESOURCE_TYPE, Named, Permission, given
 
 METRICS_NAMESPACE = "MigrationOrchestrator"
 
@@ -61,6 +61,8 @@ class Platform:
     log_retention: logs.RetentionDays
     removal_policy: RemovalPolicy
     network: Network | None = None
+    named: Mapping[Named, tuple[str, ...]] = field(default_factory=dict)
+    """What permissions depend on that only the stage knows."""
 
 
 class HandlerFunction(Construct):
@@ -97,7 +99,7 @@ class HandlerFunction(Construct):
         log_group.grant_write(self.role)
         platform.key.grant_decrypt(self.role)
         wanted = (*function.permissions, *permissions, *((NETWORK_INTERFACES,) if platform.network else ()))
-        for permission in wanted:
+        for permission in given(wanted, platform.named):
             permit(self.role, permission)
         self.function = lambda_.Function(
             self,

@@ -48,6 +48,7 @@ class Wiring:
     budgets: Budgets = field(default_factory=Budgets)
     targets: Targets | None = None
     mgn_requests: int = 1
+    documents: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, environment: HandlerEnvironment) -> Self:
@@ -66,6 +67,7 @@ class AwsPorts:
         self.scope = scope
         self.scopes: tuple[Scope, ...] = (self._home.scope, *(wiring.targets.scopes if wiring.targets else ()))
         self.budgets = wiring.budgets
+        self.documents = wiring.documents
 
     def at(self, scope: Scope) -> Ports:
         home = self._home

@@ -227,6 +227,9 @@ class Instances(Protocol):
     def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
         """EC2 state, status checks and SSM ping of each; an instance EC2 does not know has no state."""
 
+    def source_server_of(self, node_id: str) -> str | None:
+        """The source server that the tag of a managed node names; None for a node without it, or unknown."""
+
 
 class Commands(Protocol):
     """SSM Run Command."""
@@ -301,6 +304,10 @@ class Ports(State, Protocol):
     def bus(self) -> EventBus: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def documents(self) -> Sequence[str]:
+        """SSM documents that requests may run."""
+
     @property
     def scope(self) -> Scope:
         """Account and Region that mgn, launch_settings, network, instances and commands speak to."""

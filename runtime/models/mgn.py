@@ -28,6 +28,10 @@ class MgnView(BaseModel):
     )
 
 
+SOURCE_SERVER_TAG = "migration-source-server"
+"""The tag of a managed node that names the MGN source server it is: whoever may tag the node vouches for it."""
+
+
 class LifeCycleState(StrEnum):
     """The lifecycle states the orchestrator acts on; others are compared as plain strings."""
 

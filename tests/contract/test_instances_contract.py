@@ -10,8 +10,8 @@ from moto import mock_aws
 
 from runtime.adapters.servers.instances import Ec2Instances
 from runtime.logic.ports import Instances
-from runtime.models.mgn import InstanceHealth
-from tests.builders import some_health
+from runtime.models.mgn import SOURCE_SERVER_TAG, InstanceHealth
+from tests.builders import SERVER_ID, some_health
 from tests.contract.aws import aws
 from tests.fakes import FakeInstances
 
@@ -23,10 +23,18 @@ class Agents:
 
     def __init__(self) -> None:
         self.pings: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
         self.asked: list[int] = []
 
     def get_paginator(self, _: str) -> "Agents":
         return self
+
+    def list_tags_for_resource(self, *, ResourceType: str, ResourceId: str) -> dict[str, Any]:
+        assert ResourceType == "ManagedInstance"
+        if ResourceId not in self.tags:
+            raise ClientError({"Error": {"Code": "InvalidResourceId", "Message": "no"}}, "ListTagsForResource")
+        tags = {"owner": "ops", SOURCE_SERVER_TAG: self.tags[ResourceId]}
+        return {"TagList": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
     def paginate(self, *, Filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         (asked,) = Filters
@@ -45,6 +53,8 @@ class World:
     instances: Instances
     run: Callable[[str | None], str]
     terminate: Callable[[str], None]
+    tag: Callable[[str, str], None]
+    """Say which source server a node is."""
 
 
 @pytest.fixture
@@ -70,7 +80,7 @@ def faked(fake: FakeInstances) -> World:
     def terminate(name: str) -> None:
         fake.put(InstanceHealth(instance_id=name, state="terminated"))
 
-    return World(fake, run, terminate)
+    return World(fake, run, terminate, fake.tagged.__setitem__)
 
 
 def real(agents: Agents) -> World:
@@ -83,8 +93,14 @@ def real(agents: Agents) -> World:
             agents.pings[name] = ping
         return name
 
+    def tag(node_id: str, server_id: str) -> None:
+        if node_id.startswith("mi-"):
+            agents.tags[node_id] = server_id
+        else:
+            ec2.create_tags(Resources=[node_id], Tags=[{"Key": SOURCE_SERVER_TAG, "Value": server_id}])
+
     ssm: Any = agents
-    return World(Ec2Instances(ec2, ssm), run, lambda name: ec2.terminate_instances(InstanceIds=[name]))
+    return World(Ec2Instances(ec2, ssm), run, lambda name: ec2.terminate_instances(InstanceIds=[name]), tag)
 
 
 def test_running_instance_passes_and_has_an_address(world: World) -> None:
@@ -119,6 +135,17 @@ def test_terminated_instance_is_gone(world: World) -> None:
 
 def test_nothing_asked_nothing_said(world: World) -> None:
     assert world.instances.health([]) == {}
+
+
+def test_node_says_by_its_tag_which_source_server_it_is(world: World) -> None:
+    for node in (world.run("Online"), "mi-0123456789abcdef0"):
+        assert world.instances.source_server_of(node) is None
+        world.tag(node, SERVER_ID)
+        assert world.instances.source_server_of(node) == SERVER_ID
+
+
+def test_node_nobody_knows_is_no_source_server(world: World) -> None:
+    assert [world.instances.source_server_of(node) for node in (UNKNOWN, "mi-99999999999999999")] == [None, None]
 
 
 class Hesitant:

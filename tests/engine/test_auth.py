@@ -199,3 +199,16 @@ def test_command_needs_its_document_and_its_machines(secured: "Aws") -> None:
             secured.user(allow("ssm:SendCommand", resource))("ssm").send_command(**command)
     both = allow("ssm:SendCommand", [document, instances])
     secured.user(both)("ssm").send_command(**command)
+
+
+def test_command_reaches_a_hybrid_node_only_with_the_tag_the_policy_asks_for(secured: "Aws") -> None:
+    policy = allow("ssm:SendCommand", "arn:aws:ssm:us-east-1::document/AWS-RunShellScript")
+    on_nodes = allow("ssm:SendCommand", "arn:aws:ssm:us-east-1:000000000000:managed-instance/*")["Statement"][0]
+    policy["Statement"].append({**on_nodes, "Condition": {"Null": {"aws:ResourceTag/server": "false"}}})
+    user, node = secured.user(policy)("ssm"), f"mi-{unique('node').encode().hex()[-17:]}"
+    command = {"InstanceIds": [node], "DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["x"]}}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        user.send_command(**command)
+    tags = [{"Key": "server", "Value": "s-1"}]
+    secured.client("ssm").add_tags_to_resource(ResourceType="ManagedInstance", ResourceId=node, Tags=tags)
+    user.send_command(**command)

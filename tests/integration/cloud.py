@@ -13,7 +13,7 @@ from runtime.adapters.state.documents import refuse
 from runtime.adapters.state.state import DynamoDbState
 from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
-from runtime.models.functions.environment import Budgets, CallbackEnvironment, SweepEnvironment
+from runtime.models.functions.environment import Budgets, CallbackEnvironment, SweepEnvironment, ValidateEnvironment
 from runtime.models.scope import Scope
 from simulator.clock import SteppedClock
 from simulator.effects.compute import BotoCompute
@@ -36,6 +36,7 @@ WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
 _COMMON: Any = {"stage": "dev", "state_table": TABLE_NAME}
 _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
+    **ValidateEnvironment(**_COMMON, wake_queue=WAKES, documents=("AWS-RunShellScript",)).to_variables(),
     **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES, mgn_requests=1_000).to_variables(),
     **CallbackEnvironment(
         **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=30

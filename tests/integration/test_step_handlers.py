@@ -20,6 +20,7 @@ from runtime.handlers import (
     validate_input,
     verify_migration,
 )
+from runtime.models.mgn import SOURCE_SERVER_TAG
 from runtime.models.status import MigrationStatus
 from tests.builders import SERVER_ID
 from tests.contract.aws import aws
@@ -167,9 +168,12 @@ def test_signal_handler_as_a_step_parks_an_approval(cloud: Cloud) -> None:
 
 def test_commands_of_the_request_run_once_on_source_and_target(cloud: Cloud) -> None:
     parameters = {"commands": ["systemctl is-active billing"]}
-    command = {"instanceId": "mi-0123456789abcdef0", "document": "AWS-RunShellScript", "parameters": parameters}
+    source = aws("ec2").run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    aws("ec2").create_tags(Resources=[source], Tags=[{"Key": SOURCE_SERVER_TAG, "Value": SERVER_ID}])
+    command = {"instanceId": source, "document": "AWS-RunShellScript", "parameters": parameters}
     check = {"type": "ssm", "document": "AWS-RunShellScript", "parameters": parameters}
     bring_to("test-verified", cloud, preMigrationCommand=command, checks=[check])
     sent = aws("ssm").list_commands()["Commands"]
-    assert sorted(command["InstanceIds"] for command in sent) == sorted([alive_instances(), ["mi-0123456789abcdef0"]])
+    assert len(sent) == 2
+    assert sorted(command["InstanceIds"][0] for command in sent) == sorted(alive_instances())
     assert set((record_of(cloud).commands or {}).values()) == {command["CommandId"] for command in sent}

@@ -25,11 +25,12 @@ FAULTS: dict[str, tuple[BaseException, bool]] = {
     "call fails before its effect": (ServiceUnavailableError("connection refused"), False),
     "answer is lost after the effect": (ServiceUnavailableError("read timed out"), True),
 }
+SOURCE_NODE = "mi-0123456789abcdef0"
 ON_THE_WAY: dict[str, Any] = {
     "approval": {"cutover": True, "finalize": True},
     "soak_seconds": 600,
     "checks": [{"type": "tcp", "port": 8080}, {"type": "ssm", "document": "AWS-RunShellScript"}],
-    "pre_migration_command": {"instance_id": "mi-0123456789abcdef0", "document": "AWS-RunShellScript"},
+    "pre_migration_command": {"instance_id": SOURCE_NODE, "document": "AWS-RunShellScript"},
 }
 """Everything a request can ask for on the way to completion."""
 CUTOVER_FAILS = {"kind": "launch", "at": "launch", "phase": "cutover"}
@@ -50,6 +51,7 @@ def _with_everything(*scenario: dict[str, str]) -> World:
     """A migration with everything a request can ask for on its way, whose gates are opened in time."""
     world = a_world(*scenario, sweep_seconds=900, look=300)
     window = {"not_before": world.now() + timedelta(hours=2), "not_after": world.now() + timedelta(hours=24)}
+    world.tagged[SOURCE_NODE] = next(iter(world.simulator.account.servers))
     world.submit(*requests(world, window=window, **ON_THE_WAY))
     for gate in Gate:
         opened = MigrationSignal(migration_id="m-vm-001", decision=Decision.APPROVE, gate=gate, by="ana")

@@ -90,6 +90,8 @@ class World:
         self.mgn = MgnMigrationService(asking, asking)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)
+        self.tagged: dict[str, str] = {}
+        """The source servers that managed nodes are tagged with."""
         self.resumer = self.bus = self.instances = self.wakes = self
         self.executions: dict[str, Execution] = {}
         self.invoked: dict[str, int] = {}
@@ -110,6 +112,7 @@ class World:
     # the ports that are not fakes of their own
 
     scopes: tuple[Scope, ...] = (scope,)
+    documents: tuple[str, ...] = ("AWS-RunShellScript",)
 
     def at(self, scope: Scope) -> Ports:
         assert scope == self.scope
@@ -125,6 +128,9 @@ class World:
         compute = self.simulator.compute
         assert isinstance(compute, MemoryCompute)
         return {id_: _health(id_, compute) for id_ in ids}
+
+    def source_server_of(self, node_id: str) -> str | None:
+        return self.tagged.get(node_id)
 
     def wake(self, scope: Scope, *, after: float = 0) -> None:
         sent = self._milliseconds()

@@ -7,7 +7,7 @@ import contextvars
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import ec2, tagging
+from ministack.services import ec2, ssm, tagging
 
 from localcloud.engine.pins import pinned
 from localcloud.engine.request_arns import ARNS_OF_SERVICE, keys_of_events
@@ -47,6 +47,8 @@ def apply(settings: EngineSettings) -> None:
     def tags_of(arn: str) -> dict[str, str] | None:
         if arn.startswith("arn:aws:ec2:"):
             return {tag["Key"]: tag["Value"] for tag in ec2._tags.get(arn.rsplit("/", 1)[-1], [])}
+        if ":managed-instance/" in arn:
+            return dict(ssm._tags.get(arn.rsplit("/", 1)[-1], {}))
         known: dict[str, str] | None = tags_known_to_engine(arn)
         return known
 

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from runtime.adapters.aws.batches import batches
 from runtime.adapters.aws.faults import account_faults, code_of
-from runtime.models.mgn import InstanceHealth
+from runtime.models.mgn import SOURCE_SERVER_TAG, InstanceHealth
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -36,6 +36,24 @@ class Ec2Instances:
             }
             pings = self._pings(running)
         return {name: _health(name, known.get(name), statuses.get(name), pings.get(name)) for name in ids}
+
+    def source_server_of(self, node_id: str) -> str | None:
+        if node_id.startswith("mi-"):
+            return self._tag_of_hybrid(node_id)
+        filters = {"resource-id": node_id, "key": SOURCE_SERVER_TAG}
+        with account_faults():
+            found = self._ec2.describe_tags(Filters=[{"Name": name, "Values": [v]} for name, v in filters.items()])
+        return next((tag.get("Value") for tag in found["Tags"]), None)
+
+    def _tag_of_hybrid(self, node_id: str) -> str | None:
+        try:
+            with account_faults():
+                found = self._ssm.list_tags_for_resource(ResourceType="ManagedInstance", ResourceId=node_id)
+        except ClientError as error:
+            if code_of(error) != "InvalidResourceId":
+                raise
+            return None
+        return next((tag["Value"] for tag in found["TagList"] if tag["Key"] == SOURCE_SERVER_TAG), None)
 
     def _described(self, ids: Sequence[str]) -> "dict[str, InstanceTypeDef]":
         # By filter: an id EC2 does not know yet (just launched) or any more would fail a list of ids.

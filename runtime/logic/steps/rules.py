@@ -6,9 +6,9 @@ from datetime import datetime
 from runtime.errors import MgnNotInitializedError
 from runtime.logic.lookups.readiness import is_gone
 from runtime.models.functions.environment import Budgets
-from runtime.models.mgn import Job, LifeCycleState, NetworkFacts, SourceServer
+from runtime.models.mgn import SOURCE_SERVER_TAG, Job, LifeCycleState, NetworkFacts, SourceServer
 from runtime.models.record import Lock
-from runtime.models.request import FARTHEST_WINDOW, MigrationRequest
+from runtime.models.request import FARTHEST_WINDOW, MigrationRequest, SsmCheck
 from runtime.models.scope import Scope
 
 _STARTABLE = (LifeCycleState.NOT_READY, LifeCycleState.READY_FOR_TEST, LifeCycleState.READY_FOR_CUTOVER)
@@ -99,6 +99,36 @@ def broken_launch_rules(request: MigrationRequest, facts: NetworkFacts) -> tuple
     if request.instance_type and request.instance_type not in facts.known_instance_types:
         broken.append(f"instanceType: {request.instance_type} is not offered in this Region")
     return tuple(dict.fromkeys(broken))
+
+
+def broken_document_rules(request: MigrationRequest, documents: Sequence[str]) -> tuple[str, ...]:
+    """What is wrong with the SSM documents a request runs: they run as root, so the stage says which there are."""
+    command = request.pre_migration_command
+    named = [("preMigrationCommand.document", command.document)] if command else []
+    named += [(f"checks[{n}].document", c.document) for n, c in enumerate(request.checks) if isinstance(c, SsmCheck)]
+    return tuple(
+        f"{field}: {document} is not among the documents of this stage ({', '.join(documents) or 'it has none'}); "
+        "name one of them, or have it added to documents in the stage's settings"
+        for field, document in named
+        if document not in documents
+    )
+
+
+def broken_node_rules(request: MigrationRequest, server: SourceServer, named: str | None) -> tuple[str, ...]:
+    """What is wrong with the node of the pre-migration command, whose tag names a server: it must be this one."""
+    command = request.pre_migration_command
+    if command is None or named == server.source_server_id:
+        return ()
+    node, tag = command.instance_id, f"Key={SOURCE_SERVER_TAG},Value={server.source_server_id}"
+    if node.startswith("mi-"):
+        fix = f"aws ssm add-tags-to-resource --resource-type ManagedInstance --resource-id {node} --tags {tag}"
+    else:
+        fix = f"aws ec2 create-tags --resources {node} --tags {tag}"
+    said = f"its tag {SOURCE_SERVER_TAG} says {named}" if named else f"it has no tag {SOURCE_SERVER_TAG}"
+    return (
+        f"preMigrationCommand.instanceId: {node} is not known to be {server.source_server_id} ({said}); "
+        f"correct it, or have its owner run: {fix}",
+    )
 
 
 def broken_window_rules(request: MigrationRequest, *, now: datetime, budgets: Budgets) -> tuple[str, ...]:

@@ -6,7 +6,9 @@ from runtime.logic.lookups.matching import matching_servers
 from runtime.logic.lookups.migration import active_jobs_of, load
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rules import (
+    broken_document_rules,
     broken_launch_rules,
+    broken_node_rules,
     broken_ownership_rules,
     broken_server_rules,
     broken_target_rules,
@@ -55,12 +57,15 @@ def plan(request: MigrationRequest) -> Plan:
 def _check(ports: Ports, record: MigrationRecord) -> Plan:
     request = record.request
     broken = list(broken_window_rules(request, now=ports.now(), budgets=ports.budgets))
+    broken += broken_document_rules(request, ports.documents)
     target_rules = broken_target_rules(ports.scope, ports.scopes)
     if target_rules:
         return _reject(ports, record, [*broken, *target_rules])
     try:
         broken += broken_launch_rules(request, _network_facts(ports, request))
         matches = _matches(ports, request)
+        command = request.pre_migration_command
+        named_by_node = ports.instances.source_server_of(command.instance_id) if command else None
     except MgnNotInitializedError as error:
         return _reject(ports, record, [*broken, uninitialized(ports.scope, error)])
     except TargetAccountError as error:
@@ -69,6 +74,7 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
     if server_rules:
         return _reject(ports, record, [*broken, *server_rules])
     server = matches[0]
+    broken += broken_node_rules(request, server, named_by_node)
     # Asked before the lock is taken: should MGN fail us for good here, no lock is left that nobody drops.
     jobs = active_jobs_of(ports, server.source_server_id)
     lock = Lock(

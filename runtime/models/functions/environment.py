@@ -106,6 +106,12 @@ class StepEnvironment(HandlerEnvironment):
     )
 
 
+class ValidateEnvironment(StepEnvironment):
+    """validate_input: also knows what requests may name."""
+
+    documents: tuple[str, ...] = Field(default=(), description="SSM documents requests may run.")
+
+
 class SweepEnvironment(StepEnvironment):
     """sweep: also starts what was accepted and never began."""
 

@@ -4,8 +4,17 @@ Table, bus and queues are granted by their constructs. Every wildcard carries it
 acknowledgement for cdk-nag.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from runtime.models.mgn import SOURCE_SERVER_TAG
+
+
+class Named(StrEnum):
+    """What a stage has to name before anything is permitted on it."""
+
+    DOCUMENTS = "documents"
 
 
 @dataclass(frozen=True)
@@ -14,16 +23,49 @@ class Permission:
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    """EACH stands for each of those the stage names."""
     reason: str
     """Why the resources are no narrower."""
     conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    needs: Named | None = None
+    """Not given on a stage that names none of these."""
+
+
+EACH = "{each}"
+
+
+def given(permissions: Iterable[Permission], names: Mapping[Named, tuple[str, ...]]) -> Iterator[Permission]:
+    """The permissions as a stage gives them that names these documents and keys."""
+    for permission in permissions:
+        if permission.needs is None:
+            yield permission
+        elif named := names.get(permission.needs):
+            arns = tuple(_ARNS[permission.needs](name) for name in named)
+            yield replace(
+                permission,
+                resources=tuple(
+                    each for resource in permission.resources for each in (arns if resource == EACH else (resource,))
+                ),
+            )
+
+
+def _document_arn(name: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    # Names that begin so are reserved for documents of AWS, which belong to no account.
+    owner = "" if name.lower().startswith(("aws", "amazon", "amzn")) else "{account}"
+    return f"arn:{{partition}}:ssm:{{region}}:{owner}:document/{name}"
+
+
+_ARNS = {Named.DOCUMENTS: _document_arn}
 
 
 SOURCE_SERVERS = ("arn:{partition}:mgn:{region}:{account}:source-server/*",)
 JOBS = ("arn:{partition}:mgn:{region}:{account}:job/*",)
 LAUNCH_TEMPLATES = ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)
 INSTANCES = ("arn:{partition}:ec2:{region}:{account}:instance/*",)
-MANAGED_NODES = (*INSTANCES, "arn:{partition}:ssm:{region}:{account}:managed-instance/*")
+HYBRID_NODES = ("arn:{partition}:ssm:{region}:{account}:managed-instance/*",)
+MANAGED_NODES = (*INSTANCES, *HYBRID_NODES)
 DOCUMENTS = ("arn:{partition}:ssm:{region}::document/*", "arn:{partition}:ssm:{region}:{account}:document/*")
 AUTOMATION_EXECUTIONS = ("arn:{partition}:ssm:{region}:{account}:automation-execution/*",)
 AUTOMATIONS = (
@@ -39,8 +81,14 @@ EC2_RESOURCES = (
 RUN_TIME_IDS = "Requests name the servers and MGN the jobs, templates and instances; none is known at deploy time."
 NO_RESOURCE_TYPE = "The actions support no resource-level permissions."
 
-MGN_TAG = "aws:ResourceTag/AWSApplicationMigrationServiceManaged"
-MANAGED_BY_MGN = {"Null": {MGN_TAG: "false"}}
+MGN_TAG = "AWSApplicationMigrationServiceManaged"
+
+
+def _has_tag(key: str) -> Mapping[str, Mapping[str, object]]:
+    return {"Null": {f"aws:ResourceTag/{key}": "false"}}
+
+
+MANAGED_BY_MGN = _has_tag(MGN_TAG)
 # MGN launches and terminates with its caller's permissions: without them a launch fails per server, not per call.
 VIA_MGN = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
 
@@ -69,10 +117,23 @@ RESUME_STEPS = Permission(
     ("*",),
     "The actions support no resource-level permissions: the task token is the authority.",
 )
-RUN_COMMANDS = (
-    Permission(("ssm:SendCommand",), (*DOCUMENTS, *MANAGED_NODES), "Requests name the document and the machine."),
-    Permission(("ssm:GetCommandInvocation", "ssm:ListCommands"), ("*",), NO_RESOURCE_TYPE),
+READ_NODE_TAGS = (
+    Permission(("ec2:DescribeTags",), ("*",), NO_RESOURCE_TYPE),
+    Permission(("ssm:ListTagsForResource",), HYBRID_NODES, "Requests name the node."),
 )
+
+
+def _run_commands_on(nodes: tuple[str, ...], tag: str) -> tuple[Permission, ...]:
+    # SSM asks for the document and for each machine; the tag is the machine's.
+    return (
+        Permission(("ssm:SendCommand",), (EACH,), "", needs=Named.DOCUMENTS),
+        Permission(("ssm:SendCommand",), nodes, RUN_TIME_IDS, _has_tag(tag), needs=Named.DOCUMENTS),
+        Permission(("ssm:GetCommandInvocation", "ssm:ListCommands"), ("*",), NO_RESOURCE_TYPE, needs=Named.DOCUMENTS),
+    )
+
+
+RUN_ON_SOURCE = _run_commands_on(MANAGED_NODES, SOURCE_SERVER_TAG)
+RUN_ON_LAUNCHED = _run_commands_on(INSTANCES, MGN_TAG)
 CHANGE_LIFECYCLE = Permission(("mgn:ChangeServerLifeCycleState",), SOURCE_SERVERS, RUN_TIME_IDS)
 
 LAUNCH = (

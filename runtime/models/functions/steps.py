@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from runtime.models.base import Stored
-from runtime.models.functions.environment import StepEnvironment
+from runtime.models.functions.environment import StepEnvironment, ValidateEnvironment
 from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import (
     CHANGE_LIFECYCLE,
@@ -20,9 +20,11 @@ from runtime.models.functions.permissions import (
     READ_LAUNCH_TEMPLATES,
     READ_MGN,
     READ_NETWORK,
+    READ_NODE_TAGS,
     RESTORE_LAUNCH_TEMPLATE,
     RESUME_STEPS,
-    RUN_COMMANDS,
+    RUN_ON_LAUNCHED,
+    RUN_ON_SOURCE,
     UPDATE_LAUNCH_SETTINGS,
     Permission,
 )
@@ -65,7 +67,9 @@ class Step(Stored):
 class ValidateInput(Step):
     """validate_input: claims the migration and checks it."""
 
-    function = _step("validate_input", READ_MGN, READ_NETWORK, parks=False)
+    function = replace(
+        _step("validate_input", READ_MGN, READ_NETWORK, *READ_NODE_TAGS, parks=False), environment=ValidateEnvironment
+    )
 
 
 class Verdict(StrEnum):
@@ -97,7 +101,7 @@ class PrepareSource(Step):
         READ_LAUNCH_TEMPLATES,
         CHANGE_LIFECYCLE,
         *UPDATE_LAUNCH_SETTINGS,
-        *RUN_COMMANDS,
+        *RUN_ON_SOURCE,
         parks=True,
     )
 
@@ -123,7 +127,7 @@ class TriggerMigration(Step):
 class VerifyMigration(Step):
     """verify_migration: with a token it waits for the boot, without it runs the application checks."""
 
-    function = _step("verify_migration", READ_MGN, READ_JOB_LOG, READ_INSTANCES, *RUN_COMMANDS, parks=True)
+    function = _step("verify_migration", READ_MGN, READ_JOB_LOG, READ_INSTANCES, *RUN_ON_LAUNCHED, parks=True)
 
     phase: Phase
     task_token: str | None = Field(default=None, repr=False)

@@ -10,6 +10,7 @@ import pytest
 
 import runtime.adapters
 from runtime.models.functions.catalogue import FUNCTIONS, STEPS
+from runtime.models.functions.permissions import RUN_ON_LAUNCHED, Named, given
 from tests.unit.infrastructure.synthesis import Json, functions, plain, resources
 
 WITHOUT_RESOURCE_TYPE = {
@@ -56,10 +57,10 @@ def allowed(stage: str = "dev") -> Iterator[Allowed]:
                         yield Allowed(role["Ref"], action, plain(resource), statement.get("Condition", {}))
 
 
-def of(module: str) -> list[Allowed]:
+def of(module: str, stage: str = "dev") -> list[Allowed]:
     """What the function of a handler may do."""
-    role = functions()[module]["Role"]["Fn::GetAtt"][0]
-    return [permission for permission in allowed() if permission.role == role]
+    role = functions(stage)[module]["Role"]["Fn::GetAtt"][0]
+    return [permission for permission in allowed(stage) if permission.role == role]
 
 
 def conditions(module: str, action: str) -> list[Json]:
@@ -104,7 +105,7 @@ def test_no_role_may_use_another_key() -> None:
         ("ec2:RunInstances", {"dispatch_launches"}),
         ("ec2:TerminateInstances", {"dispatch_launches"}),
         ("iam:PassRole", {"dispatch_launches"}),
-        ("ssm:SendCommand", {"prepare_source", "dispatch_launches", "verify_migration"}),
+        ("ssm:SendCommand", {"dispatch_launches"}),
         ("events:PutEvents", {"ingress_handler", "sweep", "publish_events"}),
         ("secretsmanager:GetSecretValue", {"callback_handler"}),
         ("states:DescribeExecution", {"sweep"}),
@@ -170,6 +171,49 @@ def test_post_launch_actions_may_be_automations_run_by_mgn_alone(action: str) ->
     assert all(condition == through_mgn for condition in conditions("dispatch_launches", action))
 
 
+def commands_of(module: str, stage: str) -> dict[str, Json]:
+    """On what a function may run commands itself, and under which conditions."""
+    through_mgn = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
+    sends = (p for p in of(module, stage) if p.action == "ssm:SendCommand")
+    return {p.resource: p.conditions for p in sends if not p.conditions.items() >= through_mgn.items()}
+
+
+def test_stage_without_documents_runs_no_command_itself() -> None:
+    assert {module: found for module in functions() if (found := commands_of(module, "dev"))} == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "nodes", "tag"),
+    [
+        ("prepare_source", {"ec2:instance/*", "ssm:managed-instance/*"}, "migration-source-server"),
+        ("verify_migration", {"ec2:instance/*"}, "AWSApplicationMigrationServiceManaged"),
+    ],
+)
+def test_commands_run_from_documents_of_the_stage_on_tagged_machines_only(
+    module: str, nodes: set[str], tag: str
+) -> None:
+    tagged = {"Null": {f"aws:ResourceTag/{tag}": "false"}}
+    here = "arn:${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}:%s"
+    assert commands_of(module, "local") == {
+        "arn:${AWS::Partition}:ssm:${AWS::Region}::document/AWS-RunShellScript": {},
+        **{here % tuple(node.split(":")): tagged for node in nodes},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "arn"),
+    [
+        ("AWS-RunShellScript", "arn:{partition}:ssm:{region}::document/AWS-RunShellScript"),
+        ("amazon-thing", "arn:{partition}:ssm:{region}::document/amazon-thing"),
+        ("Ours", "arn:{partition}:ssm:{region}:{account}:document/Ours"),
+        ("arn:aws:ssm:eu-west-1:1:document/Theirs", "arn:aws:ssm:eu-west-1:1:document/Theirs"),
+    ],
+)
+def test_document_of_aws_belongs_to_no_account_and_one_given_by_arn_to_the_named(document: str, arn: str) -> None:
+    found = given(RUN_ON_LAUNCHED, {Named.DOCUMENTS: (document,)})
+    assert next(found).resources == (arn,)
+
+
 def test_jobs_are_tagged_only_while_they_are_made() -> None:
     assert conditions("dispatch_launches", "mgn:TagResource") == [
         {"StringEquals": {"mgn:CreateAction": calls}}
@@ -190,7 +234,7 @@ def test_state_machine_invokes_only_its_functions() -> None:
 
 
 def test_every_call_of_the_adapters_is_permitted_to_someone() -> None:
-    granted = {permission.action.split(":")[1] for module in functions() for permission in of(module)}
+    granted = {p.action.split(":")[1] for module in functions("local") for p in of(module, "local")}
     # IAM knows a transaction by the actions of its items; roles are assumed by stages with targets only.
     assert _calls() - {"TransactWriteItems", "AssumeRole"} <= granted
 

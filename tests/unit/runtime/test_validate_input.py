@@ -146,6 +146,61 @@ def test_server_that_changed_after_the_list_was_read_is_judged_as_it_is_now(now:
     assert reason in the_record(ports).reason
 
 
+NODE = "mi-0123456789abcdef0"
+COMMAND = {"instance_id": NODE, "document": "AWS-RunShellScript"}
+CHECK = {"type": "ssm", "document": "Ours-Probe"}
+
+
+def with_commands(ports: FakePorts, *documents: str, node_is: str | None = SERVER_ID) -> Plan:
+    """Validate a request with a command on its source and one on its target, on a stage with these documents."""
+    ports.documents = documents
+    ports.instances.tagged |= {NODE: node_is} if node_is else {}
+    accepted(ports, pre_migration_command=COMMAND, checks=[{"type": "tcp", "port": 1}, CHECK])
+    return run(ports)
+
+
+def test_command_on_the_tagged_source_with_documents_of_the_stage_is_accepted() -> None:
+    ports = a_world()
+    assert with_commands(ports, "AWS-RunShellScript", "Ours-Probe").verdict is Verdict.ACCEPTED
+
+
+def test_stage_runs_no_document_that_it_does_not_list() -> None:
+    ports = a_world()
+    assert with_commands(ports).verdict is Verdict.REJECTED
+    assert the_record(ports).reason.split("; ")[::2] == [
+        "preMigrationCommand.document: AWS-RunShellScript is not among the documents of this stage (it has none)",
+        "checks[1].document: Ours-Probe is not among the documents of this stage (it has none)",
+    ]
+
+
+def test_node_that_does_not_say_it_is_the_source_server_gets_no_command_and_the_next_step_is_named() -> None:
+    ports = a_world()
+    assert with_commands(ports, "AWS-RunShellScript", node_is=None).verdict is Verdict.REJECTED
+    reason = the_record(ports).reason
+    assert "checks[1].document: Ours-Probe is not among the documents of this stage (AWS-RunShellScript)" in reason
+    assert (
+        f"preMigrationCommand.instanceId: {NODE} is not known to be {SERVER_ID} (it has no tag migration-source-server)"
+        f"; correct it, or have its owner run: aws ssm add-tags-to-resource --resource-type ManagedInstance "
+        f"--resource-id {NODE} --tags Key=migration-source-server,Value={SERVER_ID}"
+    ) in reason
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is None
+
+
+def test_node_of_another_server_gets_no_command() -> None:
+    ports = a_world()
+    with_commands(ports, "AWS-RunShellScript", "Ours-Probe", node_is=OTHER_SERVER_ID)
+    assert f"(its tag migration-source-server says {OTHER_SERVER_ID})" in the_record(ports).reason
+
+
+def test_ec2_node_is_tagged_where_ec2_keeps_its_tags() -> None:
+    ports = a_world()
+    ports.documents = ("AWS-RunShellScript",)
+    accepted(ports, pre_migration_command={**COMMAND, "instance_id": "i-0123456789abcdef0"})
+    run(ports)
+    tag = f"Key=migration-source-server,Value={SERVER_ID}"
+    assert f"aws ec2 create-tags --resources i-0123456789abcdef0 --tags {tag}" in the_record(ports).reason
+
+
 def test_network_of_the_test_launch_is_looked_for_beside_that_of_the_cutover() -> None:
     ports = a_world()
     ports.network.known = NetworkFacts(
