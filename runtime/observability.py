@@ -20,6 +20,12 @@ def is_traced() -> bool:
     return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
 
 
+def at_work() -> str:
+    """The function, and the migration this invocation is about if it is about one."""
+    migration_id = logger.get_current_keys().get("migration_id")
+    return f"{logger.service}.{migration_id}" if migration_id else logger.service
+
+
 def correlate(migration_id: str, correlation_id: str) -> None:
     """Put both ids on every further log line and on the trace of this invocation (I9)."""
     logger.append_keys(migration_id=migration_id)

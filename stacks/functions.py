@@ -50,14 +50,12 @@ class PipelineFunctions(Construct):
         super().__init__(scope, id_)
         platform = _platform(self, settings, key)
         self.callback_secret = _callback_secret(self, key, settings.removal)
-        enter_targets = _enter(settings.targets) if settings.targets else ()
         told: dict[str, object] = {
             "stage": settings.stage,
             "state_table": state.table.table_name,
             "event_bus": bus.event_bus.event_bus_name,
             "wake_queue": wakes.queue.queue_url,
             "budgets": settings.budgets,
-            "targets": settings.targets.for_functions if settings.targets else None,
             "retention_days": settings.budgets.retention_days,
             "webhook_urls": settings.webhook_urls,
             "signing_secret": self.callback_secret.secret_arn,
@@ -67,14 +65,15 @@ class PipelineFunctions(Construct):
         requests = dict.fromkeys(STEPS, settings.mgn_requests_of_steps) | {DISPATCH_LAUNCHES: settings.mgn_requests}
         self._made: dict[Function, HandlerFunction] = {}
         for function in FUNCTIONS:
-            own = {"mgn_requests": requests[function]} if function in requests else {}
+            own: dict[str, object] = {"mgn_requests": requests[function]} if function in requests else {}
+            own["targets"] = settings.targets.told(function) if settings.targets else None
             self._made[function] = made = HandlerFunction(
                 self,
                 "".join(word.capitalize() for word in function.name.split("_")),
                 function=function,
                 environment=function.environment.picked(told | own),
                 platform=platform,
-                permissions=enter_targets if function.permissions else (),
+                permissions=_enter(settings.targets, function) if settings.targets and function.permissions else (),
                 timeout=Duration.seconds(settings.ingress.timeout_seconds) if function is INGRESS_HANDLER else None,
                 on_failure=undelivered,
             )
@@ -98,8 +97,9 @@ class PipelineFunctions(Construct):
         return [made.role for function, made in self._made.items() if function.publishes]
 
 
-def _enter(targets: TargetSettings) -> tuple[Permission, ...]:
-    roles = (f"arn:{{partition}}:iam::{place.account}:role/{targets.role_in(place.region)}" for place in targets.places)
+def _enter(targets: TargetSettings, function: Function) -> tuple[Permission, ...]:
+    names = ((place.account, targets.role_in(place.region, function)) for place in targets.places)
+    roles = (f"arn:{{partition}}:iam::{account}:role/{name}" for account, name in names)
     return (Permission(("sts:AssumeRole",), tuple(roles), ""),)
 
 

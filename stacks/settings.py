@@ -14,6 +14,7 @@ from migration_constructs import Target
 from runtime.models.base import AccountId, Region
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.functions.environment import Budgets, Targets
+from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import Named
 from runtime.models.request import DocumentName
 from runtime.models.scope import Scope
@@ -60,9 +61,9 @@ class TargetSettings(Settings):
 
     home_account: AccountId = Field(description="The account the stage is deployed in.")
     home_region: Region = Field(description="The Region the stage is deployed in.")
-    # IAM's limit is 64 characters, and a Region is added.
-    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9+=,.@_-]{1,48}$")] = Field(
-        description="Each target has a role of this name followed by - and its Region."
+    # IAM's limit is 64 characters, and the longest function and Region are added.
+    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9+=,.@_-]{1,31}$")] = Field(
+        description="Each target has roles of this name, each followed by its function and the target's Region."
     )
     external_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9+=,.@:/_-]+$", min_length=2, max_length=1224)] = Field(
         description="What the roles ask for before they let anyone in."
@@ -83,14 +84,14 @@ class TargetSettings(Settings):
         """Account and Region of each target."""
         return tuple(Scope(account, region) for account, regions in self.regions.items() for region in regions)
 
-    @property
-    def for_functions(self) -> Targets:
-        """What the functions are told."""
-        return Targets(role_name=self.role_name, external_id=self.external_id, scopes=self.places)
+    def told(self, function: Function) -> Targets:
+        """What a function is told."""
+        role_name = f"{self.role_name}-{function.name}"
+        return Targets(role_name=role_name, external_id=self.external_id, scopes=self.places)
 
-    def role_in(self, region: str) -> str:
-        """The role's name: IAM is global, so the roles of one account differ by their Region."""
-        return f"{self.role_name}-{region}"
+    def role_in(self, region: str, function: Function) -> str:
+        """The name of a function's role: IAM is global, so the roles of one account differ by their Region."""
+        return f"{self.role_name}-{function.name}-{region}"
 
 
 SIGNATURE_LIFE = 300

@@ -5,18 +5,20 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
+from pydantic.alias_generators import to_pascal
 
 from migration_constructs import MgnClaim, permit
-from runtime.models.deployment import stack_name
+from runtime.models.deployment import function_role_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.functions.catalogue import FUNCTIONS
+from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import RESUME_STEPS, given
 from runtime.models.scope import Scope
 from stacks.settings import StageSettings, TargetSettings
 
 
 class TargetAccessStack(Stack):
-    """The role the functions assume in one account and Region, and the rule that sends MGN's events home."""
+    """The roles the functions assume in one account and Region, and the rule that sends MGN's events home."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, targets: TargetSettings, place: Scope) -> None:
         super().__init__(
@@ -26,19 +28,13 @@ class TargetAccessStack(Stack):
         )
         if not settings.shares_mgn:
             MgnClaim(self, "Claim", stage=settings.stage)
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=targets.role_in(place.region),
-            description=f"Migration orchestrator of stage {settings.stage} in account {targets.home_account}",
-            assumed_by=iam.AccountPrincipal(targets.home_account),
-            external_ids=[targets.external_id],
-        )
-        permissions = (permission for function in FUNCTIONS for permission in function.permissions)
-        for permission in given(permissions, settings.named):
-            # Its own state machine is at home.
-            if permission != RESUME_STEPS:
-                permit(role, permission)
+        for function in FUNCTIONS:
+            # Their own state machine is at home.
+            permissions = [permission for permission in function.permissions if permission != RESUME_STEPS]
+            if permissions:
+                role = self._role_of(function, settings.stage, targets, place)
+                for permission in given(permissions, settings.named):
+                    permit(role, permission)
         home = f"arn:{Aws.PARTITION}:events:{targets.home_region}:{targets.home_account}:event-bus/default"
         # Without a queue for what is not delivered: these events wake, and the sweep finds what they do not.
         events.Rule(
@@ -46,4 +42,21 @@ class TargetAccessStack(Stack):
             "MgnEvents",
             event_pattern=events.EventPattern(source=[MGN_SOURCE], detail_type=MGN_DETAIL_TYPES),
             targets=[event_targets.EventBus(events.EventBus.from_event_bus_arn(self, "Home", home))],
+        )
+
+    def _role_of(self, function: Function, stage: str, targets: TargetSettings, place: Scope) -> iam.Role:
+        home = targets.home_account
+        name = function_role_name(stage, function.name, targets.home_region)
+        # By a condition: a principal must exist when a policy names it, and would lose its trust when it is made anew.
+        trusted = iam.PrincipalWithConditions(
+            iam.AccountPrincipal(home),
+            {"ArnEquals": {"aws:PrincipalArn": f"arn:{Aws.PARTITION}:iam::{home}:role/{name}"}},
+        )
+        return iam.Role(
+            self,
+            f"{to_pascal(function.name)}Role",
+            role_name=targets.role_in(place.region, function),
+            description=f"Migration orchestrator of stage {stage} in account {home}: {function.name}",
+            assumed_by=trusted,
+            external_ids=[targets.external_id],
         )

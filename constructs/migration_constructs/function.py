@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,6 +16,7 @@ from constructs import Construct
 
 from migration_constructs.acknowledgements import KMS_FAMILIES, acknowledge, acknowledge_wildcards
 from migration_constructs.permissions import permit
+from runtime.models.deployment import function_role_name
 from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import NO_RESOURCE_TYPE, Named, Permission, given
@@ -88,7 +89,12 @@ class HandlerFunction(Construct):
         super().__init__(scope, id_)
         if function.keeps_failures and on_failure is None:
             raise ValueError(f"{function.name} keeps its failures: it needs a queue for them")
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name=function_role_name(environment.stage, function.name, Aws.REGION),
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        )
         log_group = logs.LogGroup(
             self,
             "Logs",

@@ -14,6 +14,11 @@ class Deployment(Payload):
     callback_secret_arn: str
 
 
+def function_role_name(stage: str, function: str, region: str) -> str:
+    """IAM name of a function's role: targets trust it by this name, and IAM is global."""
+    return f"migration-{stage}-{function}-{region}"
+
+
 def stack_name(stage: str, part: str) -> str:
     """CloudFormation name of one stack of a stage, for example MigrationDevOrchestration."""
     return f"Migration{stage.capitalize()}{part}"

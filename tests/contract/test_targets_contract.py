@@ -20,12 +20,21 @@ from runtime.logic.ports import Ports
 from runtime.models.functions.environment import Targets
 from runtime.models.mgn import LaunchTemplateRef
 from runtime.models.scope import Scope
+from runtime.observability import correlate, logger
 from tests.builders import SCOPE, TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE
 from tests.fakes import FakePorts
 
-TARGET = Target(TARGET_ACCOUNT, TARGET_REGION, "migration-dev", "shibboleth")
-ROLE_ARN = f"arn:aws:iam::{TARGET_ACCOUNT}:role/migration-dev-{TARGET_REGION}"
+TARGET = Target(TARGET_ACCOUNT, TARGET_REGION, "migration-dev-verify", "shibboleth")
+ROLE_ARN = f"arn:aws:iam::{TARGET_ACCOUNT}:role/migration-dev-verify-{TARGET_REGION}"
 OF_A_TARGET = ("mgn", "launch_settings", "network", "instances", "commands")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(logger, "service", "verify_migration")
+    correlate("mig-1", "cor-1")
+    yield
+    logger.clear_state()
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +114,7 @@ def test_calls_of_a_target_reach_its_account() -> None:
 def assume_role_answers(code: str, status: int) -> Stubber:
     """The next AssumeRole, which must be the target's, fails so."""
     stubber = Stubber(clients.client("sts"))
-    expected = {"RoleArn": ROLE_ARN, "RoleSessionName": "mgn-migration-orchestrator", "ExternalId": "shibboleth"}
+    expected = {"RoleArn": ROLE_ARN, "RoleSessionName": "verify_migration.mig-1", "ExternalId": "shibboleth"}
     stubber.add_client_error("assume_role", code, "no", status, expected_params=expected)
     stubber.activate()
     return stubber
@@ -135,12 +144,13 @@ def test_refusal_names_the_account_the_role_and_what_to_do() -> None:
     network = Ec2Network(clients.client("ec2", TARGET))
     assume_role_answers("AccessDenied", 403)
     with pytest.raises(
-        TargetAccountError, match="targetAccount: 222233334444 refuses its role migration-dev-eu-west-1"
+        TargetAccountError, match="targetAccount: 222233334444 refuses its role migration-dev-verify-eu-west-1"
     ):
         network.facts(["subnet-1"], [], [])
 
 
-def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
+def role_lets_in(*session_names: object) -> Stubber:
+    """The role is assumed so often, each time under the next of these names."""
     credentials: Any = {
         "AccessKeyId": "A" * 16,
         "SecretAccessKey": "secret",
@@ -148,13 +158,32 @@ def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
         "Expiration": datetime(2999, 1, 1, tzinfo=UTC),
     }
     stubber = Stubber(clients.client("sts"))
-    stubber.add_response(
-        "assume_role", {"Credentials": credentials}, {"RoleArn": ANY, "RoleSessionName": ANY, "ExternalId": ANY}
-    )
+    for name in session_names:
+        expected = {"RoleArn": ANY, "RoleSessionName": name, "ExternalId": ANY}
+        stubber.add_response("assume_role", {"Credentials": credentials}, expected)
     stubber.activate()
+    return stubber
+
+
+def signed_call() -> None:
+    frozen = clients._session(TARGET).get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
+    assert frozen.access_key == "A" * 16
+
+
+def test_role_is_assumed_once_for_all_clients_of_a_target() -> None:
+    stubber = role_lets_in(ANY)
     for _ in range(2):
-        frozen = clients._session(TARGET).get_credentials().get_frozen_credentials()  # type: ignore[union-attr]
-        assert frozen.access_key == "A" * 16
+        signed_call()
+    stubber.assert_no_pending_responses()
+
+
+def test_session_names_the_function_and_the_migration_it_works_for() -> None:
+    stubber = role_lets_in("verify_migration.mig-1", "verify_migration." + ("a-b" * 30)[:47], "verify_migration")
+    signed_call()
+    correlate("a:b" * 30, "cor-2")
+    signed_call()
+    logger.remove_keys(["migration_id"])
+    signed_call()
     stubber.assert_no_pending_responses()
 
 

@@ -83,6 +83,38 @@ def test_caller_needs_leave_of_its_own_account_for_that_role(secured: "Aws") -> 
         assumed(sts, other, ExternalId=EXTERNAL_ID)
 
 
+def test_role_lets_in_the_one_role_its_condition_names(secured: "Aws") -> None:
+    trusted, other = (role_at_home(secured) for _ in range(2))
+    iam, name = elsewhere(secured, "iam"), unique("role")
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"},
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": trusted}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    assert assumed(as_role(secured, trusted), role)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        assumed(as_role(secured, other), role)
+
+
+def role_at_home(aws: "Aws") -> str:
+    """A role of the home account that may enter the other."""
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"}}
+    iam, name = aws.client("iam"), unique("role")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="policy", PolicyDocument=json.dumps(allow("sts:AssumeRole", ENTER)))
+    return str(arn)
+
+
+def as_role(aws: "Aws", role: str) -> Any:
+    """STS as a session of a role of the home account sees it."""
+    keys = assumed(aws.client("sts"), role)
+    return aws.client("sts", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+
 def test_session_works_in_its_roles_account(secured: "Aws") -> None:
     ec2 = session(secured, "ec2", allow("ec2:*"))
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]

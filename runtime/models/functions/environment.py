@@ -55,7 +55,9 @@ class Targets(BaseModel):
 
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    role_name: Name = Field(description="Each target has a role of this name followed by - and its Region.")
+    role_name: Name = Field(
+        description="Each target has a role for this function, of this name followed by - and its Region."
+    )
     # Not a secret in AWS's words, but nothing for a log either.
     external_id: Name = Field(repr=False, description="What the roles ask for before they let anyone in.")
     scopes: tuple[Scope, ...] = Field(description="The targets, as account#region.")

@@ -11,8 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from migration_constructs import CLAIM
+from runtime.models.deployment import function_role_name
 from runtime.models.functions.catalogue import FUNCTIONS
 from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets
+from runtime.models.functions.permissions import given
 from runtime.models.scope import Scope
 from stacks.settings import TargetSettings
 from tests.unit.infrastructure.synthesis import Json, context, plain, resources, stacks, synthesized
@@ -44,9 +46,28 @@ def target(account: str = OTHER, region: str = "eu-west-1") -> str:
     return f"TargetAccess-{account}-{region}"
 
 
-def role() -> Json:
-    (properties,) = (r for r in found(target(), "AWS::IAM::Role").values() if "RoleName" in r)
-    return properties
+def roles(account: str = OTHER, region: str = "eu-west-1") -> dict[str, Json]:
+    """The roles of a target, by the function that may assume each."""
+    named = (r for r in found(target(account, region), "AWS::IAM::Role").values() if "RoleName" in r)
+    of_names = {TargetSettings.model_validate(TARGETS).role_in(region, f): f.name for f in FUNCTIONS}
+    return {of_names[role["RoleName"]]: role for role in named}
+
+
+def granted() -> dict[str, set[str]]:
+    """What each function may do in a target."""
+    ids = {id_: r["RoleName"] for id_, r in found(target(), "AWS::IAM::Role").items() if "RoleName" in r}
+    modules = {role["RoleName"]: module for module, role in roles().items()}
+    policies = [p for p in found(target(), "AWS::IAM::Policy").values() if _role_of(p) in ids]
+    return {modules[ids[_role_of(p)]]: _actions(p) for p in policies}
+
+
+def _role_of(policy: Json) -> str:
+    (role,) = policy["Roles"]
+    return str(role).strip("${}")
+
+
+def _actions(policy: Json) -> set[str]:
+    return {action for s in policy["PolicyDocument"]["Statement"] for action in listed(s["Action"])}
 
 
 def settings(**changes: object) -> TargetSettings:
@@ -69,14 +90,27 @@ def test_each_target_is_claimed_for_the_stage() -> None:
     assert [[each["Name"] for each in claim.values()] for claim in claims] == [[CLAIM]] * len(PLACES)
 
 
-def test_role_lets_in_the_stages_account_under_the_external_id_only() -> None:
-    (statement,) = role()["AssumeRolePolicyDocument"]["Statement"]
-    assert statement == {
-        "Action": "sts:AssumeRole",
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"},
-        "Condition": {"StringEquals": {"sts:ExternalId": "shibboleth"}},
-    }
+def test_role_lets_in_its_one_function_under_the_external_id_only() -> None:
+    assert set(roles()) == FUNCTIONS_THAT_ENTER
+    for module, role in roles().items():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        function = f"arn:${{AWS::Partition}}:iam::{HOME}:role/migration-dev-{module}-us-east-1"
+        assert statement == {
+            "Action": "sts:AssumeRole",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{HOME}:root"},
+            "Condition": {
+                "ArnEquals": {"aws:PrincipalArn": function},
+                "StringEquals": {"sts:ExternalId": "shibboleth"},
+            },
+        }
+
+
+def test_functions_have_the_roles_that_targets_trust() -> None:
+    functions = found("Orchestration", "AWS::Lambda::Function").values()
+    named = {id_: r.get("RoleName") for id_, r in found("Orchestration", "AWS::IAM::Role").items()}
+    modules = {f["Handler"].split(".")[2]: named[f["Role"].removeprefix("${").removesuffix(".Arn}")] for f in functions}
+    assert modules == {module: f"migration-dev-{module}-${{AWS::Region}}" for module in modules}
 
 
 def test_account_that_does_not_answer_leaves_dispatchers_for_the_others() -> None:
@@ -85,18 +119,36 @@ def test_account_that_does_not_answer_leaves_dispatchers_for_the_others() -> Non
     assert (wakes["BatchSize"], wakes["ScalingConfig"]["MaximumConcurrency"]) == (1, 2 + len(PLACES))
 
 
-def test_roles_of_one_account_are_told_apart_by_region() -> None:
-    names = {
-        r["RoleName"] for place in PLACES for r in found(target(*place), "AWS::IAM::Role").values() if "RoleName" in r
+def test_roles_of_one_account_are_told_apart_by_function_and_region() -> None:
+    names = [r["RoleName"] for place in PLACES for r in roles(*place).values() if place[0] == OTHER]
+    assert len(set(names)) == len(names) == 2 * len(FUNCTIONS_THAT_ENTER)
+
+
+def test_name_of_a_role_fits_whatever_the_stage_function_and_region() -> None:
+    longest = settings(role_name="r" * 31)
+    names = [longest.role_in("ap-southeast-1", f) for f in FUNCTIONS]
+    names += [function_role_name("s" * 16, f.name, "ap-southeast-1") for f in FUNCTIONS]
+    assert max(map(len, names)) <= 64
+
+
+def test_each_function_may_do_in_a_target_what_it_may_do_at_home() -> None:
+    wanted = {
+        f.name: {action for p in given(f.permissions, {}) for action in p.actions if not action.startswith("states:")}
+        for f in FUNCTIONS
     }
-    assert names == {"migration-dev-eu-west-1", "migration-dev-us-east-1"}
+    assert granted() == {module: actions for module, actions in wanted.items() if actions}
 
 
-def test_role_may_do_there_what_the_functions_may_do_at_home() -> None:
-    policies = [p["PolicyDocument"] for p in found(target(), "AWS::IAM::Policy").values()]
-    granted = {action for policy in policies for s in policy["Statement"] for action in listed(s["Action"])}
-    wanted = {action for function in FUNCTIONS for p in function.permissions for action in p.actions}
-    assert granted == {action for action in wanted if not action.startswith("states:")} | {"events:PutEvents"}
+@pytest.mark.parametrize(
+    ("action", "module"),
+    [
+        ("mgn:StartCutover", "dispatch_launches"),
+        ("mgn:TerminateTargetInstances", "dispatch_launches"),
+        ("mgn:FinalizeCutover", "finalize_cutover"),
+    ],
+)
+def test_in_a_target_too_only_one_function_may(action: str, module: str) -> None:
+    assert [name for name, actions in granted().items() if action in actions] == [module]
 
 
 def test_conditions_hold_in_a_target_too() -> None:
@@ -144,8 +196,10 @@ def test_only_functions_that_speak_to_mgn_may_enter_targets_and_only_by_their_ro
     functions = found("Orchestration", "AWS::Lambda::Function").values()
     modules = {f["Handler"].split(".")[2] for f in functions if f["Role"].replace(".Arn", "") in entering}
     assert modules == FUNCTIONS_THAT_ENTER
-    roles = {f"arn:${{AWS::Partition}}:iam::{account}:role/migration-dev-{region}" for account, region in PLACES}
-    assert all(allowed == roles for allowed in entering.values())
+    named = {f["Role"].replace(".Arn", ""): f["Handler"].split(".")[2] for f in functions}
+    for role, allowed in entering.items():
+        names = {(account, f"migration-dev-{named[role]}-{region}") for account, region in PLACES}
+        assert allowed == {f"arn:${{AWS::Partition}}:iam::{account}:role/{name}" for account, name in names}
 
 
 @pytest.mark.parametrize(("module", "kind"), [("trigger_migration", StepEnvironment), ("sweep", SweepEnvironment)])
@@ -153,7 +207,7 @@ def test_functions_know_the_targets(module: str, kind: type[StepEnvironment]) ->
     functions = found("Orchestration", "AWS::Lambda::Function").values()
     (function,) = (f for f in functions if f["Handler"] == f"runtime.handlers.{module}.handler")
     scopes = tuple(Scope(account, region) for account, region in PLACES)
-    expected = Targets(role_name="migration-dev", external_id="shibboleth", scopes=scopes)
+    expected = Targets(role_name=f"migration-dev-{module}", external_id="shibboleth", scopes=scopes)
     assert kind.from_variables(function["Environment"]["Variables"]).targets == expected
 
 
@@ -184,7 +238,7 @@ def test_home_cannot_be_its_own_target() -> None:
         {"regions": {"1234": ["eu-west-1"]}},
         {"regions": {OTHER: ["EU"]}},
         {"role_name": "a b"},
-        {"role_name": "r" * 49},
+        {"role_name": "r" * 32},
         {"external_id": "x"},
     ],
 )
