@@ -1,6 +1,6 @@
 """The functions of a stage and what each may touch."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -14,10 +14,10 @@ from migration_constructs import (
     MigrationBus,
     Network,
     Platform,
-    StateTable,
     acknowledge,
     runtime_code,
 )
+from runtime.models.deployment import function_role_name
 from runtime.models.functions.catalogue import (
     CALLBACK_HANDLER,
     DISPATCH_LAUNCHES,
@@ -30,6 +30,7 @@ from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import Permission
 from runtime.models.table import Index
 from stacks.settings import NetworkSettings, StageSettings, TargetSettings
+from stacks.storage import StorageStack
 
 
 class PipelineFunctions(Construct):
@@ -42,17 +43,19 @@ class PipelineFunctions(Construct):
         *,
         settings: StageSettings,
         key: kms.IKey,
-        state: StateTable,
+        storage: StorageStack,
         bus: MigrationBus,
         wakes: EncryptedQueue,
         undelivered: sqs.IQueue,
     ) -> None:
         super().__init__(scope, id_)
+        state, tokens = storage.state, storage.tokens
         platform = _platform(self, settings, key)
         self.callback_secret = _callback_secret(self, key, settings.removal)
         told: dict[str, object] = {
             "stage": settings.stage,
             "state_table": state.table.table_name,
+            "token_table": tokens.table.table_name,
             "event_bus": bus.event_bus.event_bus_name,
             "wake_queue": wakes.queue.queue_url,
             "budgets": settings.budgets,
@@ -60,6 +63,8 @@ class PipelineFunctions(Construct):
             "webhook_urls": settings.webhook_urls,
             "signing_secret": self.callback_secret.secret_arn,
             "documents": settings.documents,
+            "ebs_key_arns": settings.ebs_key_arns,
+            "target_ebs_key_arns": settings.targets.ebs_key_arns if settings.targets else {},
             "allows_private_addresses": settings.allows_private_callbacks,
         }
         requests = dict.fromkeys(STEPS, settings.mgn_requests_of_steps) | {DISPATCH_LAUNCHES: settings.mgn_requests}
@@ -81,12 +86,17 @@ class PipelineFunctions(Construct):
                 state.grant_read_write(made.function)
             else:
                 state.grant_read(made.function)
+            if function.parks:
+                tokens.grant_keep(made.function)
+            if function.resumes:
+                tokens.grant_read(made.function)
             if function.publishes:
                 bus.event_bus.grant_put_events_to(made.function)
             if function.wakes:
                 wakes.queue.grant_send_messages(made.function)
         state.grant_query(self[SWEEP].function, Index.STATUS_TIME)
         self.callback_secret.grant_read(self[CALLBACK_HANDLER].function)
+        _keep_from_others(self.callback_secret, settings.stage)
 
     def __getitem__(self, function: Function) -> HandlerFunction:
         return self._made[function]
@@ -132,6 +142,24 @@ def _network(scope: Construct, network: NetworkSettings) -> Network:
             ec2.SecurityGroup.from_security_group_id(scope, f"SecurityGroup{number}", id_)
             for number, id_ in enumerate(network.security_group_ids, start=1)
         ],
+    )
+
+
+def _keep_from_others(secret: secretsmanager.Secret, stage: str) -> None:
+    """No other function reads the secret, whatever its role is given one day. People hand it to receivers."""
+    of_stage = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{function_role_name(stage, '*', Aws.REGION)}"
+    reader = function_role_name(stage, CALLBACK_HANDLER.name, Aws.REGION)
+    secret.add_to_resource_policy(
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            principals=[iam.AnyPrincipal()],
+            actions=["secretsmanager:GetSecretValue"],
+            resources=["*"],
+            conditions={
+                "ArnLike": {"aws:PrincipalArn": of_stage},
+                "ArnNotEquals": {"aws:PrincipalArn": f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role/{reader}"},
+            },
+        )
     )
 
 

@@ -3,10 +3,12 @@
 from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, bus_policy, duration
-from runtime.models.deployment import stack_name
+from runtime.models.deployment import DEFAULT_BUS_RULES, rule_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
 from runtime.models.functions.catalogue import CALLBACK_HANDLER, DISPATCH_LAUNCHES
@@ -28,7 +30,13 @@ class MessagingStack(Stack):
         )
         key = encryption.key_in(self)
         ingress_timeout = Duration.seconds(settings.ingress.timeout_seconds)
-        self.bus = MigrationBus(self, "Events", key=key, removal_policy=settings.removal)
+        self.bus = MigrationBus(
+            self,
+            "Events",
+            key=key,
+            removal_policy=settings.removal,
+            default_bus_rules=[rule_name(settings.stage, rule) for rule in DEFAULT_BUS_RULES],
+        )
         self.requests = EncryptedQueue(
             self,
             "Requests",
@@ -94,4 +102,16 @@ class MessagingStack(Stack):
             event_bus=self.bus.event_bus,
             event_pattern=events.EventPattern(source=source, detail_type=[detail_type]),
         )
-        rule.add_target(event_targets.SqsQueue(to.queue, message=message, dead_letter_queue=self.bus.undelivered))
+        # By reference: CDK would admit every rule of the account to the queue.
+        queue = sqs.Queue.from_queue_arn(self, f"{id_}Queue", to.queue.queue_arn)
+        undelivered = self.bus.undelivered_in(self, f"{id_}Undelivered")
+        rule.add_target(event_targets.SqsQueue(queue, message=message, dead_letter_queue=undelivered))
+        to.queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid=id_,
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[to.queue.queue_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
+            )
+        )

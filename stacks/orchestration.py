@@ -9,7 +9,7 @@ from constructs import Construct
 from pydantic.alias_generators import to_pascal
 
 from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable, acknowledge
-from runtime.models.deployment import Deployment, stack_name
+from runtime.models.deployment import DEFAULT_BUS_RULES, Deployment, rule_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
 from runtime.models.functions.catalogue import (
@@ -25,6 +25,7 @@ from runtime.models.table import JOURNAL_PREFIX, SORT_KEY
 from stacks.functions import PipelineFunctions
 from stacks.messaging import MessagingStack
 from stacks.settings import StageSettings
+from stacks.storage import StorageStack
 
 UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 # A request or a decision must arrive; EventBridge's own longest.
@@ -47,7 +48,7 @@ class OrchestrationStack(Stack):
         *,
         settings: StageSettings,
         encryption: EncryptionKey,
-        state: StateTable,
+        storage: StorageStack,
         messaging: MessagingStack,
     ) -> None:
         super().__init__(
@@ -57,14 +58,14 @@ class OrchestrationStack(Stack):
             termination_protection=settings.keeps_stacks,
         )
         key = encryption.key_in(self)
-        self.messaging = messaging
+        self.messaging, state = messaging, storage.state
         self.undelivered = messaging.bus.undelivered_in(self)
         self.functions = PipelineFunctions(
             self,
             "Functions",
             settings=settings,
             key=key,
-            state=state,
+            storage=storage,
             bus=messaging.bus,
             wakes=messaging.wakes,
             undelivered=messaging.bus.undelivered,
@@ -149,6 +150,7 @@ class OrchestrationStack(Stack):
         )
 
     def _wake(self, settings: StageSettings) -> None:
+        mgn_events, execution_failed, sweeping = DEFAULT_BUS_RULES
         signal = targets.LambdaFunction(
             self.functions[AwaitSignal.function].function,
             dead_letter_queue=self.undelivered,
@@ -159,12 +161,14 @@ class OrchestrationStack(Stack):
         events.Rule(
             self,
             "MgnEvents",
+            rule_name=rule_name(settings.stage, mgn_events),
             event_pattern=events.EventPattern(source=[MGN_SOURCE], detail_type=MGN_DETAIL_TYPES),
             targets=[signal],
         )
         events.Rule(
             self,
             "ExecutionFailed",
+            rule_name=rule_name(settings.stage, execution_failed),
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
@@ -177,7 +181,7 @@ class OrchestrationStack(Stack):
             self.functions[SWEEP].function, dead_letter_queue=self.undelivered, retry_attempts=0
         )
         schedule = events.Schedule.rate(Duration.minutes(settings.sweep_minutes))
-        events.Rule(self, "Sweep", schedule=schedule, targets=[sweep])
+        events.Rule(self, "Sweep", rule_name=rule_name(settings.stage, sweeping), schedule=schedule, targets=[sweep])
 
     def _rule(self, id_: str, source: list[str], detail_types: list[str]) -> events.Rule:
         pattern = events.EventPattern(source=source, detail_type=detail_types)

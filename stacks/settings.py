@@ -25,6 +25,14 @@ LOCAL_ACCOUNT = "000000000000"
 """The local cloud's; no account of AWS has this id."""
 
 
+KeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")]
+
+
+def region_of(arn: str) -> str:
+    """The Region an ARN names."""
+    return arn.split(":")[3]
+
+
 class Settings(BaseModel):
     """Frozen and closed: a misspelt setting stops the synthesis."""
 
@@ -71,12 +79,25 @@ class TargetSettings(Settings):
     regions: dict[AccountId, Annotated[tuple[Region, ...], Field(min_length=1)]] = Field(
         description="The targets: Regions by account; other Regions of the stage's own account are targets, too."
     )
+    ebs_key_arns: dict[AccountId, tuple[KeyArn, ...]] = Field(
+        default={}, description="Customer keys of launched volumes, by target account."
+    )
 
     @model_validator(mode="after")
     def _home_is_no_target(self) -> Self:
         # A target hands its events to the home's bus: at home they would go round in a circle.
         if Scope(self.home_account, self.home_region) in self.places:
             raise ValueError("regions: the stage's own account and Region is always served and is no target")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_of_targets(self) -> Self:
+        for account, keys in self.ebs_key_arns.items():
+            for key in keys:
+                if region_of(key) not in self.regions.get(account, ()):
+                    raise ValueError(
+                        f"ebs_key_arns: {key} is of no Region of {account} that regions lists; name a key of each"
+                    )
         return self
 
     @property
@@ -119,6 +140,9 @@ class StageSettings(Settings):
     )
     documents: tuple[DocumentName, ...] = Field(
         default=(), description="SSM command documents requests may run: by name, those of other accounts by ARN."
+    )
+    ebs_key_arns: tuple[KeyArn, ...] = Field(
+        default=(), description="Customer keys of launched volumes, named in MGN's replication settings; at home."
     )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
@@ -198,7 +222,12 @@ class StageSettings(Settings):
     @property
     def named(self) -> dict[Named, tuple[str, ...]]:
         """What permissions at home depend on."""
-        return {Named.DOCUMENTS: self.documents}
+        return {Named.DOCUMENTS: self.documents, Named.EBS_KEYS: self.ebs_key_arns}
+
+    def named_in(self, place: Scope) -> dict[Named, tuple[str, ...]]:
+        """What permissions in a target depend on."""
+        keys = self.targets.ebs_key_arns.get(place.account, ()) if self.targets else ()
+        return {**self.named, Named.EBS_KEYS: tuple(key for key in keys if region_of(key) == place.region)}
 
     @property
     def removal(self) -> RemovalPolicy:

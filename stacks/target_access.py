@@ -33,7 +33,7 @@ class TargetAccessStack(Stack):
             permissions = [permission for permission in function.permissions if permission != RESUME_STEPS]
             if permissions:
                 role = self._role_of(function, settings.stage, targets, place)
-                for permission in given(permissions, settings.named):
+                for permission in given(permissions, settings.named_in(place)):
                     permit(role, permission)
         home = f"arn:{Aws.PARTITION}:events:{targets.home_region}:{targets.home_account}:event-bus/default"
         # Without a queue for what is not delivered: these events wake, and the sweep finds what they do not.

@@ -105,7 +105,7 @@ class InMemoryWaits:
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            if stored is None or stored.token != wait.token or stored.outcome is not None:
+            if stored is None or not stored.is_of_the_step_of(wait) or stored.outcome is not None:
                 return False
             self.parked[_key(wait)] = stored.model_copy(update=changes)
             return True
@@ -113,7 +113,7 @@ class InMemoryWaits:
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            if stored is None or stored.token != wait.token:
+            if stored is None or not stored.is_of_the_step_of(wait):
                 return wait.model_copy(update={"outcome": outcome})
             if stored.outcome is None:
                 self.parked[_key(wait)] = stored = stored.model_copy(update={"outcome": outcome})
@@ -122,11 +122,29 @@ class InMemoryWaits:
     def close(self, wait: Wait) -> None:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            if stored is not None and stored.token == wait.token:
+            if stored is not None and stored.is_of_the_step_of(wait):
                 del self.parked[_key(wait)]
 
     def _stored(self, wait: Wait) -> Wait | None:
         return self.parked.get(_key(wait))
+
+
+class InMemoryTokens:
+    """Task tokens, in order of their keys."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self._one_at_a_time = RLock()
+
+    def keep(self, token: str, until: datetime) -> str:
+        with self._one_at_a_time:
+            if token not in self.kept:
+                self.kept.append(token)
+            return f"key-{self.kept.index(token)}"
+
+    def token(self, key: str) -> str | None:
+        number = int(key.removeprefix("key-"))
+        return self.kept[number] if number < len(self.kept) else None
 
 
 class InMemoryDispatches:

@@ -18,10 +18,17 @@ from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
 from runtime.models.request import Check, MigrationRequest, Phase
 from runtime.models.scope import Scope
-from runtime.models.waits import Outcome
+from runtime.models.waits import Outcome, Wait
 from tests.builders import NOON, SCOPE, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID
 from tests.fake_mgn import FakeMgn
-from tests.fake_state import InMemoryDecisions, InMemoryDispatches, InMemoryMigrations, InMemoryState, InMemoryWaits
+from tests.fake_state import (
+    InMemoryDecisions,
+    InMemoryDispatches,
+    InMemoryMigrations,
+    InMemoryState,
+    InMemoryTokens,
+    InMemoryWaits,
+)
 
 __all__ = [
     "CountedIds",
@@ -41,6 +48,7 @@ __all__ = [
     "InMemoryDispatches",
     "InMemoryMigrations",
     "InMemoryState",
+    "InMemoryTokens",
     "InMemoryWaits",
     "SetClock",
 ]
@@ -80,6 +88,8 @@ class FakeLaunchSettings:
         self.defaults = dict.fromkeys(self.versions, 1)
         self.stopped: set[str] = set()
         """Servers whose instances are to stay stopped."""
+        self.keys: dict[str, str] = {}
+        """The customer keys of servers' volumes."""
 
     def settings(self, source_server_id: str) -> dict[str, object]:
         """What a launch would use now."""
@@ -119,6 +129,13 @@ class FakeLaunchSettings:
             marked = [len(versions)]
         self.defaults[source_server_id] = marked[0]
         return marked[0]
+
+    def encrypt(self, source_server_id: str, key: str | None) -> None:
+        """Put the server's volumes under a customer key, or under the account's default."""
+        self.keys = {**self.keys, source_server_id: key} if key else {}
+
+    def ebs_key(self, source_server_id: str) -> str | None:
+        return self.keys.get(source_server_id)
 
     def restore(self, template: LaunchTemplateRef) -> None:
         for server in self.defaults:
@@ -320,10 +337,11 @@ class FakePorts:
         scope: Scope = SCOPE,
         targets: tuple[Scope, ...] = (),
         documents: tuple[str, ...] = (),
+        ebs_keys: tuple[str, ...] = (),
     ) -> None:
         self.clock = SetClock()
         self.ids = CountedIds()
-        self.migrations, self.waits = InMemoryMigrations(), InMemoryWaits()
+        self.migrations, self.waits, self.tokens = InMemoryMigrations(), InMemoryWaits(), InMemoryTokens()
         self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
         self.mgn = mgn or FakeMgn()
         self.launch_settings = FakeLaunchSettings(*(self.mgn.by_id or (SERVER_ID,)))
@@ -335,7 +353,7 @@ class FakePorts:
         self.wakes = FakeWakes()
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
-        self.documents = documents
+        self.documents, self.ebs_keys = documents, ebs_keys
         self.scope = scope
         self.scopes = (scope, *targets)
         self._made = {scope: self}
@@ -346,6 +364,10 @@ class FakePorts:
             there.scope, there.mgn, there.launch_settings = scope, FakeMgn(), FakeLaunchSettings()
             there.network, there.instances, there.commands = FakeNetwork(), FakeInstances(), FakeCommands()
         return self._made[scope]
+
+    def token_of(self, wait: Wait) -> str | None:
+        """The task token of a parked step."""
+        return self.tokens.token(wait.token_key) if wait.token_key else wait.token
 
     def now(self) -> datetime:
         return self.clock()

@@ -10,7 +10,7 @@ from migration_constructs.permissions import permit
 from migration_constructs.queue import EncryptedQueue
 from migration_constructs.state_machine import MigrationStateMachine
 from migration_constructs.steps import Pace
-from migration_constructs.table import StateTable
+from migration_constructs.table import StateTable, TokenTable
 
 __all__ = [
     "CLAIM",
@@ -26,6 +26,7 @@ __all__ = [
     "Platform",
     "StateTable",
     "Target",
+    "TokenTable",
     "acknowledge",
     "acknowledge_wildcards",
     "bundle",

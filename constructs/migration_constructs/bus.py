@@ -21,7 +21,16 @@ FROM_OTHERS: list[str] = events.Match.anything_but(SOURCE)
 class MigrationBus(Construct):
     """A custom bus with an archive for replays, and queues for events no target took or it could not handle itself."""
 
-    def __init__(self, scope: Construct, id_: str, *, key: kms.IKey, removal_policy: RemovalPolicy) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        key: kms.IKey,
+        removal_policy: RemovalPolicy,
+        default_bus_rules: Sequence[str] = (),
+    ) -> None:
+        """`default_bus_rules` are the names of those rules there that leave here what they could not deliver."""
         super().__init__(scope, id_)
         # What the bus fails at is the use of its key: a queue under the same key could not take it either. Events lie
         # there as the bus encrypted them.
@@ -42,21 +51,23 @@ class MigrationBus(Construct):
             kms_key=key,
         )
         self.undelivered = encrypted_queue(self, "Undelivered", key=key, removal_policy=removal_policy)
-        self._admit_rules()
+        self._admit_rules(default_bus_rules)
         self._admit_bus()
         acknowledge(self.dead_letters, {"AwsSolutions-SQS3": "This is the dead-letter queue of the bus."})
         acknowledge(
             self.undelivered, {"AwsSolutions-SQS3": "This is a dead-letter queue: rules and functions send to it."}
         )
 
-    def _admit_rules(self) -> None:
+    def _admit_rules(self, default_bus_rules: Sequence[str]) -> None:
+        rules = [f"{self.event_bus.event_bus_name}/*", *default_bus_rules]
+        arns = [f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:rule/{rule}" for rule in rules]
         self.undelivered.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="EventBridgeRules",
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sqs:SendMessage"],
                 resources=[self.undelivered.queue_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+                conditions={"ArnLike": {"aws:SourceArn": arns}, "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             )
         )
 
@@ -91,10 +102,10 @@ class MigrationBus(Construct):
             )
         )
 
-    def undelivered_in(self, scope: Construct) -> sqs.IQueue:
+    def undelivered_in(self, scope: Construct, id_: str = "UndeliveredEvents") -> sqs.IQueue:
         """The undelivered queue as rules see it, by reference only."""
         # Otherwise each rule adds itself to the queue's policy, and the two stacks depend on each other.
-        return sqs.Queue.from_queue_arn(scope, "UndeliveredEvents", self.undelivered.queue_arn)
+        return sqs.Queue.from_queue_arn(scope, id_, self.undelivered.queue_arn)
 
 
 def bus_policy(

@@ -34,6 +34,8 @@ NETWORK_INTERFACES = Permission(
     ),
     ("*",),
     "Lambda checks these without a resource before it makes the interface.",
+    # Lambda itself makes the interfaces. Calls from the function's own code name the function, and are not let through.
+    {"Null": {"lambda:SourceFunctionArn": "true"}},
 )
 
 

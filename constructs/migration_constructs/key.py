@@ -22,6 +22,7 @@ class EncryptionKey(Construct):
             removal_policy=removal_policy,
         )
         self._admit_logs()
+        self._admit_log_delivery()
         self._admit_events()
 
     def key_in(self, scope: Construct) -> kms.IKey:
@@ -36,6 +37,16 @@ class EncryptionKey(Construct):
             f"logs.{Aws.REGION}.amazonaws.com",
             ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+        )
+
+    def _admit_log_delivery(self) -> None:
+        # Of an encrypted state machine (https://docs.aws.amazon.com/step-functions/latest/dg/encryption-at-rest.html).
+        logs = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:*"
+        self._admit(
+            "LogDelivery",
+            "delivery.logs.amazonaws.com",
+            ["kms:Decrypt"],
+            {"StringEquals": {"kms:EncryptionContext:SourceArn": logs}},
         )
 
     def _admit_events(self) -> None:

@@ -1,5 +1,7 @@
 """Permissions as IAM statements, with their wildcards acknowledged for cdk-nag."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
@@ -14,10 +16,17 @@ def permit(role: iam.Role, permission: Permission) -> None:
         iam.PolicyStatement(
             actions=list(permission.actions),
             resources=[resource.format_map(scope) for resource in permission.resources],
-            conditions=permission.conditions,
+            conditions={
+                operator: {key: _in_place(value, scope) for key, value in keys.items()}
+                for operator, keys in permission.conditions.items()
+            },
         )
     )
     acknowledge_wildcards(role, wildcards(permission))
+
+
+def _in_place(value: object, scope: Mapping[str, str]) -> object:
+    return value.format_map(scope) if isinstance(value, str) else value
 
 
 def wildcards(permission: Permission) -> dict[str, str]:

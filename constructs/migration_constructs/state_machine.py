@@ -61,6 +61,8 @@ class MigrationStateMachine(Construct):
             comment="One server's migration through MGN",
             definition_body=sfn.DefinitionBody.from_chainable(_Definition(self, functions, budgets, pace).start()),
             timeout=EXECUTION_TIMEOUT,
+            # Definition, history and with it the task tokens in the inputs of steps.
+            encryption_configuration=sfn.CustomerManagedEncryptionConfiguration(key),
             tracing_enabled=True,
             logs=sfn.LogOptions(
                 destination=self._log_group(key, log_retention, removal_policy),

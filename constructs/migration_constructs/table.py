@@ -10,7 +10,7 @@ from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
 
 READ = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
 # DynamoDB authorises TransactWriteItems by the actions of its items.
-WRITE = ("dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+WRITE = ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 
 
 class StateTable(Construct):
@@ -60,6 +60,40 @@ class StateTable(Construct):
 
     def _grant(self, grantee: iam.IGrantable, actions: tuple[str, ...], *arns: str) -> iam.Grant:
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=list(arns))
+
+
+class TokenTable(Construct):
+    """The task tokens of parked steps, apart from the state table and its stream, so that few may read them."""
+
+    def __init__(self, scope: Construct, id_: str, *, key: kms.IKey, removal_policy: RemovalPolicy) -> None:
+        super().__init__(scope, id_)
+        self.key = key
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=_text(PARTITION_KEY),
+            time_to_live_attribute=TTL_ATTRIBUTE,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=key,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=removal_policy,
+        )
+
+    def grant_keep(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Write tokens without reading any."""
+        self.key.grant_encrypt_decrypt(grantee)
+        return self._grant(grantee, "dynamodb:PutItem")
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Read a token whose key is known."""
+        self.key.grant_decrypt(grantee)
+        return self._grant(grantee, "dynamodb:GetItem")
+
+    def _grant(self, grantee: iam.IGrantable, action: str) -> iam.Grant:
+        return iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[self.table.table_arn])
 
 
 def _text(name: str) -> dynamodb.Attribute:

@@ -1,5 +1,6 @@
 """Which adapter stands behind which port. Each is made on first use and kept for the life of the environment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,6 +26,7 @@ from runtime.logic.ports import (
     Prober,
     Resumer,
     State,
+    Tokens,
     Waits,
     Wakes,
 )
@@ -43,12 +45,15 @@ class Wiring:
     """What the ports are made of: as much of it as a function's environment names."""
 
     state_table: str
+    token_table: str = ""
     event_bus: str = ""
     wake_queue: str = ""
     budgets: Budgets = field(default_factory=Budgets)
     targets: Targets | None = None
     mgn_requests: int = 1
     documents: tuple[str, ...] = ()
+    ebs_key_arns: tuple[str, ...] = ()
+    target_ebs_key_arns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, environment: HandlerEnvironment) -> Self:
@@ -68,6 +73,7 @@ class AwsPorts:
         self.scopes: tuple[Scope, ...] = (self._home.scope, *(wiring.targets.scopes if wiring.targets else ()))
         self.budgets = wiring.budgets
         self.documents = wiring.documents
+        self.ebs_keys = wiring.target_ebs_key_arns.get(scope.account, ()) if home else wiring.ebs_key_arns
 
     def at(self, scope: Scope) -> Ports:
         home = self._home
@@ -105,6 +111,12 @@ class AwsPorts:
     @property
     def waits(self) -> Waits:
         return self._state.waits
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        from runtime.adapters.state.tokens import DynamoDbTokens
+
+        return DynamoDbTokens(client("dynamodb"), self._wiring.token_table)
 
     @property
     def dispatches(self) -> Dispatches:

@@ -96,6 +96,16 @@ class Waits(Protocol):
         """Drop a delivered wait, unless its step was parked again with another token."""
 
 
+class Tokens(Protocol):
+    """The task tokens of parked steps: whoever has one can end the step, so the waits only name them."""
+
+    def keep(self, token: str, until: datetime) -> str:
+        """Keep a token at least until then; the key it is kept under. The same token has the same key."""
+
+    def token(self, key: str) -> str | None:
+        """The token under this key; None when it is kept no longer."""
+
+
 class Dispatches(Protocol):
     """What the dispatchers and the sweep remember."""
 
@@ -208,6 +218,9 @@ class LaunchSettings(Protocol):
         Raises LaunchSettingsError, before anything changes, for a server whose instances are to stay stopped.
         """
 
+    def ebs_key(self, source_server_id: str) -> str | None:
+        """The customer key that the server's volumes are encrypted under, when it is not the account's default."""
+
     def restore(self, template: LaunchTemplateRef) -> None:
         """Make the remembered version the default again."""
 
@@ -285,6 +298,8 @@ class Ports(State, Protocol):
     """Everything a decision may need; handlers wire it lazily, tests fill it with fakes."""
 
     @property
+    def tokens(self) -> Tokens: ...
+    @property
     def mgn(self) -> MigrationService: ...
     @property
     def launch_settings(self) -> LaunchSettings: ...
@@ -307,6 +322,10 @@ class Ports(State, Protocol):
     @property
     def documents(self) -> Sequence[str]:
         """SSM documents that requests may run."""
+
+    @property
+    def ebs_keys(self) -> Sequence[str]:
+        """Customer keys whose volumes may be launched here, by ARN."""
 
     @property
     def scope(self) -> Scope:

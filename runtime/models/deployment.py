@@ -14,9 +14,18 @@ class Deployment(Payload):
     callback_secret_arn: str
 
 
+DEFAULT_BUS_RULES = ("mgn-events", "execution-failed", "sweep")
+"""Our rules on the account's default bus."""
+
+
 def function_role_name(stage: str, function: str, region: str) -> str:
     """IAM name of a function's role: targets trust it by this name, and IAM is global."""
     return f"migration-{stage}-{function}-{region}"
+
+
+def rule_name(stage: str, rule: str) -> str:
+    """Name of a rule on the account's default bus: the queue for what it could not deliver admits it by this name."""
+    return f"migration-{stage}-{rule}"
 
 
 def stack_name(stage: str, part: str) -> str:

@@ -9,6 +9,9 @@ TTL_ATTRIBUTE = "expiresAt"
 DOCUMENT = "document"
 """The whole model as JSON; the other attributes are keys and conditions."""
 
+TOKEN = "token"
+"""A task token, in the table of tokens: it is keyed by the partition key alone and expires like this one."""
+
 USED = "used"
 """How many requests to MGN were counted in a second."""
 

@@ -54,7 +54,7 @@ class Outcome(Stored):
 
 
 class ParkedStep(Stored):
-    """What every wait has: who waits, until when, and what was said meanwhile. The task token counts as a secret."""
+    """What every wait has: who waits, until when, and what was said meanwhile."""
 
     migration_id: MigrationId
     name: str
@@ -62,13 +62,18 @@ class ParkedStep(Stored):
     source_server_id: str
     parked_at: Moment
     deadline: Moment
-    token: str = Field(repr=False)
+    token: str | None = Field(default=None, repr=False, description="The task token itself, as 0.1.0 kept it.")
+    token_key: str | None = Field(default=None, description="What the task token is kept under: it counts as a secret.")
     signals: tuple[Signal, ...] = ()
     outcome: Outcome | None = None
 
     def after(self, earlier: "ParkedStep") -> Self:
         """This wait in the place of the one its step parked before it died: what became of that one still counts."""
         return self.model_copy(update={"outcome": earlier.outcome}) if earlier.outcome else self
+
+    def is_of_the_step_of(self, other: "ParkedStep") -> bool:
+        """Whether both were parked with one token: a step that is tried again has another."""
+        return (self.token, self.token_key) == (other.token, other.token_key)
 
     @property
     def cancel(self) -> Signal | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE_NAME = "migrations"
+TOKEN_TABLE_NAME = "tokens"
 
 
 def make_state_table() -> "DynamoDBClient":
@@ -36,6 +37,18 @@ def make_state_table() -> "DynamoDBClient":
             }
             for index, keys in INDEXES.items()
         ],
+    )
+    return client
+
+
+def make_token_table() -> "DynamoDBClient":
+    """A client whose account has the empty table of task tokens; inside `mock_aws`."""
+    client = _client()
+    client.create_table(
+        TableName=TOKEN_TABLE_NAME,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": PARTITION_KEY, "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": PARTITION_KEY, "KeyType": "HASH"}],
     )
     return client
 

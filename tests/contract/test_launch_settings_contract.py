@@ -32,6 +32,8 @@ class World:
     uses: Callable[[], tuple[Any, Any, Any, Any]]
     keep_stopped: Callable[[], object]
     """Somebody sets the server's instances to stay stopped after a launch."""
+    encrypt: Callable[[str | None], object]
+    """Replicate under a customer key, or under the account's default."""
 
 
 @pytest.fixture(params=["fake", "ec2"])
@@ -39,7 +41,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         fake = FakeLaunchSettings(SERVER_ID)
         fake.versions[SERVER_ID][0][1].update(instance_type="t3.medium", name="web")
-        yield World(fake, lambda: _faked(fake.settings(SERVER_ID)), lambda: fake.stopped.add(SERVER_ID))
+        yield World(
+            fake,
+            lambda: _faked(fake.settings(SERVER_ID)),
+            lambda: fake.stopped.add(SERVER_ID),
+            lambda key: fake.encrypt(SERVER_ID, key),
+        )
         return
     with mock_aws():
         servers = (ServerSpec(name="web", id=SERVER_ID),)
@@ -51,10 +58,16 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             found = ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Default"])
             return _templated(found["LaunchTemplateVersions"][0]["LaunchTemplateData"])
 
+        def encrypt(key: str | None) -> object:
+            # MGN keeps a key that was set before.
+            settings = {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": key} if key else {"ebsEncryption": "DEFAULT"}
+            return mgn.update_replication_configuration(sourceServerID=SERVER_ID, **settings)
+
         yield World(
             Ec2LaunchSettings(mgn, ec2),
             uses,
             lambda: mgn.update_launch_configuration(sourceServerID=SERVER_ID, launchDisposition="STOPPED"),
+            encrypt,
         )
 
 
@@ -153,3 +166,12 @@ def test_unknown_server_is_gone(world: World) -> None:
         world.settings.current(server_id(9))
     with pytest.raises(SourceServerGoneError):
         world.settings.apply(a_request(), server_id(9), Phase.TEST, "mig-1:test")
+
+
+def test_customer_key_of_the_volumes_is_told_while_it_is_in_use(world: World) -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/1"
+    assert world.settings.ebs_key(SERVER_ID) is None
+    world.encrypt(key)
+    assert world.settings.ebs_key(SERVER_ID) == key
+    world.encrypt(None)
+    assert world.settings.ebs_key(SERVER_ID) is None

@@ -24,7 +24,7 @@ from simulator.scenario import Scenario, ServerSpec
 from simulator.wire import Response
 from tests.builders import OTHER_SERVER_ID, SERVER_ID
 from tests.contract.aws import aws
-from tests.contract.state_table import TABLE_NAME, make_state_table
+from tests.contract.state_table import TABLE_NAME, TOKEN_TABLE_NAME, make_state_table, make_token_table
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SCOPE = Scope(ACCOUNT, REGION)
@@ -34,10 +34,11 @@ EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migrations:one"
 WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
 
 _COMMON: Any = {"stage": "dev", "state_table": TABLE_NAME}
+_STEPS: Any = {**_COMMON, "token_table": TOKEN_TABLE_NAME, "wake_queue": WAKES}
 _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
 VARIABLES = {
-    **ValidateEnvironment(**_COMMON, wake_queue=WAKES, documents=("AWS-RunShellScript",)).to_variables(),
-    **SweepEnvironment(**_COMMON, event_bus=BUS, budgets=_BUDGETS, wake_queue=WAKES, mgn_requests=1_000).to_variables(),
+    **ValidateEnvironment(**_STEPS, documents=("AWS-RunShellScript",)).to_variables(),
+    **SweepEnvironment(**_STEPS, event_bus=BUS, budgets=_BUDGETS, mgn_requests=1_000).to_variables(),
     **CallbackEnvironment(
         **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=30
     ).to_variables(),
@@ -166,6 +167,7 @@ def take_wakes() -> list[dict[str, Any]]:
 def make_cloud() -> Cloud:
     """A fresh account with two healthy servers; inside `mock_aws`."""
     make_state_table()
+    make_token_table()
     ec2, events, sqs = aws("ec2"), aws("events"), aws("sqs")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]

@@ -36,6 +36,7 @@ from tests.fakes import (
     InMemoryDecisions,
     InMemoryDispatches,
     InMemoryMigrations,
+    InMemoryTokens,
     InMemoryWaits,
 )
 from tests.pipeline.asl import Execution, Json, TaskFailedError
@@ -84,7 +85,7 @@ class World:
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
         self.sweep_seconds = sweep_seconds
-        self.migrations, self.waits = RecordingMigrations(), InMemoryWaits()
+        self.migrations, self.waits, self.tokens = RecordingMigrations(), InMemoryWaits(), InMemoryTokens()
         self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
         asking = client(self.simulator)
         self.mgn = MgnMigrationService(asking, asking)
@@ -113,6 +114,7 @@ class World:
 
     scopes: tuple[Scope, ...] = (scope,)
     documents: tuple[str, ...] = ("AWS-RunShellScript",)
+    ebs_keys: tuple[str, ...] = ()
 
     def at(self, scope: Scope) -> Ports:
         assert scope == self.scope

@@ -64,6 +64,12 @@ class Ec2LaunchSettings:
             self._make_default(template_id, made)
         return made
 
+    def ebs_key(self, source_server_id: str) -> str | None:
+        # Launched volumes take their key from the replication settings, whatever the template says (docs/mgn.md).
+        with mgn_faults():
+            configuration = self._mgn.get_replication_configuration(sourceServerID=source_server_id)
+        return configuration.get("ebsEncryptionKeyArn") if configuration.get("ebsEncryption") == "CUSTOM" else None
+
     def restore(self, template: LaunchTemplateRef) -> None:
         try:
             self._make_default(template.launch_template_id, template.default_version)

@@ -44,7 +44,7 @@ class DynamoDbWaits:
     def close(self, wait: Wait) -> None:
         stored, text = _as_read(wait)
         for _ in range(ROUNDS):
-            if stored is None or stored.token != wait.token:
+            if stored is None or not stored.is_of_the_step_of(wait):
                 return
             if self._table.delete(_wait_key(wait), equals(DOCUMENT, text)):
                 return
@@ -55,7 +55,7 @@ class DynamoDbWaits:
         """The undecided wait with these changes, or the decided one that stands; None when its step went on."""
         stored, text = _as_read(wait)
         for _ in range(ROUNDS):
-            if stored is None or stored.token != wait.token:
+            if stored is None or not stored.is_of_the_step_of(wait):
                 return None
             if stored.outcome is not None:
                 return stored

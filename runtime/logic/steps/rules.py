@@ -131,6 +131,17 @@ def broken_node_rules(request: MigrationRequest, server: SourceServer, named: st
     )
 
 
+def broken_key_rules(server: SourceServer, key: str | None, keys: Sequence[str]) -> tuple[str, ...]:
+    """What is wrong with the customer key of a server's volumes: without it the launch fails after the conversion."""
+    if key is None or key in keys:
+        return ()
+    return (
+        f"ebsEncryptionKeyArn: the volumes of {server.source_server_id} are under {key}, which is not among the keys "
+        f"the pipeline may use there ({', '.join(keys) or 'it has none'}); have it added to ebs_key_arns in the "
+        "stage's settings, or change the server's replication settings in MGN",
+    )
+
+
 def broken_window_rules(request: MigrationRequest, *, now: datetime, budgets: Budgets) -> tuple[str, ...]:
     """What is wrong with the cutover window, seen from now."""
     if request.window is None:

@@ -7,6 +7,7 @@ from runtime.logic.lookups.migration import active_jobs_of, load
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rules import (
     broken_document_rules,
+    broken_key_rules,
     broken_launch_rules,
     broken_node_rules,
     broken_ownership_rules,
@@ -75,6 +76,10 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
         return _reject(ports, record, [*broken, *server_rules])
     server = matches[0]
     broken += broken_node_rules(request, server, named_by_node)
+    try:
+        broken += broken_key_rules(server, ports.launch_settings.ebs_key(server.source_server_id), ports.ebs_keys)
+    except TargetAccountError as error:
+        return _reject(ports, record, [*broken, str(error)])
     # Asked before the lock is taken: should MGN fail us for good here, no lock is left that nobody drops.
     jobs = active_jobs_of(ports, server.source_server_id)
     lock = Lock(

@@ -1,6 +1,6 @@
 """Parking a step, and handing the decisions of people to what is parked."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from runtime.logic.lookups.decisions import decisions_of
@@ -11,6 +11,9 @@ from runtime.models.record import MigrationRecord
 from runtime.models.scope import Scope
 from runtime.models.waits import Wait
 
+TOKENS_KEPT = timedelta(days=366)
+"""No execution lasts longer, so none of its steps waits longer."""
+
 
 class Parked(TypedDict):
     """What the waits of a migration have in common."""
@@ -19,7 +22,7 @@ class Parked(TypedDict):
     scope: Scope
     source_server_id: str
     parked_at: datetime
-    token: str
+    token_key: str
 
 
 def parked(ports: Ports, record: MigrationRecord, token: str) -> Parked:
@@ -29,7 +32,8 @@ def parked(ports: Ports, record: MigrationRecord, token: str) -> Parked:
         scope=ports.scope,
         source_server_id=server_of(record),
         parked_at=ports.now(),
-        token=token,
+        # Kept first: a wait whose token nobody has could not be ended.
+        token_key=ports.tokens.keep(token, ports.now() + TOKENS_KEPT),
     )
 
 

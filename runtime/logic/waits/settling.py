@@ -57,7 +57,9 @@ def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
     """End a wait."""
     # The outcome is kept before the token is used: if we die in between, the next look delivers the same outcome.
     decided = ports.waits.decide(wait, outcome)
-    ports.resumer.resume(decided.token, decided.outcome or outcome)
+    token = ports.tokens.token(decided.token_key) if decided.token_key else decided.token
+    if token is not None:
+        ports.resumer.resume(token, decided.outcome or outcome)
     ports.waits.close(decided)
 
 

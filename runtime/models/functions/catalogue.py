@@ -23,6 +23,7 @@ DISPATCH_LAUNCHES = Function(
     environment=StepEnvironment,
     timeout=timedelta(seconds=60),
     permissions=(READ_MGN, READ_INSTANCES, RESUME_STEPS, *LAUNCH, *TERMINATE),
+    resumes=True,
     wakes=True,
     # While something boots or jobs keep others waiting; a chain of looks ends by itself when nothing does.
     wakes_itself=True,

@@ -100,6 +100,7 @@ class IngressEnvironment(HandlerEnvironment):
 class StepEnvironment(HandlerEnvironment):
     """Handlers that run as a step of the state machine, and the dispatcher."""
 
+    token_table: Name
     budgets: Budgets = Field(default_factory=Budgets)
     wake_queue: Name
     targets: Targets | None = None
@@ -112,6 +113,8 @@ class ValidateEnvironment(StepEnvironment):
     """validate_input: also knows what requests may name."""
 
     documents: tuple[str, ...] = Field(default=(), description="SSM documents requests may run.")
+    ebs_key_arns: tuple[str, ...] = Field(default=(), description="Customer keys of volumes launched at home.")
+    target_ebs_key_arns: dict[str, tuple[str, ...]] = Field(default={}, description="Those of target accounts.")
 
 
 class SweepEnvironment(StepEnvironment):

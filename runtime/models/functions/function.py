@@ -19,6 +19,10 @@ class Function:
     """What it may do to MGN, EC2, SSM and Step Functions, in every account and Region it works in."""
     writes_state: bool = True
     """Whether it may write the state table, or only read it."""
+    parks: bool = False
+    """Whether it keeps task tokens, which it need not read."""
+    resumes: bool = False
+    """Whether it reads the tokens that others kept."""
     wakes: bool = False
     """Whether it may wake the dispatcher: whoever parks has to."""
     wakes_itself: bool = False

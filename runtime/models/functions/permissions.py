@@ -15,6 +15,7 @@ class Named(StrEnum):
     """What a stage has to name before anything is permitted on it."""
 
     DOCUMENTS = "documents"
+    EBS_KEYS = "ebs_keys"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def _document_arn(name: str) -> str:
     return f"arn:{{partition}}:ssm:{{region}}:{owner}:document/{name}"
 
 
-_ARNS = {Named.DOCUMENTS: _document_arn}
+_ARNS = {Named.DOCUMENTS: _document_arn, Named.EBS_KEYS: str}
 
 
 SOURCE_SERVERS = ("arn:{partition}:mgn:{region}:{account}:source-server/*",)
@@ -72,12 +73,6 @@ AUTOMATIONS = (
     "arn:{partition}:ssm:{region}::automation-definition/*",
     "arn:{partition}:ssm:{region}:{account}:automation-definition/*",
 )
-EC2_RESOURCES = (
-    "arn:{partition}:ec2:{region}:{account}:*/*",
-    "arn:{partition}:ec2:{region}::image/*",
-    "arn:{partition}:ec2:{region}::snapshot/*",
-)
-
 RUN_TIME_IDS = "Requests name the servers and MGN the jobs, templates and instances; none is known at deploy time."
 NO_RESOURCE_TYPE = "The actions support no resource-level permissions."
 
@@ -89,8 +84,10 @@ def _has_tag(key: str) -> Mapping[str, Mapping[str, object]]:
 
 
 MANAGED_BY_MGN = _has_tag(MGN_TAG)
+MADE_BY_MGN = {"Null": {f"aws:RequestTag/{MGN_TAG}": "false"}}
 # MGN launches and terminates with its caller's permissions: without them a launch fails per server, not per call.
 VIA_MGN = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
+VIA_SSM = {"ForAnyValue:StringEquals": {"aws:CalledVia": "ssm.amazonaws.com"}}
 
 
 def _tag_jobs_of(*calls: str) -> Permission:
@@ -98,6 +95,7 @@ def _tag_jobs_of(*calls: str) -> Permission:
     return Permission(("mgn:TagResource",), JOBS, RUN_TIME_IDS, {"StringEquals": {"mgn:CreateAction": list(calls)}})
 
 
+READ_SERVERS = Permission(("mgn:DescribeSourceServers",), ("*",), NO_RESOURCE_TYPE)
 READ_MGN = Permission(("mgn:DescribeJobs", "mgn:DescribeSourceServers"), ("*",), NO_RESOURCE_TYPE)
 READ_JOB_LOG = Permission(("mgn:DescribeJobLogItems",), JOBS, RUN_TIME_IDS)
 READ_INSTANCES = Permission(
@@ -108,10 +106,9 @@ READ_NETWORK = Permission(
     ("*",),
     NO_RESOURCE_TYPE,
 )
+READ_REPLICATION_CONFIGURATION = Permission(("mgn:GetReplicationConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS)
 READ_LAUNCH_CONFIGURATION = Permission(("mgn:GetLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS)
-READ_LAUNCH_TEMPLATES = Permission(
-    ("ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"), ("*",), NO_RESOURCE_TYPE
-)
+READ_LAUNCH_TEMPLATES = Permission(("ec2:DescribeLaunchTemplateVersions",), ("*",), NO_RESOURCE_TYPE)
 RESUME_STEPS = Permission(
     ("states:SendTaskFailure", "states:SendTaskSuccess"),
     ("*",),
@@ -136,6 +133,122 @@ RUN_ON_SOURCE = _run_commands_on(MANAGED_NODES, SOURCE_SERVER_TAG)
 RUN_ON_LAUNCHED = _run_commands_on(INSTANCES, MGN_TAG)
 CHANGE_LIFECYCLE = Permission(("mgn:ChangeServerLifeCycleState",), SOURCE_SERVERS, RUN_TIME_IDS)
 
+
+def _ec2(*types: str) -> tuple[str, ...]:
+    # Images and snapshots belong to no account in their ARNs.
+    accounts = {"image": "", "snapshot": ""}
+    return tuple(f"arn:{{partition}}:ec2:{{region}}:{accounts.get(t, '{account}')}:{t}/*" for t in types)
+
+
+def _by_mgn(actions: tuple[str, ...], *types: str, **only: Mapping[str, str]) -> Permission:
+    """Through MGN, on these types of resources, under further conditions."""
+    return Permission(actions, _ec2(*types), RUN_TIME_IDS, {**VIA_MGN, **only})
+
+
+# After AWS's own AWSApplicationMigrationEC2Access: what MGN makes gets its tag, what it changes or ends has it.
+_LAUNCH_RESOURCES = (
+    _by_mgn(("ec2:CreateLaunchTemplate",), "launch-template", **MADE_BY_MGN),
+    _by_mgn(
+        (
+            "ec2:CreateLaunchTemplateVersion",
+            "ec2:DeleteLaunchTemplate",
+            "ec2:DeleteLaunchTemplateVersions",
+            "ec2:ModifyLaunchTemplate",
+        ),
+        "launch-template",
+        **MANAGED_BY_MGN,
+    ),
+    _by_mgn(("ec2:CreateSecurityGroup",), "vpc"),
+    _by_mgn(("ec2:CreateSecurityGroup",), "security-group", **MADE_BY_MGN),
+    _by_mgn(
+        ("ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"),
+        "security-group",
+        **MANAGED_BY_MGN,
+    ),
+    _by_mgn(("ec2:CreateSnapshot",), "snapshot", **MADE_BY_MGN),
+    _by_mgn(
+        ("ec2:CreateSnapshot", "ec2:AttachVolume", "ec2:DeleteVolume", "ec2:ModifyVolume"), "volume", **MANAGED_BY_MGN
+    ),
+    _by_mgn(("ec2:CreateVolume", "ec2:DeleteSnapshot"), "snapshot", **MANAGED_BY_MGN),
+    _by_mgn(("ec2:CreateVolume",), "volume", **MADE_BY_MGN),
+    _by_mgn(("ec2:DetachVolume",), "volume"),
+    _by_mgn(("ec2:RunInstances",), "instance", **MADE_BY_MGN),
+    _by_mgn(
+        ("ec2:RunInstances",), "image", "launch-template", "network-interface", "security-group", "subnet", "volume"
+    ),
+    _by_mgn(
+        (
+            "ec2:AttachVolume",
+            "ec2:DetachVolume",
+            "ec2:GetConsoleOutput",
+            "ec2:GetConsoleScreenshot",
+            "ec2:ModifyInstanceAttribute",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+            "ec2:TerminateInstances",
+        ),
+        "instance",
+        **MANAGED_BY_MGN,
+    ),
+    _by_mgn(
+        ("ec2:CreateTags",),
+        *("instance", "launch-template", "network-interface", "security-group", "snapshot", "volume"),
+        StringEquals={
+            "ec2:CreateAction": [
+                "CreateLaunchTemplate",
+                "CreateSecurityGroup",
+                "CreateSnapshot",
+                "CreateVolume",
+                "RunInstances",
+            ]
+        },
+    ),
+    _by_mgn(("ec2:CreateTags",), "volume", **MANAGED_BY_MGN),
+)
+_POST_LAUNCH_ACTIONS = (
+    Permission(
+        ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
+        # An automation is started on its definition and on the execution that it becomes.
+        (*DOCUMENTS, *AUTOMATIONS, *AUTOMATION_EXECUTIONS),
+        "MGN runs the post-launch actions of a server in its caller's name.",
+        VIA_MGN,
+    ),
+    Permission(("ssm:SendCommand",), INSTANCES, RUN_TIME_IDS, {**VIA_MGN, **MANAGED_BY_MGN}),
+    Permission(("ssm:GetAutomationExecution",), AUTOMATION_EXECUTIONS, RUN_TIME_IDS, VIA_MGN),
+    Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
+    # The parameters of an action are kept where MGN puts them, and an automation follows its own commands.
+    Permission(
+        ("ssm:GetParameters",),
+        ("arn:{partition}:ssm:{region}:{account}:parameter/ManagedByAWSApplicationMigrationService-*",),
+        "MGN chooses the names.",
+        VIA_SSM,
+    ),
+    Permission(("ssm:ListCommandInvocations", "ssm:ListCommands"), ("*",), NO_RESOURCE_TYPE, VIA_SSM),
+)
+_VIA_EC2 = {"StringEquals": {"kms:ViaService": "ec2.{region}.amazonaws.com"}}
+_USE_EBS_KEYS = (
+    Permission(
+        (
+            "kms:Decrypt",
+            "kms:DescribeKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ),
+        (EACH,),
+        "",
+        _VIA_EC2,
+        needs=Named.EBS_KEYS,
+    ),
+    Permission(
+        ("kms:CreateGrant",),
+        (EACH,),
+        "",
+        {**_VIA_EC2, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+        needs=Named.EBS_KEYS,
+    ),
+)
+
 LAUNCH = (
     Permission(("mgn:StartCutover", "mgn:StartTest"), SOURCE_SERVERS, RUN_TIME_IDS),
     _tag_jobs_of("StartTest", "StartCutover"),
@@ -153,6 +266,9 @@ LAUNCH = (
             "ec2:DescribeSnapshots",
             "ec2:DescribeSubnets",
             "ec2:DescribeVolumes",
+            "ec2:GetEbsDefaultKmsKeyId",
+            "ec2:GetEbsEncryptionByDefault",
+            "ec2:GetSubnetCidrReservations",
             "ec2:ReportInstanceStatus",
         ),
         ("*",),
@@ -160,41 +276,14 @@ LAUNCH = (
         VIA_MGN,
     ),
     Permission(
-        (
-            "ec2:AttachVolume",
-            "ec2:AuthorizeSecurityGroupEgress",
-            "ec2:AuthorizeSecurityGroupIngress",
-            "ec2:CreateLaunchTemplate",
-            "ec2:CreateLaunchTemplateVersion",
-            "ec2:CreateSecurityGroup",
-            "ec2:CreateSnapshot",
-            "ec2:CreateTags",
-            "ec2:CreateVolume",
-            "ec2:DeleteLaunchTemplateVersions",
-            "ec2:DeleteSnapshot",
-            "ec2:DeleteVolume",
-            "ec2:DetachVolume",
-            "ec2:ModifyInstanceAttribute",
-            "ec2:ModifyLaunchTemplate",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:RunInstances",
-            "ec2:StartInstances",
-            "ec2:StopInstances",
-            "ec2:TerminateInstances",
-        ),
-        EC2_RESOURCES,
-        "A launch makes and replaces resources of many types; only MGN may use these rights.",
+        ("servicequotas:GetServiceQuota",),
+        ("arn:{partition}:servicequotas:{region}:{account}:*",),
+        "MGN chooses which quotas a launch depends on.",
         VIA_MGN,
     ),
-    Permission(
-        ("ssm:DescribeDocument", "ssm:SendCommand", "ssm:StartAutomationExecution"),
-        # An automation is started on its definition and on the execution that it becomes.
-        (*DOCUMENTS, *AUTOMATIONS, *AUTOMATION_EXECUTIONS, *MANAGED_NODES),
-        "MGN runs the post-launch actions of a server in its caller's name.",
-        VIA_MGN,
-    ),
-    Permission(("ssm:GetAutomationExecution",), AUTOMATION_EXECUTIONS, RUN_TIME_IDS, VIA_MGN),
-    Permission(("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
+    *_LAUNCH_RESOURCES,
+    *_POST_LAUNCH_ACTIONS,
+    *_USE_EBS_KEYS,
     Permission(
         ("iam:PassRole",),
         tuple(
@@ -210,12 +299,8 @@ TERMINATE = (
     Permission(("mgn:TerminateTargetInstances",), SOURCE_SERVERS, RUN_TIME_IDS),
     _tag_jobs_of("TerminateTargetInstances"),
     Permission(("ec2:DescribeVolumes",), ("*",), NO_RESOURCE_TYPE, VIA_MGN),
-    Permission(
-        ("ec2:DeleteVolume", "ec2:TerminateInstances"),
-        (*INSTANCES, "arn:{partition}:ec2:{region}:{account}:volume/*"),
-        RUN_TIME_IDS,
-        VIA_MGN,
-    ),
+    _by_mgn(("ec2:TerminateInstances",), "instance", **MANAGED_BY_MGN),
+    _by_mgn(("ec2:DeleteVolume",), "volume", **MANAGED_BY_MGN),
 )
 UPDATE_LAUNCH_SETTINGS = (
     Permission(("mgn:UpdateLaunchConfiguration",), SOURCE_SERVERS, RUN_TIME_IDS),

@@ -21,6 +21,8 @@ from runtime.models.functions.permissions import (
     READ_MGN,
     READ_NETWORK,
     READ_NODE_TAGS,
+    READ_REPLICATION_CONFIGURATION,
+    READ_SERVERS,
     RESTORE_LAUNCH_TEMPLATE,
     RESUME_STEPS,
     RUN_ON_LAUNCHED,
@@ -35,7 +37,9 @@ CALL_TIMEOUT = timedelta(seconds=60)
 
 
 def _step(name: str, *permissions: Permission, parks: bool) -> Function:
-    return Function(name=name, environment=StepEnvironment, timeout=CALL_TIMEOUT, permissions=permissions, wakes=parks)
+    return Function(
+        name=name, environment=StepEnvironment, timeout=CALL_TIMEOUT, permissions=permissions, parks=parks, wakes=parks
+    )
 
 
 class Failure(Stored):
@@ -68,7 +72,8 @@ class ValidateInput(Step):
     """validate_input: claims the migration and checks it."""
 
     function = replace(
-        _step("validate_input", READ_MGN, READ_NETWORK, *READ_NODE_TAGS, parks=False), environment=ValidateEnvironment
+        _step("validate_input", READ_MGN, READ_REPLICATION_CONFIGURATION, READ_NETWORK, *READ_NODE_TAGS, parks=False),
+        environment=ValidateEnvironment,
     )
 
 
@@ -96,7 +101,7 @@ class PrepareSource(Step):
 
     function = _step(
         "prepare_source",
-        READ_MGN,
+        READ_SERVERS,
         READ_LAUNCH_CONFIGURATION,
         READ_LAUNCH_TEMPLATES,
         CHANGE_LIFECYCLE,
@@ -146,7 +151,7 @@ class AwaitSignal(Step):
 class FinalizeCutover(Step):
     """finalize_cutover: the point of no return."""
 
-    function = _step("finalize_cutover", READ_MGN, READ_INSTANCES, FINALIZE, parks=False)
+    function = _step("finalize_cutover", READ_SERVERS, READ_INSTANCES, FINALIZE, parks=False)
 
 
 class UndoGoal(StrEnum):

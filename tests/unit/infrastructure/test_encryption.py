@@ -46,6 +46,7 @@ def test_no_other_stack_writes_into_the_key_policy() -> None:
     assert [statement.get("Sid") for statement in _statements()] == [
         None,
         "CloudWatchLogs",
+        "LogDelivery",
         "EventBridgeTargets",
         "EventBridgeBuses",
         "EventBridgeLookUp",

@@ -183,3 +183,14 @@ def _invoke_configs() -> dict[str, Json]:
 def test_only_the_dispatcher_may_wake_itself_for_longer_than_lambda_lets_a_loop_go_on() -> None:
     allowed = {module: function.get("RecursiveLoop") for module, function in functions().items()}
     assert allowed == dict.fromkeys(functions()) | {"dispatch_launches": "Allow"}
+
+
+def test_no_other_function_reads_the_signing_key() -> None:
+    (policy,) = plain(resources("dev", "Orchestration", "AWS::SecretsManager::ResourcePolicy")).values()
+    (statement,) = policy["ResourcePolicy"]["Statement"]
+    roles = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/migration-dev-"
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "secretsmanager:GetSecretValue")
+    assert statement["Condition"] == {
+        "ArnLike": {"aws:PrincipalArn": f"{roles}*-${{AWS::Region}}"},
+        "ArnNotEquals": {"aws:PrincipalArn": f"{roles}callback_handler-${{AWS::Region}}"},
+    }

@@ -1,7 +1,10 @@
 """Queues, bus and the rules between them."""
 
+import re
+
 import pytest
 
+from runtime.models.deployment import DEFAULT_BUS_RULES, rule_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
 from tests.unit.infrastructure.synthesis import (
     DELETION_POLICIES,
@@ -129,14 +132,40 @@ def test_undeliverable_event_is_kept(id_: str) -> None:
     assert target["DeadLetterConfig"]["Arn"].startswith("${EventsUndelivered")
 
 
-def test_undelivered_events_are_taken_from_rules_of_this_account_only() -> None:
+def admitted(queue_: str) -> list[Json]:
+    """The conditions under which EventBridge may send to a queue."""
     (policy,) = (
         properties
-        for name, properties in resources("dev", "Messaging", "AWS::SQS::QueuePolicy").items()
-        if name.startswith("EventsUndelivered")
+        for properties in plain(resources("dev", "Messaging", "AWS::SQS::QueuePolicy")).values()
+        if all(name.startswith(f"${{{queue_}") for name in properties["Queues"])
     )
-    allowed = [s for s in policy["PolicyDocument"]["Statement"] if s.get("Sid") == "EventBridgeRules"]
-    assert [s["Condition"] for s in allowed] == [{"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}]
+    allowed = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    assert all(s["Principal"] == {"Service": "events.amazonaws.com"} for s in allowed)
+    return [s["Condition"] for s in allowed]
+
+
+def test_undelivered_events_are_taken_from_our_rules_only() -> None:
+    (condition,) = admitted("EventsUndelivered")
+    here = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule"
+    on_default_bus = [f"{here}/migration-dev-{rule}" for rule in ("mgn-events", "execution-failed", "sweep")]
+    on_our_bus, *others = condition["ArnLike"]["aws:SourceArn"]
+    assert re.fullmatch(re.escape(here) + r"/\$\{EventsBus\w+\}/\*", on_our_bus)
+    assert others == on_default_bus
+    assert condition["StringEquals"] == {"aws:SourceAccount": "${AWS::AccountId}"}
+
+
+def test_rules_on_the_default_bus_have_the_names_their_queue_knows() -> None:
+    rules = resources("dev", "Orchestration", "AWS::Events::Rule").values()
+    named = {rule["Name"] for rule in rules if "EventBusName" not in rule}
+    assert named == {rule_name("dev", rule) for rule in DEFAULT_BUS_RULES}
+
+
+@pytest.mark.parametrize(("queue_", "rule_"), [("RequestsQueue", "RequestRule"), ("CallbacksQueue", "CallbackRule")])
+def test_queue_takes_events_of_the_one_rule_that_fills_it(queue_: str, rule_: str) -> None:
+    (condition,) = admitted(queue_)
+    (named,) = condition["ArnEquals"].values()
+    assert named.startswith(f"${{{rule_}")
+    assert list(condition) == ["ArnEquals"]
 
 
 @pytest.mark.parametrize(("stage", "policy"), DELETION_POLICIES.items())

@@ -15,6 +15,7 @@ from runtime.models.scope import Scope
 from simulator.scenario import load_scenario
 from stacks.settings import StageSettings
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
+from tests.unit.infrastructure.test_permissions import policies
 
 
 def settings(stage: str, **changes: Json | int) -> StageSettings:
@@ -128,6 +129,11 @@ def test_functions_run_in_the_network_they_are_given(tmp_path: Path) -> None:
     functions = [r for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     expected = {"SubnetIds": ["subnet-0a1b2c3d"], "SecurityGroupIds": ["sg-0a1b2c3d"]}
     assert all(function["Properties"]["VpcConfig"] == expected for function in functions)
+    statements = [s for policy in policies(template) for s in policy["PolicyDocument"]["Statement"]]
+    interfaces = [s for s in statements if "ec2:CreateNetworkInterface" in s["Action"]]
+    # The right is Lambda's own: calls that the code of a function makes name the function.
+    assert len(interfaces) == len(functions)
+    assert all(s["Condition"] == {"Null": {"lambda:SourceFunctionArn": "true"}} for s in interfaces)
 
 
 def test_i3_launch_repeated_while_its_first_request_may_arrive_is_refused_with_what_to_do() -> None:

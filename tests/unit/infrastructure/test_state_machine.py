@@ -330,3 +330,10 @@ def _function(name: str) -> Json:
     id_ = plain(arn).removeprefix("${").split(".")[0]
     handler = resources("dev", "Orchestration", "AWS::Lambda::Function")[id_]["Handler"]
     return functions()[handler.split(".")[2]]
+
+
+def test_definition_and_history_are_under_the_stages_key() -> None:
+    (machine,) = resources("dev", "Orchestration", "AWS::StepFunctions::StateMachine").values()
+    encrypted = plain(machine["EncryptionConfiguration"])
+    assert encrypted["Type"] == "CUSTOMER_MANAGED_KMS_KEY"
+    assert "Key" in encrypted["KmsKeyId"]

@@ -18,6 +18,19 @@ def has(properties: Json, stage: str = "dev") -> None:
     template(stage, "Storage").has_resource_properties(TABLE, properties)
 
 
+def tables() -> dict[str, Json]:
+    """The state table and that of task tokens."""
+    return {id_.partition("Table")[0]: found for id_, found in resources("dev", "Storage", TABLE).items()}
+
+
+def test_no_stream_and_no_index_carries_task_tokens_and_they_expire() -> None:
+    tokens = tables()["Tokens"]
+    assert not {"StreamSpecification", "GlobalSecondaryIndexes"} & set(tokens)
+    assert tokens["KeySchema"] == [{"AttributeName": PARTITION_KEY, "KeyType": "HASH"}]
+    assert tokens["TimeToLiveSpecification"] == {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
+    assert tokens["SSESpecification"] == tables()["State"]["SSESpecification"]
+
+
 def test_table_has_the_keys_of_the_model() -> None:
     has(
         {
@@ -30,7 +43,7 @@ def test_table_has_the_keys_of_the_model() -> None:
 
 
 def test_table_has_the_indexes_of_the_model() -> None:
-    (table,) = resources("dev", "Storage", TABLE).values()
+    table = tables()["State"]
     found = {
         index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
         for index in table["GlobalSecondaryIndexes"]
@@ -39,7 +52,7 @@ def test_table_has_the_indexes_of_the_model() -> None:
 
 
 def test_indexes_carry_whole_items() -> None:
-    (table,) = resources("dev", "Storage", TABLE).values()
+    table = tables()["State"]
     assert {index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]} == {"ALL"}
 
 

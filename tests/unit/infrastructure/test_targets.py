@@ -13,19 +13,22 @@ from pydantic import ValidationError
 from migration_constructs import CLAIM
 from runtime.models.deployment import function_role_name
 from runtime.models.functions.catalogue import FUNCTIONS
-from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets
-from runtime.models.functions.permissions import given
+from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets, ValidateEnvironment
+from runtime.models.functions.permissions import Named, given
 from runtime.models.scope import Scope
 from stacks.settings import TargetSettings
-from tests.unit.infrastructure.synthesis import Json, context, plain, resources, stacks, synthesized
+from tests.unit.infrastructure.synthesis import Json, context, document, plain, resources, stacks, synthesized
+from tests.unit.infrastructure.test_permissions import policies
 
 HOME, OTHER = "111122223333", "222233334444"
+KEYS, AT_HOME = "arn:aws:kms", f"arn:aws:kms:us-east-1:{HOME}:key/c"
 TARGETS: Json = {
     "home_account": HOME,
     "home_region": "us-east-1",
     "role_name": "migration-dev",
     "external_id": "shibboleth",
     "regions": {OTHER: ["eu-west-1", "us-east-1"], HOME: ["eu-west-1"]},
+    "ebs_key_arns": {OTHER: [f"{KEYS}:eu-west-1:{OTHER}:key/a", f"{KEYS}:us-east-1:{OTHER}:key/b"]},
 }
 PLACES = [(OTHER, "eu-west-1"), (OTHER, "us-east-1"), (HOME, "eu-west-1")]
 FUNCTIONS_THAT_ENTER = {function.name for function in FUNCTIONS if function.permissions}
@@ -33,7 +36,7 @@ FUNCTIONS_THAT_ENTER = {function.name for function in FUNCTIONS if function.perm
 
 @cache
 def assembly() -> Path:
-    stage = context("dev")["stages"]["dev"] | {"targets": TARGETS}
+    stage = context("dev")["stages"]["dev"] | {"targets": TARGETS, "ebs_key_arns": [AT_HOME]}
     return synthesized(context("dev", dev=stage))
 
 
@@ -57,8 +60,17 @@ def granted() -> dict[str, set[str]]:
     """What each function may do in a target."""
     ids = {id_: r["RoleName"] for id_, r in found(target(), "AWS::IAM::Role").items() if "RoleName" in r}
     modules = {role["RoleName"]: module for module, role in roles().items()}
-    policies = [p for p in found(target(), "AWS::IAM::Policy").values() if _role_of(p) in ids]
-    return {modules[ids[_role_of(p)]]: _actions(p) for p in policies}
+    may: dict[str, set[str]] = {}
+    for policy in policies_of(target()):
+        if (role := _role_of(policy)) in ids:
+            may.setdefault(modules[ids[role]], set()).update(_actions(policy))
+    return may
+
+
+def policies_of(stack: str) -> list[Json]:
+    template: Json = json.loads(stacks(assembly())[f"MigrationDev{stack}"].file.read_text())
+    found: list[Json] = plain(policies(template))
+    return found
 
 
 def _role_of(policy: Json) -> str:
@@ -133,7 +145,12 @@ def test_name_of_a_role_fits_whatever_the_stage_function_and_region() -> None:
 
 def test_each_function_may_do_in_a_target_what_it_may_do_at_home() -> None:
     wanted = {
-        f.name: {action for p in given(f.permissions, {}) for action in p.actions if not action.startswith("states:")}
+        f.name: {
+            action
+            for p in given(f.permissions, {Named.EBS_KEYS: ("key",)})
+            for action in p.actions
+            if not action.startswith("states:")
+        }
         for f in FUNCTIONS
     }
     assert granted() == {module: actions for module, actions in wanted.items() if actions}
@@ -152,10 +169,45 @@ def test_in_a_target_too_only_one_function_may(action: str, module: str) -> None
 
 
 def test_conditions_hold_in_a_target_too() -> None:
-    policies = [p["PolicyDocument"] for p in found(target(), "AWS::IAM::Policy").values()]
+    documents = [p["PolicyDocument"] for p in policies_of(target())]
     through_mgn = {"ForAnyValue:StringEquals": {"aws:CalledVia": "mgn.amazonaws.com"}}
-    runs = [s for policy in policies for s in policy["Statement"] if "ec2:RunInstances" in listed(s["Action"])]
-    assert [s["Condition"] for s in runs] == [through_mgn]
+    runs = [s for policy in documents for s in policy["Statement"] if "ec2:RunInstances" in listed(s["Action"])]
+    assert runs
+    assert all(s["Condition"].items() >= through_mgn.items() for s in runs)
+
+
+@pytest.mark.parametrize(
+    ("stack", "region", "key"),
+    [
+        ("Orchestration", "${AWS::Region}", AT_HOME),
+        (target(OTHER, "eu-west-1"), "${AWS::Region}", f"{KEYS}:eu-west-1:{OTHER}:key/a"),
+        (target(OTHER, "us-east-1"), "${AWS::Region}", f"{KEYS}:us-east-1:{OTHER}:key/b"),
+        (target(HOME, "eu-west-1"), "${AWS::Region}", None),
+    ],
+)
+def test_launches_use_customer_keys_of_their_own_place_through_ec2_only(
+    stack: str, region: str, key: str | None
+) -> None:
+    statements = [s for p in policies_of(stack) for s in p["PolicyDocument"]["Statement"]]
+    through_ec2 = {"kms:ViaService": f"ec2.{region}.amazonaws.com"}
+    keys = {
+        action: (s["Resource"], s["Condition"])
+        for s in statements
+        for action in listed(s["Action"])
+        if through_ec2 == s.get("Condition", {}).get("StringEquals")
+    }
+    uses = ("Decrypt", "DescribeKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo")
+    expected = {f"kms:{use}": (key, {"StringEquals": through_ec2}) for use in uses}
+    for_aws = {"StringEquals": through_ec2, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert keys == (expected | {"kms:CreateGrant": (key, for_aws)} if key else {})
+
+
+def test_validation_knows_the_keys_of_home_and_targets() -> None:
+    functions = found("Orchestration", "AWS::Lambda::Function").values()
+    (function,) = (f for f in functions if f["Handler"] == "runtime.handlers.validate_input.handler")
+    read = ValidateEnvironment.from_variables(function["Environment"]["Variables"])
+    assert read.ebs_key_arns == (AT_HOME,)
+    assert {account: list(keys) for account, keys in read.target_ebs_key_arns.items()} == TARGETS["ebs_key_arns"]
 
 
 def test_mgn_events_go_to_the_homes_default_bus() -> None:
@@ -183,13 +235,13 @@ def test_default_bus_takes_mgns_events_of_those_accounts_and_nothing_else() -> N
 
 def test_stage_without_targets_opens_nothing() -> None:
     assert not resources("dev", "Messaging", "AWS::Events::EventBusPolicy")
-    policies = resources("dev", "Orchestration", "AWS::IAM::Policy").values()
-    assert "sts:AssumeRole" not in json.dumps([policy["PolicyDocument"] for policy in policies])
+    documents = [policy["PolicyDocument"] for policy in policies(document("dev", "Orchestration"))]
+    assert "sts:AssumeRole" not in json.dumps(documents)
 
 
 def test_only_functions_that_speak_to_mgn_may_enter_targets_and_only_by_their_roles() -> None:
     entering = {}
-    for policy in found("Orchestration", "AWS::IAM::Policy").values():
+    for policy in policies_of("Orchestration"):
         for statement in policy["PolicyDocument"]["Statement"]:
             if "sts:AssumeRole" in listed(statement["Action"]):
                 entering[policy["Roles"][0]] = set(listed(statement["Resource"]))
@@ -240,6 +292,9 @@ def test_home_cannot_be_its_own_target() -> None:
         {"role_name": "a b"},
         {"role_name": "r" * 32},
         {"external_id": "x"},
+        {"ebs_key_arns": {OTHER: [f"{KEYS}:ap-south-1:{OTHER}:key/a"]}},
+        {"ebs_key_arns": {"999988887777": [f"{KEYS}:eu-west-1:{OTHER}:key/a"]}},
+        {"ebs_key_arns": {OTHER: ["alias/ours"]}},
     ],
 )
 def test_impossible_targets_are_refused(wrong: Json) -> None:

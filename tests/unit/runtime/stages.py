@@ -32,14 +32,19 @@ from tests.builders import SCOPE, SERVER_ID, a_request, a_server, some_health
 from tests.fakes import FakeMgn, FakePorts
 
 MIGRATION_ID = "mig-1"
+SOURCE_NODE = "mi-11111111"
 EXECUTION = "arn:aws:states:us-east-1:111122223333:execution:migrations:one"
 
 AStep = TypeVar("AStep", bound=Step)
 
 
 def a_world(server: SourceServer | None = None, budgets: Budgets | None = None) -> FakePorts:
-    """Ports with one server in MGN, whose launches wait for no company."""
-    return FakePorts(FakeMgn(server or a_server()), budgets=budgets or Budgets(launch_gather=0))
+    """Ports with one server in MGN, whose launches wait for no company and may run commands on source and target."""
+    ports = FakePorts(
+        FakeMgn(server or a_server()), budgets=budgets or Budgets(launch_gather=0), documents=("Quiesce", "Smoke")
+    )
+    ports.instances.tagged[SOURCE_NODE] = SERVER_ID
+    return ports
 
 
 def a_step(model: type[AStep], /, **fields: Any) -> AStep:

@@ -21,7 +21,7 @@ WINDOW = {"not_before": NOON + timedelta(hours=3), "not_after": NOON + timedelta
 
 def parked(ports: FakePorts, kind: WaitKind, gate: Gate | None = None, token: str = "token") -> Any:
     await_signal(a_step(AwaitSignal, kind=kind, gate=gate, task_token=token), ports)
-    return next(wait for wait in waits_of(ports) if wait.token == token)
+    return next(wait for wait in waits_of(ports) if ports.token_of(wait) == token)
 
 
 def test_parking_wakes_the_dispatcher_of_the_migrations_account_and_region() -> None:

@@ -14,15 +14,32 @@ from runtime.models.functions.environment import (
     StepEnvironment,
     SweepEnvironment,
     Targets,
+    ValidateEnvironment,
 )
 from tests.builders import TARGET_SCOPE
 
 EVERY: list[HandlerEnvironment] = [
     IngressEnvironment(stage="dev", state_table="table", event_bus="bus", retention_days=7),
-    StepEnvironment(stage="dev", state_table="table", wake_queue="queue", budgets=Budgets(boot=60, requires_ssm=False)),
+    StepEnvironment(
+        stage="dev",
+        state_table="table",
+        token_table="tokens",
+        wake_queue="queue",
+        budgets=Budgets(boot=60, requires_ssm=False),
+    ),
+    ValidateEnvironment(
+        stage="dev",
+        state_table="table",
+        token_table="tokens",
+        wake_queue="queue",
+        documents=("AWS-RunShellScript",),
+        ebs_key_arns=("arn:aws:kms:us-east-1:111122223333:key/1",),
+        target_ebs_key_arns={"222233334444": ("arn:aws:kms:eu-west-1:222233334444:key/2",)},
+    ),
     SweepEnvironment(
         stage="dev",
         state_table="table",
+        token_table="tokens",
         event_bus="bus",
         wake_queue="queue",
         targets=Targets(role_name="migration", external_id="shibboleth", scopes=(TARGET_SCOPE,)),

@@ -931,7 +931,7 @@ class TestMovedOn:
         again = the_wait(ports).model_copy(update={"token": "second"})
         once_before(ports.dispatches, "save", lambda: ports.waits.park(again))
         assert look(ports).launched == 1
-        assert (the_wait(ports).token, the_wait(ports).job_id) == ("second", ports.mgn.started[0].job_id)
+        assert (ports.token_of(the_wait(ports)), the_wait(ports).job_id) == ("second", ports.mgn.started[0].job_id)
 
     @pytest.mark.parametrize(
         ("kind", "status"),

@@ -110,7 +110,27 @@ def test_step_parked_again_has_the_signals_its_earlier_wait_had() -> None:
     await_approval(ports, "first")
     await_approval(ports, "second")
     (wait,) = waits_of(ports)
-    assert (wait.token, [signal.by for signal in wait.signals]) == ("second", ["ada"])
+    assert (ports.token_of(wait), [signal.by for signal in wait.signals]) == ("second", ["ada"])
+
+
+def test_parked_wait_does_not_hold_its_task_token() -> None:
+    ports = waiting_world()
+    await_approval(ports, "s3cr3t")
+    (wait,) = waits_of(ports)
+    assert "s3cr3t" not in wait.to_json()
+    approve(ports)
+    settled(ports)
+    assert "s3cr3t" in ports.resumer.resumed
+
+
+def test_wait_whose_token_is_kept_no_longer_is_dropped() -> None:
+    ports = waiting_world()
+    await_approval(ports)
+    ports.tokens.kept.clear()
+    approve(ports)
+    assert settled(ports).resumed == 1
+    assert not ports.resumer.resumed
+    assert not waits_of(ports)
 
 
 def test_look_reads_no_signals() -> None:

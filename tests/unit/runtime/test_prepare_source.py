@@ -10,9 +10,9 @@ from runtime.models.mgn import CommandStatus
 from runtime.models.request import Phase
 from tests.builders import NOON, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID, a_server
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import a_step, a_world, bring_to, the_record, the_server, waits_of
+from tests.unit.runtime.stages import SOURCE_NODE, a_step, a_world, bring_to, the_record, the_server, waits_of
 
-COMMAND = {"instance_id": "mi-11111111", "document": "Quiesce", "parameters": {"wait": ["1"]}}
+COMMAND = {"instance_id": SOURCE_NODE, "document": "Quiesce", "parameters": {"wait": ["1"]}}
 
 
 def prepare(ports: FakePorts, phase: Phase) -> None:
@@ -37,7 +37,7 @@ def test_step_retried_later_does_not_prolong_its_wait() -> None:
     ports.advance(3_600)
     await_replication(a_step(PrepareSource, task_token="second"), "second", ports)
     (wait,) = waits_of(ports)
-    assert ((wait.deadline - NOON).days, wait.token) == (14, "second")
+    assert ((wait.deadline - NOON).days, ports.token_of(wait)) == (14, "second")
 
 
 @pytest.mark.parametrize(

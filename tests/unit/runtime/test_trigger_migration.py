@@ -45,7 +45,12 @@ def test_launch_parks_what_it_wants_and_starts_nothing_itself(ready: FakePorts) 
     ready.wakes.sent.clear()
     run(ready)
     (wait,) = waits_of(ready)
-    assert (wait.name, wait.token, wait.phase, wait.job_id) == ("launch-cutover", "cutover-token", Phase.CUTOVER, None)
+    assert (wait.name, ready.token_of(wait), wait.phase, wait.job_id) == (
+        "launch-cutover",
+        "cutover-token",
+        Phase.CUTOVER,
+        None,
+    )
     assert wait.intent == LaunchIntent(kind=LaunchKind.CUTOVER, wave="1")
     assert wait.asks_for_launch
     assert launches(ready) == []
@@ -88,7 +93,7 @@ def test_step_run_again_with_a_new_token_launches_nothing_and_takes_the_token(re
     trigger(STEP.model_copy(update={"task_token": "second-token"}), ready)
     look(ready)
     (job,) = launches(ready)
-    assert [(wait.token, wait.job_id) for wait in waits_of(ready)] == [("second-token", job.job_id)]
+    assert [(ready.token_of(wait), wait.job_id) for wait in waits_of(ready)] == [("second-token", job.job_id)]
 
 
 def test_step_run_again_after_its_job_began_waits_as_long_as_a_job_may_take() -> None:
@@ -124,7 +129,7 @@ def launch_it(ports: FakePorts) -> None:
     look(ports)
 
 
-CALLS = 20
+CALLS = 21
 
 
 @pytest.mark.parametrize("after_effect", [False, True])

@@ -201,6 +201,40 @@ def test_ec2_node_is_tagged_where_ec2_keeps_its_tags() -> None:
     assert f"aws ec2 create-tags --resources i-0123456789abcdef0 --tags {tag}" in the_record(ports).reason
 
 
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1"
+
+
+def test_server_under_a_key_the_pipeline_may_use_is_accepted() -> None:
+    ports = a_world()
+    ports.launch_settings.encrypt(SERVER_ID, KEY)
+    ports.ebs_keys = (KEY,)
+    accepted(ports)
+    assert run(ports).verdict is Verdict.ACCEPTED
+
+
+def test_server_under_another_key_is_rejected_before_its_launch_fails() -> None:
+    ports = a_world()
+    ports.launch_settings.encrypt(SERVER_ID, KEY)
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    reason = the_record(ports).reason
+    assert f"ebsEncryptionKeyArn: the volumes of {SERVER_ID} are under {KEY}, which is not among the keys" in reason
+    assert "have it added to ebs_key_arns in the stage's settings" in reason
+    assert ports.migrations.lock_of(SCOPE, SERVER_ID) is None
+
+
+def test_account_that_denies_the_replication_settings_is_named() -> None:
+    ports = a_world()
+    ports.launch_settings.ebs_key = denied  # type: ignore[method-assign]
+    accepted(ports)
+    assert run(ports).verdict is Verdict.REJECTED
+    assert the_record(ports).reason == "not authorized to perform mgn:GetReplicationConfiguration"
+
+
+def denied(source_server_id: str) -> str | None:
+    raise TargetAccountError("not authorized to perform mgn:GetReplicationConfiguration")
+
+
 def test_network_of_the_test_launch_is_looked_for_beside_that_of_the_cutover() -> None:
     ports = a_world()
     ports.network.known = NetworkFacts(
