@@ -60,7 +60,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
         def encrypt(key: str | None) -> object:
             # MGN keeps a key that was set before.
-            settings = {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": key} if key else {"ebsEncryption": "DEFAULT"}
+            settings: Any = (
+                {"ebsEncryption": "CUSTOM", "ebsEncryptionKeyArn": key} if key else {"ebsEncryption": "DEFAULT"}
+            )
             return mgn.update_replication_configuration(sourceServerID=SERVER_ID, **settings)
 
         yield World(
