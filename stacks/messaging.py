@@ -7,7 +7,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from migration_constructs import FROM_OTHERS, EncryptedQueue, EncryptionKey, MigrationBus, bus_policy, duration
+from migration_constructs import (
+    FROM_OTHERS,
+    EncryptedQueue,
+    EncryptionKey,
+    MigrationBus,
+    acknowledge,
+    bus_policy,
+    duration,
+)
 from runtime.models.deployment import DEFAULT_BUS_RULES, rule_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
@@ -106,6 +114,7 @@ class MessagingStack(Stack):
         queue = sqs.Queue.from_queue_arn(self, f"{id_}Queue", to.queue.queue_arn)
         undelivered = self.bus.undelivered_in(self, f"{id_}Undelivered")
         rule.add_target(event_targets.SqsQueue(queue, message=message, dead_letter_queue=undelivered))
+        acknowledge(rule, {"@aws-cdk/aws-events:ruleUnresolvedEnvironment": "The queue is one of this stack."})
         to.queue.add_to_resource_policy(
             iam.PolicyStatement(
                 sid=id_,

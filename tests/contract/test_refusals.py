@@ -75,7 +75,9 @@ CALLS: dict[str, Callable[[], object]] = {
     ),
     "record": lambda: state().migrations.append(RECORD, an_entry(RECORD)),
     "wait": lambda: state().waits.park(a_wait(token=HUSH[3])),
-    "role": lambda: TargetRole(client("sts"), Target("222233334444", "eu-west-1", "role", HUSH[0]))._assumed(),
+    "role": lambda: TargetRole(client("sts"), Target("222233334444", "eu-west-1", "role", HUSH[0]))._assumed(
+        "finalize_cutover.mig-1"
+    ),
     "secret": lambda: StoredSecret(client("secretsmanager"), "signing", lambda: NOON)(),
     "wake": lambda: WakeQueue(client("sqs"), "https://sqs.us-east-1.amazonaws.com/123456789012/wakes").wake(SCOPE),
 }

@@ -4,7 +4,7 @@ Table, bus and queues are granted by their constructs. Every wildcard carries it
 acknowledgement for cdk-nag.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -58,7 +58,7 @@ def _document_arn(name: str) -> str:
     return f"arn:{{partition}}:ssm:{{region}}:{owner}:document/{name}"
 
 
-_ARNS = {Named.DOCUMENTS: _document_arn, Named.EBS_KEYS: str}
+_ARNS: dict[Named, Callable[[str], str]] = {Named.DOCUMENTS: _document_arn, Named.EBS_KEYS: str}
 
 
 SOURCE_SERVERS = ("arn:{partition}:mgn:{region}:{account}:source-server/*",)
@@ -140,7 +140,7 @@ def _ec2(*types: str) -> tuple[str, ...]:
     return tuple(f"arn:{{partition}}:ec2:{{region}}:{accounts.get(t, '{account}')}:{t}/*" for t in types)
 
 
-def _by_mgn(actions: tuple[str, ...], *types: str, **only: Mapping[str, str]) -> Permission:
+def _by_mgn(actions: tuple[str, ...], *types: str, **only: Mapping[str, object]) -> Permission:
     """Through MGN, on these types of resources, under further conditions."""
     return Permission(actions, _ec2(*types), RUN_TIME_IDS, {**VIA_MGN, **only})
 

@@ -24,7 +24,7 @@ from tests.unit.infrastructure.synthesis import NO_BUNDLING, ROOT, Json, functio
 GRAVITON = Target("3.13", "aarch64-manylinux2014")
 HOST = Target(f"{sys.version_info.major}.{sys.version_info.minor}", None)
 MEGABYTE = 1024 * 1024
-SDK = ("boto3", "botocore", "dateutil", "python_dateutil", "s3transfer", "six")
+SDK = ("boto3", "botocore", "dateutil", "python_dateutil", "s3transfer", "six", "urllib3")
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def test_i7_every_kind_of_wait_ends_at_its_deadline(late: int, has_start: bool, 
         intent=case["intent"],
         job_id=JOB_ID if case["has_job"] or case["kind"] is WaitKind.BOOT else None,
         instance_id=INSTANCE_ID,
-        not_before=NOON if has_start or case["kind"] is WaitKind.SOAK else None,
+        not_before=NOON if has_start or case["kind"] in (WaitKind.SOAK, WaitKind.CHECK) else None,
     )
     truth = Truth(
         servers={SERVER_ID: case["server"]} if case["server"] else {},

@@ -143,7 +143,7 @@ def test_i3_crash_at_any_call_never_launches_twice(ready: FakePorts, at: int, af
                 break
         except CrashError:
             pass
-        ready.advance(10)
+        ready.advance(30)
     (job,) = launches(ready)
     assert the_launch(ready).job_id == job.job_id
     (wait,) = waits_of(ready)
