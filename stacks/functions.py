@@ -59,6 +59,7 @@ class PipelineFunctions(Construct):
             "event_bus": bus.event_bus.event_bus_name,
             "wake_queue": wakes.queue.queue_url,
             "budgets": settings.budgets,
+            "mgn_request_shards": settings.mgn_request_shards,
             "retention_days": settings.budgets.retention_days,
             "webhook_urls": settings.webhook_urls,
             "signing_secret": self.callback_secret.secret_arn,

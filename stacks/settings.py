@@ -230,6 +230,11 @@ class StageSettings(Settings):
         return {**self.named, Named.EBS_KEYS: tuple(key for key in keys if region_of(key) == place.region)}
 
     @property
+    def mgn_request_shards(self) -> int:
+        """Items of the count: a fifth of the requests of each is the dispatcher's, so none has less than five."""
+        return max(1, min(4, self.mgn_requests // 5))
+
+    @property
     def removal(self) -> RemovalPolicy:
         # What a first deployment made before it failed goes again: left behind, it would be in the way of the next one.
         return RemovalPolicy.DESTROY if self.removal_policy == "destroy" else RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

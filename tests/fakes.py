@@ -272,18 +272,22 @@ class FakeRequestBudget:
     per_second: int
     clock: Callable[[], float]
     sleep: Callable[[float], None]
-    longest_wait: int = 5
+    invocation: Callable[[], int]
     used: Counter[int] = field(default_factory=Counter)
+    begun: int | None = None
 
     def take(self) -> None:
-        present = int(self.clock())
-        for second in range(present, present + self.longest_wait):
-            if self.used[second] < self.per_second:
-                self.used[second] += 1
-                if second > present:
-                    self.sleep(second - self.clock())
-                return
-        raise ThrottledError("every second ahead is booked")
+        present, invocation = int(self.clock()), self.invocation()
+        if not self._books(present):
+            if self.begun != invocation or not self._books(present + 1):
+                raise ThrottledError("no room in this second")
+            self.sleep(present + 1 - self.clock())
+        self.begun = invocation
+
+    def _books(self, second: int) -> bool:
+        has_room = self.used[second] < self.per_second
+        self.used[second] += has_room
+        return has_room
 
 
 @dataclass

@@ -14,21 +14,41 @@ from constructs import Construct
 from pydantic import BaseModel
 
 from migration_constructs.function import duration
-from runtime.errors import TRANSIENT, CheckPendingError, ThrottledError
+from runtime.errors import TRANSIENT, CheckPendingError, ServiceUnavailableError, ThrottledError
 from runtime.models.functions.function import Function
 from runtime.models.functions.steps import Step
 
-SERVICE_FAULTS = [
+# Lambda's errors reach Step Functions as Lambda.<name>:
+# https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html
+NO_ROOM = (
+    "Lambda.TooManyRequestsException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.SubnetIPAddressLimitReachedException",
+    ThrottledError.__name__,
+)
+"""Nothing was done, and room comes back: our own crowd must not undo a migration."""
+OUTAGES = (
+    "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-    "Runtime.ExitError",
+    "Lambda.EC2UnexpectedException",
+    "Lambda.ENINotReadyException",
+    "Lambda.ResourceNotReadyException",
+    # A service that does not answer holds a function until its time is up.
     "Sandbox.Timedout",
-]
+    ServiceUnavailableError.__name__,
+)
+"""A service of AWS is down; the call may have had its effect, and every step can be called again."""
+CRASHES = ("Lambda.Unknown", "Runtime.ExitError")
+"""The function died. Some of its time-outs are told as such a death, so it is worth some minutes, not hours."""
 CHECK_PENDING = CheckPendingError.__name__
-THROTTLED = ThrottledError.__name__
+# With full jitter the mean wait is half a minute. A throttled step is worth three hours, a service that is down one
+# and a quarter. Three events an attempt: throttled to the last attempt in every step of the longest way and in six
+# rounds of its undo, an execution stays below the 25,000 events Step Functions allows.
+LONGEST_PAUSE = Duration.minutes(1)
+NO_ROOM_ATTEMPTS, OUTAGE_ATTEMPTS, CRASH_ATTEMPTS, OTHER_ATTEMPTS = 360, 150, 20, 8
 FAILURE = "$.failure"
 # Above the function's own timeout, so that the function's error is seen and not the task's.
 CALL_MARGIN = timedelta(seconds=60)
@@ -121,11 +141,15 @@ class StepTasks:
         return self._guard(task)
 
     def _guard(self, task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
-        _retry(task, SERVICE_FAULTS, Duration.seconds(2), rate=2, attempts=5, at_most=Duration.seconds(30))
-        transient = [name for name in TRANSIENT if name not in (CHECK_PENDING, THROTTLED)]
-        _retry(task, transient, self.pace.transient, rate=2, attempts=8, at_most=Duration.seconds(60))
-        # A thousand migrations that begin at once take minutes to get their requests to MGN through its budget.
-        _retry(task, [THROTTLED], self.pace.transient, rate=2, attempts=30, at_most=Duration.seconds(60))
+        first = self.pace.transient
+        others = [name for name in TRANSIENT if name not in (*NO_ROOM, *OUTAGES, CHECK_PENDING)]
+        for errors, attempts in (
+            (NO_ROOM, NO_ROOM_ATTEMPTS),
+            (OUTAGES, OUTAGE_ATTEMPTS),
+            (CRASHES, CRASH_ATTEMPTS),
+            (others, OTHER_ATTEMPTS),
+        ):
+            _retry(task, list(errors), first, rate=2, attempts=attempts, at_most=LONGEST_PAUSE)
         task.add_catch(self.on_failure, errors=[sfn.Errors.ALL], result_path=FAILURE)
         return task
 

@@ -38,9 +38,16 @@ def environment(kind: type[Environment]) -> Environment:
     return kind.from_variables()
 
 
-@cache
 def aws_ports(kind: type[HandlerEnvironment], scope: Scope) -> Ports:
-    """The ports of this function."""
+    """The ports of this function, asked for once an invocation."""
+    ports = kept_ports(kind, scope)
+    ports.begin()
+    return ports
+
+
+@cache
+def kept_ports(kind: type[HandlerEnvironment], scope: Scope) -> AwsPorts:
+    """The ports this environment was made with."""
     return AwsPorts(Wiring.of(environment(kind)), scope)
 
 

@@ -51,6 +51,7 @@ class Wiring:
     budgets: Budgets = field(default_factory=Budgets)
     targets: Targets | None = None
     mgn_requests: int = 1
+    mgn_request_shards: int = 1
     documents: tuple[str, ...] = ()
     ebs_key_arns: tuple[str, ...] = ()
     target_ebs_key_arns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -69,11 +70,16 @@ class AwsPorts:
         self._wiring = wiring
         self._home = home or self
         self._elsewhere: dict[Scope, AwsPorts] = {}
+        self._invocations = 0
         self.scope = scope
         self.scopes: tuple[Scope, ...] = (self._home.scope, *(wiring.targets.scopes if wiring.targets else ()))
         self.budgets = wiring.budgets
         self.documents = wiring.documents
         self.ebs_keys = wiring.target_ebs_key_arns.get(scope.account, ()) if home else wiring.ebs_key_arns
+
+    def begin(self) -> None:
+        """Tell one invocation from the one before."""
+        self._invocations += 1
 
     def at(self, scope: Scope) -> Ports:
         home = self._home
@@ -131,7 +137,12 @@ class AwsPorts:
         from runtime.adapters.state.request_budget import DynamoDbRequestBudget, limit_requests
 
         budget = DynamoDbRequestBudget(
-            client("dynamodb"), self._wiring.state_table, self.scope, per_second=self._wiring.mgn_requests
+            client("dynamodb"),
+            self._wiring.state_table,
+            self.scope,
+            per_second=self._wiring.mgn_requests,
+            shards=self._wiring.mgn_request_shards,
+            invocation=lambda: self._home._invocations,
         )
         clients = (client("mgn", self._target), once_client("mgn", self._target))
         for made in clients:

@@ -159,9 +159,9 @@ class RequestBudget(Protocol):
     """The requests a second MGN gets from all functions together, for one account and Region."""
 
     def take(self) -> None:
-        """Count a request and wait until it may be sent, a few seconds at most; raises ThrottledError beyond that.
+        """Count a request, which may be sent then; raises ThrottledError when there is no room for it.
 
-        A request that cannot be counted may be sent.
+        The first request of an invocation never waits; a later one waits for the next second at most.
         """
 
 

@@ -17,7 +17,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv(name, value)
     # Half of the time of each test would go into images nobody launches from.
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    for made in (entry.environment, entry.aws_ports, callback_handler._secret):
+    for made in (entry.environment, entry.kept_ports, callback_handler._secret):
         made.cache_clear()
     # Powertools reads its namespace when it is imported, which may have been for another test.
     monkeypatch.setattr(metrics.provider, "namespace", "Migrations")

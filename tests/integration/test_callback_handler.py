@@ -54,7 +54,7 @@ def told(cloud: Cloud, callback_url: str) -> dict[str, Any]:
 def use_webhooks(monkeypatch: pytest.MonkeyPatch, *urls: str, allows_private: bool = True) -> None:
     monkeypatch.setenv("WEBHOOK_URLS", json.dumps(urls))
     monkeypatch.setenv("ALLOWS_PRIVATE_ADDRESSES", json.dumps(allows_private))
-    for made in (entry.environment, entry.aws_ports, callback_handler._secret):
+    for made in (entry.environment, entry.kept_ports, callback_handler._secret):
         made.cache_clear()
 
 

@@ -7,6 +7,7 @@ means is checked elsewhere against two other interpreters (tests/states).
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Protocol
 
 Json = dict[str, Any]
@@ -26,6 +27,9 @@ class Surroundings(Protocol):
 
     def invoke(self, function: str, payload: Json) -> Json:
         """Run a handler; raises TaskFailedError."""
+
+    def lasted(self) -> float:
+        """How many virtual seconds the handler ran that was invoked last."""
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         """Run an action after so many virtual seconds."""
@@ -48,6 +52,9 @@ class Execution:
     transitions: int = 0
     token: str | None = None
     attempts: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._chance = Random(self.name)
 
     def start(self) -> None:
         """Enter the first state."""
@@ -111,7 +118,7 @@ class Execution:
         # Of a task that was resumed before its function failed, only the first end counts.
         if token == self.token:
             self.token = None
-            self.around.later(0, lambda: self._ended(end))
+            self.around.later(self.around.lasted(), lambda: self._ended(end))
 
     def _time_out(self, token: str | None) -> None:
         if token is not None and self.token == token:
@@ -138,8 +145,11 @@ class Execution:
             if done >= retrier["MaxAttempts"]:
                 break
             self.attempts[index] = done + 1
-            delay = min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** done, retrier["MaxDelaySeconds"])
-            self.around.later(delay, self._attempt)
+            # The power of a thousandth attempt is no number any more.
+            grown = retrier["IntervalSeconds"] * retrier["BackoffRate"] ** min(done, 64)
+            delay = min(grown, retrier["MaxDelaySeconds"])
+            full = retrier.get("JitterStrategy") == "FULL"
+            self.around.later(self._chance.uniform(0, delay) if full else delay, self._attempt)
             return
         for catcher in self._now.get("Catch", ()):
             if catcher["ErrorEquals"] == ["States.ALL"] or failure.error in catcher["ErrorEquals"]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,11 @@ FOREIGN = 100
 class BusyAccount(World):
     """A world that remembers how many launches waited, and in which others may hold half of MGN's quota."""
 
-    def __init__(self, servers: int, *, foreign: int = 0, budgets: Budgets | None = None) -> None:
+    def __init__(self, servers: int, *, foreign: int = 0, budgets: Budgets | None = None, **surroundings: Any) -> None:
         specs = [ServerSpec(name="vm-{n:04d}", count=servers)]
         specs += [ServerSpec(name="theirs-{n:03d}", count=foreign)] if foreign else []
         scenario = Scenario.model_validate({"servers": specs, "timings": {"jitter": 0.2}, "seed": 7})
-        super().__init__(scenario, budgets=budgets or Budgets(look=20))
+        super().__init__(scenario, budgets=budgets or Budgets(look=20), **surroundings)
         self.waiting: list[tuple[float, int]] = []
         names = {server_id: server.name for server_id, server in self.simulator.account.servers.items()}
         self.ours = [name for name in names.values() if name.startswith("vm-")]

@@ -5,11 +5,12 @@ import heapq
 import importlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
-from math import ceil
+from math import ceil, inf
 from typing import Any
 from unittest import mock
 
@@ -52,7 +53,14 @@ RECEIVE_AGAIN = 360
 """The visibility timeout of the wake queue."""
 MAX_RECEIVES = 3
 """After them a message is a dead letter."""
+NO_ROOM = "Lambda.TooManyRequestsException"
+LONGEST_PAUSE = 300
+"""Between two tries of an event that Lambda could not begin with; it keeps it for six hours."""
 HANDLERS = tuple(function.name for function in (*STEPS, DISPATCH_LAUNCHES))
+
+
+class NoRoomError(Exception):
+    """The account runs as many invocations as it may."""
 
 
 class RecordingMigrations(InMemoryMigrations):
@@ -80,8 +88,13 @@ class World:
         sweep_seconds: float = 60,
         client: Callable[[Simulator], Any] = DirectClient,
         program: Json | None = None,
+        concurrency: float = inf,
+        seconds: float = 0,
     ) -> None:
-        """`client` makes what asks MGN, `program` is the state machine's definition instead of today's."""
+        """`client` makes what asks MGN, `program` is the state machine's definition instead of today's.
+
+        The account runs `concurrency` invocations at a time, and each takes so many seconds.
+        """
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
         self.sweep_seconds = sweep_seconds
@@ -96,6 +109,13 @@ class World:
         self.resumer = self.bus = self.instances = self.wakes = self
         self.executions: dict[str, Execution] = {}
         self.invoked: dict[str, int] = {}
+        self.concurrency, self.seconds = concurrency, seconds
+        self.at_work = self.most_at_work = 0
+        """Invocations that run, and ran at most."""
+        self.spent: float = 0
+        """How long the present invocation has run, or the last one ran."""
+        self.refused = Counter[str]()
+        """By function, invocations Lambda did not begin because the account was full."""
         self.delivers_events: Callable[[Json], Sequence[float]] = lambda event: (EVENT_LATENCY,)
         """After how many seconds an MGN event is delivered, once for each of them."""
         self.before_invoke: Callable[[str, Json], None] = lambda function, payload: None
@@ -209,7 +229,33 @@ class World:
         return f"{execution.name}/{next(self._ticks)}"
 
     def invoke(self, function: str, payload: Json) -> Json:
-        return self._call(self._names[function], payload)
+        name = self._names[function]
+        try:
+            with self._place(name):
+                return self._call(name, payload)
+        except NoRoomError:
+            raise TaskFailedError(NO_ROOM, "Rate Exceeded.") from None
+
+    def lasted(self) -> float:
+        return self.spent
+
+    @contextmanager
+    def _place(self, name: str) -> Iterator[None]:
+        """A place among the account's invocations, for as long as this one runs; raises NoRoomError."""
+        if self.at_work >= self.concurrency:
+            self.refused[name] += 1
+            self.spent = 0
+            raise NoRoomError
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        self.spent = self.seconds
+        try:
+            yield
+        finally:
+            self.later(self.spent, self._leave)
+
+    def _leave(self) -> None:
+        self.at_work -= 1
 
     def _call(self, name: str, payload: Json) -> Json:
         self.invoked[name] = self.invoked.get(name, 0) + 1
@@ -258,22 +304,46 @@ class World:
 
     def _sweep_again(self) -> None:
         self.later(self.sweep_seconds, self._sweep_again)
+        self._in_the_background("sweep", self._sweep_once)
+
+    def _sweep_once(self) -> None:
         try:
             self._sweep({}, self._context)
         except (CrashError, Exception) as error:
             self.invoked[f"sweep failed: {type(error).__name__}"] = 1
 
-    def _receive(self, name: str, event: Json, receive: int = 1) -> None:
+    def _in_the_background(self, name: str, work: Callable[[], None], pause: float = 1) -> None:
+        """Do this once the account has room, as Lambda does with what is invoked asynchronously."""
+        try:
+            with self._place(name):
+                work()
+        except NoRoomError:
+            again = min(2 * pause, LONGEST_PAUSE)
+            self.later(pause, lambda: self._in_the_background(name, work, again))
+
+    def _receive(self, name: str, event: Json, receive: int = 1, hidden: float = RECEIVE_AGAIN) -> None:
+        # Lambda tries again until the message is visible once more, and then somebody receives it anew.
+        if hidden <= 0:
+            if receive < MAX_RECEIVES:
+                self._receive(name, event, receive + 1)
+            return
         for record in event["Records"]:
             record["attributes"]["ApproximateReceiveCount"] = str(receive)
         try:
-            failed = self._call(name, event)["batchItemFailures"]
+            with self._place(name):
+                failed = self._call(name, event)["batchItemFailures"]
+        except NoRoomError:
+            self.later(1, lambda: self._receive(name, event, receive, hidden - 1))
+            return
         except TaskFailedError:
             failed = event["Records"]
         if failed and receive < MAX_RECEIVES:
             self.later(RECEIVE_AGAIN, lambda: self._receive(name, event, receive + 1))
 
     def _tolerant(self, name: str, event: Json) -> None:
+        self._in_the_background(name, lambda: self._handle(name, event))
+
+    def _handle(self, name: str, event: Json) -> None:
         # EventBridge invokes asynchronously: a failure is tried again and ends in the dead-letter queue.
         for _ in range(3):
             try:

@@ -10,7 +10,8 @@ from tests.states.script import CRASHES, Act, Script, fails_token, progresses, r
 
 TESTED = Plan(verdict=Verdict.ACCEPTED, runs_test=True)
 HEALING = [name for name in TRANSIENT if name != "CheckPendingError"]
-SERVICE_FAULTS = ["Lambda.ServiceException", "Lambda.TooManyRequestsException", "Lambda.Unknown", "Sandbox.Timedout"]
+SERVICE_FAULTS = ["Lambda.ServiceException", "Lambda.Unknown", "Sandbox.Timedout"]
+LAMBDA_IS_FULL = raises("Lambda.TooManyRequestsException")
 PENDING, THROTTLED = raises("CheckPendingError"), raises("ThrottledError")
 DONE = ["Validate", "AwaitReplication", "PrepareTest", "LaunchTest", "BootTest", "CheckTest", "CleanUp"]
 
@@ -48,18 +49,44 @@ def test_faults_of_the_service_are_tried_again(interpreter: Interpreter) -> None
 @pytest.mark.parametrize(
     ("state", "act", "calls"),
     [
-        ("LaunchTest", THROTTLED, 31),
-        ("LaunchTest", raises("ServiceUnavailableError"), 9),
-        ("LaunchTest", fails_token("ServiceUnavailableError"), 9),
-        ("BootTest", raises("Lambda.Unknown"), 6),
+        ("LaunchTest", raises("RecordChangedError"), 9),
+        ("LaunchTest", fails_token("RecordChangedError"), 9),
+        ("BootTest", raises("Lambda.Unknown"), 21),
         ("BootTest", PENDING, 1),
     ],
-    ids=["throttled", "transient", "token", "service", "no check"],
+    ids=["transient", "token", "crash", "no check"],
 )
 def test_what_fails_too_often_is_undone(interpreter: Interpreter, state: str, act: Act, calls: int) -> None:
     script = Script(TESTED, {state: [act] * (calls + 1)})
     assert interpreter.run(script).status == "SUCCEEDED"
     assert script.states == given_up(state, calls)
+
+
+@pytest.mark.parametrize("state", ["Validate", "LaunchTest"])
+@pytest.mark.parametrize("act", [LAMBDA_IS_FULL, THROTTLED], ids=["Lambda", "our own budget"])
+def test_i12_throttling_is_outlasted(interpreter: Interpreter, state: str, act: Act) -> None:
+    script = Script(TESTED, {state: [act] * 31})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated(state, 32)
+
+
+def test_i12_throttled_undo_and_freeze_are_repeated_too(interpreter: Interpreter) -> None:
+    undone = {"LaunchTest": [raises("LaunchFailedError")], "Undo": [LAMBDA_IS_FULL] * 9 + [raises("DriftError")]}
+    script = Script(TESTED, undone | {"Freeze": [LAMBDA_IS_FULL] * 9})
+    assert interpreter.run(script).error == "MigrationFrozenError"
+    assert script.states[-20:] == ["Undo"] * 10 + ["Freeze"] * 10
+
+
+def test_i12_outage_of_a_service_outlasts_what_a_crash_is_worth(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"BootTest": [raises("ServiceUnavailableError")] * 21})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("BootTest", 22)
+
+
+def test_throttling_is_counted_apart_from_outages_and_crashes(interpreter: Interpreter) -> None:
+    script = Script(TESTED, {"BootTest": [LAMBDA_IS_FULL, raises("ServiceUnavailableError"), CRASHES] * 9})
+    assert interpreter.run(script).status == "SUCCEEDED"
+    assert script.states == repeated("BootTest", 28)
 
 
 @pytest.mark.parametrize("state", ["CheckTest", "PrepareTest"])
@@ -80,10 +107,10 @@ def test_every_try_of_a_check_has_attempts_of_its_own(interpreter: Interpreter) 
 
 def test_every_round_of_an_undo_has_attempts_of_its_own(interpreter: Interpreter) -> None:
     # Two rounds together fail more often than one may.
-    rounds = [*[THROTTLED] * 16, progresses(Progress.AGAIN)] * 2
+    rounds = [*[raises("RecordChangedError")] * 5, progresses(Progress.AGAIN)] * 2
     script = Script(TESTED, {"CleanUp": rounds})
     assert interpreter.run(script).status == "SUCCEEDED"
-    assert script.states == repeated("CleanUp", 35)
+    assert script.states == repeated("CleanUp", 13)
 
 
 def test_function_whose_process_died_is_called_again(interpreter: Interpreter) -> None:
@@ -93,7 +120,7 @@ def test_function_whose_process_died_is_called_again(interpreter: Interpreter) -
 
 
 def test_function_whose_process_always_dies_is_undone(interpreter: Interpreter) -> None:
-    script = Script(TESTED, {"LaunchTest": [CRASHES] * 7})
+    script = Script(TESTED, {"LaunchTest": [CRASHES] * 22})
     assert interpreter.run(script).status == "SUCCEEDED"
-    assert script.states == given_up("LaunchTest", 6)
+    assert script.states == given_up("LaunchTest", 21)
     assert script.payloads("Undo")[0]["failure"]["Error"] == "Runtime.ExitError"

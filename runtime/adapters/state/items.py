@@ -9,7 +9,7 @@
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
 | last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
-| requests  | REQUESTS#<scope>        | <second>      | used; no `document`                                   |
+| requests  | REQUESTS#<scope>#<shard> | <second>     | used; no `document`                                   |
 | sweeps    | SWEEPS                  | COUNT         | count, and no `document`                              |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
@@ -68,8 +68,8 @@ def scope_key(scope: Scope) -> str:
     return f"SCOPE#{scope}"
 
 
-def requests_key(scope: Scope, second: int) -> "Item":
-    return key(f"REQUESTS#{scope}", str(second))
+def requests_key(scope: Scope, second: int, shard: int) -> "Item":
+    return key(f"REQUESTS#{scope}#{shard}", str(second))
 
 
 def wait_prefix(migration_id: str) -> str:

@@ -5,25 +5,26 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from runtime.adapters.state import items
 from runtime.adapters.state.table import StateTable
-from runtime.errors import ThrottledError
+from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.models.scope import Scope
-from runtime.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_mgn import MgnClient
 
-LONGEST_WAIT = 5
-"""Seconds ahead a request is booked at most: a step or a look makes several, and none may cost it its time."""
-
 KEPT = 3_600
 """Seconds for which a count is kept, for a person who wants to see what was sent."""
 
+TRIES = 2
+"""Shards a request asks for room. A crowd that finds a second full writes to each shard a share of the crowd only."""
+
 
 class DynamoDbRequestBudget:
-    """A count for each second in the state table, raised by one write a request."""
+    """A count for each second in the state table, in shards that each have a part of the second's requests."""
 
     def __init__(
         self,
@@ -32,37 +33,47 @@ class DynamoDbRequestBudget:
         scope: Scope,
         *,
         per_second: int,
+        shards: int = 1,
+        invocation: Callable[[], int],
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         share: Callable[[], float] = random.random,
     ) -> None:
-        """`share` says where in a booked second a request goes out, from 0 to 1."""
+        """`invocation` tells one invocation of the function from the next; `share` is a number from 0 to below 1."""
         self._table = StateTable(client, table_name)
         self._scope = scope
-        self._per_second = per_second
+        self._limits = [len(range(shard, per_second, shards)) for shard in range(shards)]
+        self._invocation = invocation
         self._clock, self._sleep, self._share = clock, sleep, share
+        self._begun: int | None = None
+        self._full = 0
 
     def take(self) -> None:
-        present = int(self._clock())
-        for second in range(present, present + LONGEST_WAIT):
-            if self._books(second):
-                if second > present:
-                    # Not all at its first moment: everybody who found the present one full goes out in it.
-                    self._sleep(max(0.0, second + self._share() - self._clock()))
-                return
-        raise ThrottledError(
-            f"{self._scope}: {self._per_second} requests to MGN are booked in each of {LONGEST_WAIT} seconds"
-        )
+        present, invocation = int(self._clock()), self._invocation()
+        if not self._books(present):
+            if self._begun != invocation or not self._books(present + 1):
+                raise ThrottledError(f"{self._scope}: no more requests to MGN in this second")
+            # Not all at its first moment: everybody who found the present one full goes out in it.
+            self._sleep(max(0.0, present + 1 + self._share() - self._clock()))
+        self._begun = invocation
 
     def _books(self, second: int) -> bool:
+        if second <= self._full:
+            return False
+        first = int(self._share() * len(self._limits))
+        for step in range(min(TRIES, len(self._limits))):
+            if self._books_of(second, (first + step) % len(self._limits)):
+                return True
+        self._full = second
+        return False
+
+    def _books_of(self, second: int, shard: int) -> bool:
+        key = items.requests_key(self._scope, second, shard)
         try:
-            return self._table.book(
-                items.requests_key(self._scope, second), below=self._per_second, expires_at=second + KEPT
-            )
-        except Exception as error:
-            # The budget spares MGN; a migration it kept from going on would be the greater harm.
-            logger.warning("request to MGN not counted", extra={"scope": self._scope, "error": type(error).__name__})
-            return True
+            return self._table.book(key, below=self._limits[shard], expires_at=second + KEPT)
+        except (ClientError, ServiceUnavailableError) as error:
+            # Nothing was sent. As the fault it is, it would be taken for MGN's own answer to the request.
+            raise ThrottledError(f"{self._scope}: request to MGN not counted: {type(error).__name__}") from error
 
 
 def limit_requests(client: "MgnClient", take: Callable[[], None]) -> None:

@@ -107,6 +107,9 @@ class StepEnvironment(HandlerEnvironment):
     mgn_requests: Annotated[int, Field(ge=1)] = Field(
         default=20, description="Requests a second up to which this function adds to those MGN gets from all of them."
     )
+    mgn_request_shards: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Items among which the count of a second is divided, the same for all functions."
+    )
 
 
 class ValidateEnvironment(StepEnvironment):
