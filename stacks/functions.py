@@ -82,6 +82,7 @@ class PipelineFunctions(Construct):
                 permissions=_enter(settings.targets, function) if settings.targets and function.permissions else (),
                 timeout=Duration.seconds(settings.ingress.timeout_seconds) if function is INGRESS_HANDLER else None,
                 on_failure=undelivered,
+                reserved_concurrency=settings.reserved_concurrency.get(function),
             )
             if function.writes_state:
                 state.grant_read_write(made.function)

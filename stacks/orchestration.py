@@ -32,9 +32,6 @@ UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
 # One bad receiver holds up its own message only, and a flood of them leaves the account's concurrency to the pipeline.
 TELLERS = 10
-# Two looks at one account and Region do no harm, they only read twice; SQS's own least is two. An account that does not
-# answer holds one dispatcher, so each target adds one, and a wake shares its invocation with no other.
-DISPATCHERS = 2
 JOURNAL_BATCH = 25
 JOURNAL_ATTEMPTS = 10
 
@@ -110,8 +107,9 @@ class OrchestrationStack(Stack):
         self.functions[DISPATCH_LAUNCHES].function.add_event_source(
             sources.SqsEventSource(
                 self.messaging.wakes.queue,
+                # A wake shares its invocation with no other.
                 batch_size=1,
-                max_concurrency=DISPATCHERS + (len(settings.targets.places) if settings.targets else 0),
+                max_concurrency=settings.dispatchers,
                 report_batch_item_failures=True,
             )
         )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from migration_constructs import Target
 from runtime.models.base import AccountId, Region
-from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES, STEPS, SWEEP
 from runtime.models.functions.environment import Budgets, Targets
 from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import Named
@@ -21,6 +21,8 @@ from runtime.models.scope import Scope
 
 HOST = "host"
 DEFAULT_STAGE = "dev"
+UNRESERVED = 100
+"""Lambda keeps them: https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 LOCAL_ACCOUNT = "000000000000"
 """The local cloud's; no account of AWS has this id."""
 
@@ -56,6 +58,15 @@ class IngressSettings(Settings):
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
         default=30, description="Of one invocation; the queue's visibility timeout is six times this."
     )
+
+
+class ConcurrencySettings(Settings):
+    """Invocations at a time kept for what brings migrations to their ends; it may not have more, either."""
+
+    account: Annotated[int, Field(ge=1)] = Field(
+        description="Invocations the account may run in this Region: `aws lambda get-account-settings`."
+    )
+    steps: Annotated[int, Field(ge=1)] = Field(default=25, description="For each function of the state machine.")
 
 
 class PaceSettings(Settings):
@@ -144,6 +155,9 @@ class StageSettings(Settings):
     ebs_key_arns: tuple[KeyArn, ...] = Field(
         default=(), description="Customer keys of launched volumes, named in MGN's replication settings; at home."
     )
+    concurrency: ConcurrencySettings | None = Field(
+        default=None, description="Reserve concurrency for steps, dispatcher and sweep, where the account can spare it."
+    )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
     webhook_urls: tuple[str, ...] = Field(default=(), description="Receivers of every change of status.")
@@ -187,6 +201,16 @@ class StageSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _account_can_spare_the_concurrency(self) -> Self:
+        wanted = sum(self.reserved_concurrency.values())
+        if self.concurrency and wanted + UNRESERVED > self.concurrency.account:
+            raise ValueError(
+                f"concurrency: {wanted} invocations would be reserved of {self.concurrency.account}, and Lambda keeps "
+                f"{UNRESERVED} for functions without a reservation; lower concurrency.steps, or have the quota raised"
+            )
+        return self
+
     @classmethod
     def from_context(cls, node: Node) -> Self:
         """The settings of the stage named by `-c stage=…`."""
@@ -213,6 +237,23 @@ class StageSettings(Settings):
         """Where the stage's own stacks go; without targets, wherever the credentials point to."""
         # Named, the CDK refuses to deploy these stacks with the credentials of a target.
         return Environment(account=self.targets.home_account, region=self.targets.home_region) if self.targets else None
+
+    @property
+    def dispatchers(self) -> int:
+        """Wakes handled at a time.
+
+        Two looks at one account and Region do no harm, they only read twice; SQS's own least is two. An account that
+        does not answer holds one dispatcher, so each target adds one.
+        """
+        return 2 + (len(self.targets.places) if self.targets else 0)
+
+    @property
+    def reserved_concurrency(self) -> dict[Function, int]:
+        """Invocations kept for a function, of those that have any."""
+        if self.concurrency is None:
+            return {}
+        # A second sweep beside a slow one would only look twice.
+        return dict.fromkeys(STEPS, self.concurrency.steps) | {DISPATCH_LAUNCHES: self.dispatchers, SWEEP: 1}
 
     @property
     def mgn_requests_of_steps(self) -> int:

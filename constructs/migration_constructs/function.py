@@ -82,10 +82,12 @@ class HandlerFunction(Construct):
         permissions: Sequence[Permission] = (),
         timeout: Duration | None = None,
         memory_size: int = 512,
+        reserved_concurrency: int | None = None,
         on_failure: sqs.IQueue | None = None,
     ) -> None:
         """`permissions` are added to, `timeout` replaces what the function declares; `on_failure` takes failed events.
 
+        `reserved_concurrency` invocations at a time are kept for it, and are the most it may have.
         Raises ValueError for a function that keeps its failures and is given no queue for them.
         """
         super().__init__(scope, id_)
@@ -123,6 +125,7 @@ class HandlerFunction(Construct):
             memory_size=memory_size,
             on_failure=destinations.SqsDestination(on_failure) if on_failure and function.keeps_failures else None,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if function.wakes_itself else None,
+            reserved_concurrent_executions=reserved_concurrency,
             retry_attempts=function.retries,
             role=self.role,
             security_groups=platform.network.security_groups if platform.network else None,

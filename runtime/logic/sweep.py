@@ -1,9 +1,10 @@
 """sweep: the safety net under every event: it wakes the dispatchers and finds what was forgotten (I10).
 
-However many servers wait, it makes a wake for each account and Region, two queries, and at most fifty questions about
-executions.
+However many servers wait, it makes a wake for each account and Region, two queries, and at most two hundred starts and
+fifty questions about executions.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import takewhile
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from runtime.models.status import MigrationStatus
 
 START_GRACE = timedelta(minutes=2)
 """An accepted migration without an execution for this long lost its MigrationRequested event."""
+
+RESTARTED = 200
+"""Starts one sweep repeats: of a crowd that only waits for its turn they would else double the crowd each minute."""
 
 ORPHAN_GRACE = timedelta(hours=1)
 """Whoever changed since then is at work; of the others, parked or not, some may have lost their execution."""
@@ -40,19 +44,18 @@ def sweep(ports: Ports) -> SweepReport:
     """Have every account and Region looked at, and find what was accepted and never began or lost its end."""
     for scope in ports.scopes:
         ports.wakes.wake(scope)
-    forgotten = _silent(ports, MigrationStatus.RECEIVED, START_GRACE)
+    turn = ports.dispatches.count_sweep()
+    forgotten = _page(_silent(ports, MigrationStatus.RECEIVED, START_GRACE), RESTARTED, turn)
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
-    return SweepReport(len(ports.scopes), len(forgotten), _freeze_orphans(ports))
+    return SweepReport(len(ports.scopes), len(forgotten), _freeze_orphans(ports, turn))
 
 
-def _freeze_orphans(ports: Ports) -> int:
+def _freeze_orphans(ports: Ports, turn: int) -> int:
     # One status a sweep, and of that one page: where a page holds all the silent ones of each status, an execution that
     # died unheard is found within eleven sweeps. Counted, because by the clock some periods skip statuses for good.
-    rounds, status = divmod(ports.dispatches.count_sweep(), len(UNDER_WAY))
-    silent = _silent(ports, UNDER_WAY[status], ORPHAN_GRACE)
-    pages = [silent[start : start + ASKED] for start in range(0, len(silent), ASKED)]
-    page = pages[rounds % len(pages)] if pages else []
+    rounds, status = divmod(turn, len(UNDER_WAY))
+    page = _page(_silent(ports, UNDER_WAY[status], ORPHAN_GRACE), ASKED, rounds)
     # A parked execution dies as well, and its wait would go on for up to 300 days with the server locked.
     return sum(_freeze_if_orphaned(ports, record) for record in page)
 
@@ -61,6 +64,11 @@ def _freeze_if_orphaned(ports: Ports, record: MigrationRecord) -> bool:
     if record.execution is None or ports.resumer.is_running(record.execution):
         return False
     return execution_ended(ports, record.migration_id, record.execution, "unheard") == "frozen"
+
+
+def _page(records: Sequence[MigrationRecord], size: int, turn: int) -> Sequence[MigrationRecord]:
+    pages = [records[start : start + size] for start in range(0, len(records), size)]
+    return pages[turn % len(pages)] if pages else ()
 
 
 def _silent(ports: Ports, status: MigrationStatus, grace: timedelta) -> list[MigrationRecord]:

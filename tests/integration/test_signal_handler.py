@@ -67,7 +67,7 @@ def test_i10_mgn_event_delivered_twice_and_late_resumes_once(cloud: Cloud) -> No
 def use_target(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = Targets(role_name="r", external_id="x", scopes=(Scope(TARGET_ACCOUNT, TARGET_REGION),))
     monkeypatch.setenv("TARGETS", targets.model_dump_json())
-    for made in (entry.environment, entry.aws_ports):
+    for made in (entry.environment, entry.kept_ports):
         made.cache_clear()
 
 

@@ -14,6 +14,7 @@ from localcloud.figures import ACTIVE_SERVERS, Figure, at_least, figures_table, 
 from runtime.models.functions.environment import Budgets
 from runtime.models.status import MigrationStatus
 from tests.builders import a_request
+from tests.pipeline.test_crowd import CrowdedAccount, crowd
 from tests.pipeline.test_dispatch import BusyAccount
 from tests.pipeline.test_pipeline import launches
 from tests.pipeline.world import EVENT_LATENCY, WAKE_LATENCY
@@ -122,11 +123,39 @@ def main() -> None:
         title = "The same with every MGN event lost: at most one sweep period for each wait"
         console.print(figures_table(title, unheard.added(limits)))
         alone, few, many = rush("alone", 1), rush("200 at once", 200), rush("1,000 at once", 1_000)
+        status.update("[dim]1,000 at once, with little concurrency …[/]")
+        crowded = crowd(1_000, concurrency=50)
     note = "Twenty jobs are all MGN runs: launches that come after them wait for the end of one."
     title = "200 migrations at once: time added by us and by MGN's quota of jobs"
     console.print(figures_table(title, few.added({}), note=note))
     console.print(figures_table("1,000 migrations at once in one account", many.capacity()))
+    title = "1,000 at once where Lambda runs 50 invocations at a time and MGN gets 20 requests a second"
+    console.print(figures_table(title, _crowd_figures(crowded)))
     console.print(_costs_table({"1 alone": alone, "200 in waves": heard, "200 at once": few, "1,000 at once": many}))
+
+
+def _crowd_figures(world: CrowdedAccount) -> list[Figure]:
+    """How a crowd fared that Lambda and MGN's requests were too little for."""
+    ends = Counter(record.status for record in world.migrations.records.values())
+    accepted = world.accepted_at
+    begun = sorted(
+        next(entry.at.timestamp() for entry in journal if entry.to_status is MigrationStatus.PREPARING) - accepted
+        for journal in world.migrations.journals.values()
+    )
+    done = ends[MigrationStatus.COMPLETED]
+    half, last = begun[len(begun) // 2] / 60, begun[-1] / 60
+    return [
+        at_least("migrations that ended right", 100 * done / ends.total(), 100, " %"),
+        Figure("servers launched twice", f"{sum(count > 1 for count in launches(world).values())}", "0"),
+        Figure("invocations at a time, at most", f"{world.most_at_work}"),
+        Figure("invocations Lambda refused", f"{world.refused.total():,}"),
+        Figure("requests to MGN in a second, at most", f"{max(world.sent.values())}"),
+        Figure(
+            "until half and until all were claimed", f"{begun[len(begun) // 2] / 60:.1f} and {begun[-1] / 60:.1f} min"
+        ),
+        Figure("functions' time spent waiting for a request", f"{world.slept / 60:.1f} min"),
+        Figure("first request to last end", f"{(world.simulator.clock.now() - accepted) / 60:.1f} min"),
+    ]
 
 
 def _costs_table(rushes: dict[str, Rush]) -> Table:

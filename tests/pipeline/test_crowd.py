@@ -36,7 +36,7 @@ class CrowdedAccount(BusyAccount):
 
     def __init__(self, servers: int, *, concurrency: int, budgets: Budgets | None = None) -> None:
         self.sent: Counter[int] = Counter()
-        self.slept = 0.0
+        self.slept = self.accepted_at = 0.0
         self._of_steps = self._budget(OF_STEPS)
         self._of_dispatcher = self._budget(PER_SECOND)
         super().__init__(
@@ -65,6 +65,7 @@ class CrowdedAccount(BusyAccount):
 def crowd(requests: int, concurrency: int) -> CrowdedAccount:
     """So many migrations that begin in the same moment, brought to their ends."""
     world = CrowdedAccount(requests, concurrency=concurrency)
+    world.accepted_at = world.simulator.clock.now()
     world.submit(*(a_request(f"m-{name}", source_vm_id=name, test=False) for name in world.ours))
     world.run(hours=96)
     return world

@@ -142,6 +142,14 @@ def test_steps_leave_a_fifth_of_the_requests_to_the_dispatcher(stage: str, whole
     assert allowed == dict.fromkeys(STEP_NAMES, of_steps) | {"dispatch_launches": whole}
 
 
+def test_all_functions_count_requests_in_the_same_shards() -> None:
+    shards = {
+        StepEnvironment.from_variables(variables(module)).mgn_request_shards
+        for module in (*STEP_NAMES, "dispatch_launches")
+    }
+    assert shards == {4}
+
+
 def test_failed_sweep_is_not_repeated() -> None:
     assert _invoke_configs()["sweep"]["MaximumRetryAttempts"] == 0
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app import build
 from localcloud.demo.run import SCENARIOS
 from localcloud.network import TARGET_ACCOUNT, TARGET_REGION
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES, STEPS, SWEEP
 from runtime.models.scope import Scope
 from simulator.scenario import load_scenario
 from stacks.settings import StageSettings
@@ -88,6 +89,32 @@ def test_credentials_of_another_account_are_refused_with_the_ones_that_are_meant
 
 def test_any_credentials_may_synthesize_for_the_local_cloud() -> None:
     settings("local").check_account("999999999999")
+
+@pytest.mark.parametrize(("requests", "shards"), [(2, 1), (9, 1), (20, 4), (1_000, 4)])
+def test_every_shard_of_the_requests_has_some_for_the_dispatcher_alone(requests: int, shards: int) -> None:
+    found = settings("dev", mgn_requests=requests)
+    assert found.mgn_request_shards == shards
+    of_steps = [len(range(shard, found.mgn_requests_of_steps, shards)) for shard in range(shards)]
+    of_all = [len(range(shard, requests, shards)) for shard in range(shards)]
+    assert all(few < many for few, many in zip(of_steps, of_all, strict=True))
+
+
+def test_no_concurrency_is_reserved_unless_the_stage_says_so() -> None:
+    assert settings("prod").reserved_concurrency == {}
+
+
+def test_reserved_concurrency_is_for_the_steps_the_dispatchers_and_one_sweep() -> None:
+    found = settings("local", concurrency={"account": 1_000, "steps": 20})
+    of_steps = dict.fromkeys(STEPS, 20)
+    assert found.reserved_concurrency == of_steps | {DISPATCH_LAUNCHES: found.dispatchers, SWEEP: 1}
+
+
+@pytest.mark.parametrize(("account", "wanted"), [(10, 178), (277, 178)])
+def test_concurrency_the_account_cannot_spare_is_refused_with_what_to_do(account: int, wanted: int) -> None:
+    told = f"{wanted} invocations would be reserved of {account}.* keeps 100 .*lower concurrency.steps"
+    with pytest.raises(ValidationError, match=told):
+        settings("dev", concurrency={"account": account})
+    assert sum(settings("dev", concurrency={"account": 278}).reserved_concurrency.values()) == wanted
 
 
 def test_every_setting_is_described() -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from migration_constructs import CLAIM
 from runtime.models.deployment import function_role_name
-from runtime.models.functions.catalogue import FUNCTIONS
+from runtime.models.functions.catalogue import FUNCTIONS, STEPS
 from runtime.models.functions.environment import StepEnvironment, SweepEnvironment, Targets, ValidateEnvironment
 from runtime.models.functions.permissions import Named, given
 from runtime.models.scope import Scope
@@ -36,7 +36,9 @@ FUNCTIONS_THAT_ENTER = {function.name for function in FUNCTIONS if function.perm
 
 @cache
 def assembly() -> Path:
-    stage = context("dev")["stages"]["dev"] | {"targets": TARGETS, "ebs_key_arns": [AT_HOME]}
+    concurrency = {"account": 1_000, "steps": 30}
+    of_dev = context("dev")["stages"]["dev"]
+    stage = of_dev | {"targets": TARGETS, "ebs_key_arns": [AT_HOME], "concurrency": concurrency}
     return synthesized(context("dev", dev=stage))
 
 
@@ -129,6 +131,16 @@ def test_account_that_does_not_answer_leaves_dispatchers_for_the_others() -> Non
     mappings = found("Orchestration", "AWS::Lambda::EventSourceMapping").values()
     (wakes,) = (m for m in mappings if "DispatchLaunches" in m["FunctionName"])
     assert (wakes["BatchSize"], wakes["ScalingConfig"]["MaximumConcurrency"]) == (1, 2 + len(PLACES))
+
+
+def test_i12_reserved_concurrency_is_what_the_steps_the_wakes_and_the_sweep_need_and_nobody_elses() -> None:
+    reserved = {
+        made["Handler"].split(".")[2]: made["ReservedConcurrentExecutions"]
+        for made in found("Orchestration", "AWS::Lambda::Function").values()
+        if "ReservedConcurrentExecutions" in made
+    }
+    of_steps = dict.fromkeys((step.name for step in STEPS), 30)
+    assert reserved == of_steps | {"dispatch_launches": 2 + len(PLACES), "sweep": 1}
 
 
 def test_roles_of_one_account_are_told_apart_by_function_and_region() -> None:

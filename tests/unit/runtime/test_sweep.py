@@ -6,7 +6,8 @@ import pytest
 
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
-from runtime.logic.sweep import ASKED, UNDER_WAY, SweepReport, sweep
+from runtime.logic.sweep import ASKED, RESTARTED, UNDER_WAY, SweepReport, sweep
+from runtime.models.events import MigrationRequested
 from runtime.models.status import MigrationStatus
 from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
 from tests.fakes import FakePorts
@@ -39,6 +40,17 @@ def test_i1_accepted_migration_that_never_began_is_started_again() -> None:
     ports.advance(121)
     assert sweep(ports).restarted == 1
     assert ports.bus.types() == ["MigrationRequested"]
+
+
+def test_i12_crowd_that_waits_for_its_turn_is_started_again_in_parts_and_everyone_in_turn() -> None:
+    ports = a_world()
+    for number in range(2 * RESTARTED + 1):
+        record = a_record(f"mig-{number}", status=MigrationStatus.RECEIVED)
+        ports.migrations.append(record, an_entry(record))
+    ports.advance(3_600)
+    assert [sweep(ports).restarted for _ in range(3)] == [RESTARTED, RESTARTED, 1]
+    again = [event.migration_id for event in ports.bus.published if isinstance(event, MigrationRequested)]
+    assert len(set(again)) == 2 * RESTARTED + 1
 
 
 @pytest.mark.parametrize("seconds", [60, 120])
