@@ -150,9 +150,7 @@ def _crowd_figures(world: CrowdedAccount) -> list[Figure]:
         Figure("invocations at a time, at most", f"{world.most_at_work}"),
         Figure("invocations Lambda refused", f"{world.refused.total():,}"),
         Figure("requests to MGN in a second, at most", f"{max(world.sent.values())}"),
-        Figure(
-            "until half and until all were claimed", f"{begun[len(begun) // 2] / 60:.1f} and {begun[-1] / 60:.1f} min"
-        ),
+        Figure("until half and until all were claimed", f"{half:.1f} and {last:.1f} min"),
         Figure("functions' time spent waiting for a request", f"{world.slept / 60:.1f} min"),
         Figure("first request to last end", f"{(world.simulator.clock.now() - accepted) / 60:.1f} min"),
     ]

@@ -124,12 +124,14 @@ def test_requests_that_arrive_one_by_one_fill_the_quota_too(requests: int, secon
 
 
 class BudgetedAccount(BusyAccount):
-    """A busy account whose MGN gets only so many requests a second; who waits for one lets time pass."""
+    """A busy account whose MGN gets only so many requests a second; who has begun and pauses lets time pass."""
 
     def __init__(self, servers: int, *, per_second: int) -> None:
         super().__init__(servers)
         client = boto_client(self.simulator)
-        limit_requests(client, FakeRequestBudget(per_second, self.simulator.clock.now, self.simulator.advance).take)
+        clock = self.simulator.clock.now
+        budget = FakeRequestBudget(per_second, clock, self.simulator.advance, lambda: sum(self.invoked.values()))
+        limit_requests(client, budget.take)
         self.mgn = MgnMigrationService(client, client)
 
 

@@ -48,7 +48,7 @@ def test_i12_crowd_that_waits_for_its_turn_is_started_again_in_parts_and_everyon
         record = a_record(f"mig-{number}", status=MigrationStatus.RECEIVED)
         ports.migrations.append(record, an_entry(record))
     ports.advance(3_600)
-    assert [sweep(ports).restarted for _ in range(3)] == [RESTARTED, RESTARTED, 1]
+    assert sorted(sweep(ports).restarted for _ in range(3)) == [1, RESTARTED, RESTARTED]
     again = [event.migration_id for event in ports.bus.published if isinstance(event, MigrationRequested)]
     assert len(set(again)) == 2 * RESTARTED + 1
 
