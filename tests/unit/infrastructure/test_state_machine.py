@@ -35,6 +35,10 @@ WAITS = {
     "Soak",
     "AwaitFinalApproval",
     "Undo",
+    "PrepareTestAgain",
+    "CheckTestAgain",
+    "PrepareCutoverAgain",
+    "CheckCutoverAgain",
 }
 TASKS = sorted(name for name, found in definition()["States"].items() if found["Type"] == "Task")
 
