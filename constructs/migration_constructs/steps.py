@@ -142,7 +142,7 @@ class StepTasks:
 
     def _guard(self, task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
         first = self.pace.transient
-        others = [name for name in TRANSIENT if name not in (*NO_ROOM, *OUTAGES, CHECK_PENDING)]
+        others = tuple(name for name in TRANSIENT if name not in (*NO_ROOM, *OUTAGES, CHECK_PENDING))
         for errors, attempts in (
             (NO_ROOM, NO_ROOM_ATTEMPTS),
             (OUTAGES, OUTAGE_ATTEMPTS),
