@@ -159,7 +159,7 @@ def minutes(name: str, error: str) -> float:
     """How long a state is repeated after this error: with full jitter half of each wait."""
     (retry,) = (r for r in state(name)["Retry"] if error in r["ErrorEquals"])
     waits = (retry["IntervalSeconds"] * retry["BackoffRate"] ** n for n in range(retry["MaxAttempts"]))
-    return sum(min(wait, retry["MaxDelaySeconds"]) for wait in waits) / 120
+    return float(sum(min(wait, retry["MaxDelaySeconds"]) for wait in waits)) / 120
 
 
 @pytest.mark.parametrize("name", TASKS)
