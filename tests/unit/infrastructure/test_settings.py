@@ -90,6 +90,7 @@ def test_credentials_of_another_account_are_refused_with_the_ones_that_are_meant
 def test_any_credentials_may_synthesize_for_the_local_cloud() -> None:
     settings("local").check_account("999999999999")
 
+
 @pytest.mark.parametrize(("requests", "shards"), [(2, 1), (9, 1), (20, 4), (1_000, 4)])
 def test_every_shard_of_the_requests_has_some_for_the_dispatcher_alone(requests: int, shards: int) -> None:
     found = settings("dev", mgn_requests=requests)
