@@ -1,10 +1,11 @@
-"""The CDK app: one stage, four stacks, and one more for each target."""
+"""The CDK app: one stage, five stacks, and one more for each target."""
 
 import os
 
 from aws_cdk import App, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from stacks.access import AccessStack
 from stacks.encryption import EncryptionStack
 from stacks.messaging import MessagingStack
 from stacks.orchestration import OrchestrationStack
@@ -21,6 +22,7 @@ def build(app: App) -> App:
     storage = StorageStack(app, settings=settings, encryption=encryption)
     messaging = MessagingStack(app, settings=settings, encryption=encryption)
     OrchestrationStack(app, settings=settings, encryption=encryption, storage=storage, messaging=messaging)
+    AccessStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
     if targets := settings.targets:
         for place in targets.places:
             TargetAccessStack(app, settings=settings, targets=targets, place=place)

@@ -64,7 +64,8 @@ class Deployed:
         try:
             return Deployment.model_validate({keys[key]: value for key, value in outputs.items() if key in keys})
         except ValidationError as error:
-            missing = ", ".join(sorted(keys.keys() - outputs.keys()))
+            required = {key for key, field in keys.items() if Deployment.model_fields[field].is_required()}
+            missing = ", ".join(sorted(required - outputs.keys()))
             raise UnreachableError(
                 f"the stack {name} {self._where} has no output {missing}; "
                 f"its deployment failed or is of another version: {self._deploy_it}"

@@ -9,16 +9,23 @@ from rich.text import Text
 
 from cli.output import plain, words
 from cli.views import WIDE_REASON, duration, open_table, phases, status_text, target
+from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
 
 LONGEST_EXCERPT = 200
 
 
 def migration_details(
-    record: MigrationRecord, journal: Sequence[JournalEntry], queued: str | None = None, *, now: datetime
+    record: MigrationRecord,
+    journal: Sequence[JournalEntry],
+    queued: str | None = None,
+    *,
+    decisions: Sequence[Signal] = (),
+    now: datetime,
 ) -> RenderableType:
-    """One migration: what it is about, and its journal with the time each status took."""
-    return Group(_facts(record, queued, now), "", _timeline(journal, now))
+    """One migration: what it is about, its journal with the time each status took, and what was decided."""
+    decided: list[RenderableType] = ["", _decisions(decisions)] if decisions else []
+    return Group(_facts(record, queued, now), "", _timeline(journal, now), *decided)
 
 
 def rejections_table(rejections: Iterable[Rejection]) -> Table:
@@ -60,6 +67,8 @@ def _facts(record: MigrationRecord, queued: str | None, now: datetime) -> Table:
         ("Queue", queued),
         ("Reason", record.reason),
         ("Failure", record.failure),
+        ("Gates", ", ".join(record.gates)),
+        ("Requested by", record.requester),
         ("Application", f"{request.app_name}, {request.environment}, wave {request.wave}"),
         ("Source", f"{request.source_vm_id} on {request.source}"),
         ("Target", target(record)),
@@ -96,6 +105,19 @@ def _timeline(journal: Sequence[JournalEntry], now: datetime) -> Table:
         took = next(times).seconds if entry.changes_status and not entry.to_status.is_terminal else None
         spent = "" if took is None else duration(took)
         table.add_row(_moment(entry.at), status, spent, words(entry.actor), words(entry.reason))
+    return table
+
+
+def _decisions(decisions: Sequence[Signal]) -> Table:
+    table = open_table()
+    table.add_column("At", no_wrap=True)
+    table.add_column("Decision", no_wrap=True)
+    table.add_column("By", overflow="fold")
+    table.add_column("Why", overflow="fold", min_width=WIDE_REASON)
+    for each in decisions:
+        what = f"{each.decision} {each.gate}" if each.gate else f"{each.decision}"
+        why = f"refused: {each.why}" if isinstance(each, RefusedDecision) else each.reason
+        table.add_row(_moment(each.at), what, words(each.who), words(why))
     return table
 
 

@@ -26,7 +26,7 @@ PASSING_BUS_FAULTS = frozenset({"InternalException", "InternalFailure", "Throttl
 
 
 class Via(StrEnum):
-    """Which door a request goes through."""
+    """Which door a request or a decision goes through."""
 
     SQS = "sqs"
     EVENTBRIDGE = "eventbridge"
@@ -57,16 +57,20 @@ def send(deployed: Deployed, messages: Sequence[Message], via: Via) -> list[Sent
     names = [f"line {message.line}" for message in messages]
     bodies = [message.body for message in messages]
     if via is Via.SQS:
-        ids = _deliver(names, [len(body.encode()) for body in bodies], QUEUE_BYTES, _queue_call(deployed, bodies))
+        ids = _to_queue(deployed, deployed.deployment.queue_url, names, bodies)
     else:
         ids = _to_bus(deployed, names, REQUEST_DETAIL_TYPE, bodies)
     return [Sent(message, id_) for message, id_ in zip(messages, ids, strict=True)]
 
 
-def send_signals(deployed: Deployed, signals: Sequence[MigrationSignal]) -> list[str]:
-    """Put decisions on the bus; the ids EventBridge gave them."""
+def send_signals(deployed: Deployed, signals: Sequence[MigrationSignal], via: Via) -> list[str]:
+    """Send decisions; the ids AWS gave them. A stage that an earlier release deployed hears them on the bus only."""
     names = [signal.migration_id for signal in signals]
-    return _to_bus(deployed, names, MigrationSignal.detail_type, [signal.to_json() for signal in signals])
+    bodies = [signal.to_json() for signal in signals]
+    queue_url = deployed.deployment.decisions_queue_url
+    if via is Via.SQS and queue_url is not None:
+        return _to_queue(deployed, queue_url, names, bodies)
+    return _to_bus(deployed, names, MigrationSignal.detail_type, bodies)
 
 
 def batches(sizes: Sequence[int], limit: int) -> Iterator[range]:
@@ -79,6 +83,11 @@ def batches(sizes: Sequence[int], limit: int) -> Iterator[range]:
         total += size
     if start < len(sizes):
         yield range(start, len(sizes))
+
+
+def _to_queue(deployed: Deployed, queue_url: str, names: Sequence[str], bodies: Sequence[str]) -> list[str]:
+    sizes = [len(body.encode()) for body in bodies]
+    return _deliver(names, sizes, QUEUE_BYTES, _queue_call(deployed, queue_url, bodies))
 
 
 def _to_bus(deployed: Deployed, names: Sequence[str], detail_type: str, details: Sequence[str]) -> list[str]:
@@ -109,12 +118,12 @@ def _deliver(names: Sequence[str], sizes: Sequence[int], limit: int, call: Call)
     return [answer.id for _, answer in sorted(answers.items()) if answer.id is not None]
 
 
-def _queue_call(deployed: Deployed, bodies: Sequence[str]) -> Call:
+def _queue_call(deployed: Deployed, queue_url: str, bodies: Sequence[str]) -> Call:
     def call(indexes: Sequence[int]) -> dict[int, Answer]:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(index), "MessageBody": bodies[index]} for index in indexes
         ]
-        answer = deployed.queues.send_message_batch(QueueUrl=deployed.deployment.queue_url, Entries=entries)
+        answer = deployed.queues.send_message_batch(QueueUrl=queue_url, Entries=entries)
         taken = {int(one["Id"]): Answer(id=one["MessageId"]) for one in answer.get("Successful", [])}
         refused = {
             int(one["Id"]): Answer(fault=f"{one['Code']}: {one.get('Message', '')}", passing=not one["SenderFault"])

@@ -60,6 +60,8 @@ class PipelineFunctions(Construct):
             "wake_queue": wakes.queue.queue_url,
             "budgets": settings.budgets,
             "mgn_request_shards": settings.mgn_request_shards,
+            "begins_per_sender": settings.ingress.begins_per_sender,
+            "decision_rules": settings.decisions,
             "retention_days": settings.budgets.retention_days,
             "webhook_urls": settings.webhook_urls,
             "signing_secret": self.callback_secret.secret_arn,

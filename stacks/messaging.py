@@ -20,6 +20,7 @@ from runtime.models.deployment import DEFAULT_BUS_RULES, rule_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import REQUEST_DETAIL_TYPE, SOURCE, MigrationStatusChanged
 from runtime.models.functions.catalogue import CALLBACK_HANDLER, DISPATCH_LAUNCHES
+from runtime.models.functions.steps import AwaitSignal
 from stacks.settings import StageSettings, TargetSettings
 
 # What was asked for: a request that was not taken in after three times is looked at by a person.
@@ -27,7 +28,7 @@ REQUEST_RECEIVES = 3
 
 
 class MessagingStack(Stack):
-    """The bus and the queues of requests, callbacks and wakes."""
+    """The bus and the queues of requests, decisions, callbacks and wakes."""
 
     def __init__(self, scope: Construct, *, settings: StageSettings, encryption: EncryptionKey) -> None:
         super().__init__(
@@ -53,6 +54,13 @@ class MessagingStack(Stack):
             removal_policy=settings.removal,
             max_receives=REQUEST_RECEIVES,
         )
+        self.decisions = EncryptedQueue(
+            self,
+            "Decisions",
+            key=key,
+            consumer_timeout=duration(AwaitSignal.function.timeout),
+            removal_policy=settings.removal,
+        )
         self.callbacks = EncryptedQueue(
             self,
             "Callbacks",
@@ -69,7 +77,8 @@ class MessagingStack(Stack):
         )
         # Requests arrive on the queue as producers send them, callbacks as events.
         detail = events.RuleTargetInput.from_event_path("$.detail")
-        self._forward("RequestRule", FROM_OTHERS, REQUEST_DETAIL_TYPE, self.requests, detail)
+        if settings.requests_by_bus:
+            self._forward("RequestRule", FROM_OTHERS, REQUEST_DETAIL_TYPE, self.requests, detail)
         self._forward("CallbackRule", [SOURCE], MigrationStatusChanged.detail_type, self.callbacks)
         if settings.targets:
             self._hear(settings.stage, settings.targets)

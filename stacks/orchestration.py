@@ -32,6 +32,8 @@ UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
 DELIVERY_AGE, DELIVERY_ATTEMPTS = Duration.hours(24), 185
 # One bad receiver holds up its own message only, and a flood of them leaves the account's concurrency to the pipeline.
 TELLERS = 10
+# SQS's own least: people decide, and a function takes ten decisions at once.
+DECIDERS = 2
 JOURNAL_BATCH = 25
 JOURNAL_ATTEMPTS = 10
 
@@ -94,6 +96,11 @@ class OrchestrationStack(Stack):
                 batch_size=settings.ingress.batch_size,
                 max_concurrency=settings.ingress.max_concurrency,
                 report_batch_item_failures=True,
+            )
+        )
+        self.functions[AwaitSignal.function].function.add_event_source(
+            sources.SqsEventSource(
+                self.messaging.decisions.queue, max_concurrency=DECIDERS, report_batch_item_failures=True
             )
         )
         self.functions[CALLBACK_HANDLER].function.add_event_source(
@@ -188,6 +195,7 @@ class OrchestrationStack(Stack):
     def _tell(self, state: StateTable) -> None:
         deployment = Deployment(
             queue_url=self.messaging.requests.queue.queue_url,
+            decisions_queue_url=self.messaging.decisions.queue.queue_url,
             dead_letter_queue_url=self.messaging.requests.dead_letter_queue.queue_url,
             event_bus_name=self.messaging.bus.event_bus.event_bus_name,
             state_table_name=state.table.table_name,

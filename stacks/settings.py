@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from migration_constructs import Target
 from runtime.models.base import AccountId, Region
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES, STEPS, SWEEP
-from runtime.models.functions.environment import Budgets, Targets
+from runtime.models.functions.environment import BeginsPerSender, Budgets, DecisionRules, Targets
 from runtime.models.functions.function import Function
 from runtime.models.functions.permissions import Named
 from runtime.models.request import DocumentName
@@ -55,6 +55,7 @@ class IngressSettings(Settings):
 
     batch_size: Annotated[int, Field(ge=1, le=10)] = Field(default=10, description="Messages per invocation.")
     max_concurrency: Annotated[int, Field(ge=2, le=1000)] = Field(default=10, description="Invocations at a time.")
+    begins_per_sender: BeginsPerSender = 300
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
         default=30, description="Of one invocation; the queue's visibility timeout is six times this."
     )
@@ -146,6 +147,8 @@ class StageSettings(Settings):
     log_retention_days: Literal[1, 7, 14, 30, 90, 180, 365, 731] = Field(description="Of all log groups.")
     sweep_minutes: Annotated[int, Field(ge=1)] = Field(default=1, description="Between two sweeps.")
     budgets: Budgets = Field(default=Budgets(), description="How long each wait may last.")
+    decisions: DecisionRules = Field(default=DecisionRules(), description="What is asked of those who decide.")
+    requests_by_bus: bool = Field(default=True, description="Requests are taken from the bus, too.")
     mgn_requests: Annotated[int, Field(ge=2)] = Field(
         default=20, description="Requests a second to MGN, of all functions together, in each account and Region."
     )
@@ -208,6 +211,15 @@ class StageSettings(Settings):
             raise ValueError(
                 f"concurrency: {wanted} invocations would be reserved of {self.concurrency.account}, and Lambda keeps "
                 f"{UNRESERVED} for functions without a reservation; lower concurrency.steps, or have the quota raised"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _two_people_are_told_apart(self) -> Self:
+        if not self.decisions.requester_may_approve and (self.decisions.by_bus or self.requests_by_bus):
+            raise ValueError(
+                "decisions.requester_may_approve: nobody vouches for who put something on the bus, so requester and "
+                "approver can be told apart on the queues only; set requests_by_bus and decisions.by_bus to false"
             )
         return self
 

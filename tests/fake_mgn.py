@@ -81,7 +81,7 @@ class FakeMgn:
         self._called("servers")
         return tuple(self.by_id[source_id] for source_id in ids if source_id in self.by_id)
 
-    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
+    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
         self._called("active_servers")
         return [server for server in self.by_id.values() if not server.is_archived]
 

@@ -1,11 +1,12 @@
 """The state table as a few dictionaries. Proven against the real adapter by the contract tests of each entity."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import RLock
 
 from runtime.errors import RecordChangedError
-from runtime.models.decisions import Signal
+from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
 from runtime.models.scope import Scope
@@ -153,6 +154,7 @@ class InMemoryDispatches:
     def __init__(self) -> None:
         self.states: dict[Scope, Dispatch] = {}
         self.looks: dict[Scope, datetime] = {}
+        self.begun: Counter[tuple[str, int]] = Counter()
         self.sweeps = 0
         self._one_at_a_time = RLock()
 
@@ -173,6 +175,13 @@ class InMemoryDispatches:
     def last_look(self, scope: Scope) -> datetime | None:
         return self.looks.get(scope)
 
+    def begins(self, sender: str, minute: int, *, below: int) -> bool:
+        with self._one_at_a_time:
+            if self.begun[sender, minute] >= below:
+                return False
+            self.begun[sender, minute] += 1
+            return True
+
     def count_sweep(self) -> int:
         with self._one_at_a_time:
             self.sweeps += 1
@@ -184,6 +193,7 @@ class InMemoryDecisions:
 
     def __init__(self) -> None:
         self.received: dict[str, dict[str, Signal]] = {}
+        self.turned_away: dict[str, dict[str, RefusedDecision]] = {}
         self._one_at_a_time = RLock()
 
     def keep(self, signal: Signal, *, since: datetime | None = None) -> bool:
@@ -197,6 +207,13 @@ class InMemoryDecisions:
 
     def of(self, migration_id: str) -> tuple[Signal, ...]:
         return tuple(sorted(self.received.get(migration_id, {}).values(), key=lambda signal: signal.at))
+
+    def refuse(self, refused: RefusedDecision) -> bool:
+        with self._one_at_a_time:
+            return self.turned_away.setdefault(refused.migration_id, {}).setdefault(refused.name, refused) is refused
+
+    def refused(self, migration_id: str) -> tuple[RefusedDecision, ...]:
+        return tuple(sorted(self.turned_away.get(migration_id, {}).values(), key=lambda each: each.at))
 
 
 class InMemoryState:

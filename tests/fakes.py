@@ -14,7 +14,7 @@ from runtime.errors import (
     ThrottledError,
 )
 from runtime.models.events import BusEvent
-from runtime.models.functions.environment import Budgets
+from runtime.models.functions.environment import Budgets, DecisionRules
 from runtime.models.mgn import CommandStatus, InstanceHealth, LaunchTemplateRef, NetworkFacts
 from runtime.models.request import Check, MigrationRequest, Phase
 from runtime.models.scope import Scope
@@ -338,6 +338,7 @@ class FakePorts:
         mgn: FakeMgn | None = None,
         *,
         budgets: Budgets | None = None,
+        decision_rules: DecisionRules | None = None,
         scope: Scope = SCOPE,
         targets: tuple[Scope, ...] = (),
         documents: tuple[str, ...] = (),
@@ -358,6 +359,8 @@ class FakePorts:
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
         self.documents, self.ebs_keys = documents, ebs_keys
+        self.decision_rules = decision_rules or DecisionRules()
+        self.begins_per_sender = 300
         self.scope = scope
         self.scopes = (scope, *targets)
         self._made = {scope: self}

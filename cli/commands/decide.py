@@ -1,4 +1,4 @@
-"""`migrate approve`, `reject`, `cancel` and `release`: decisions put on the deployment's bus."""
+"""`migrate approve`, `reject`, `cancel` and `release`: decisions put on the deployment's queue of decisions."""
 
 import getpass
 from typing import Annotated
@@ -10,7 +10,7 @@ from cli.commands.options import AsJson
 from cli.deployed import Deployed
 from cli.exits import InvalidError, NotFoundError
 from cli.output import say, say_document
-from cli.sending import send_signals
+from cli.sending import Via, send_signals
 from cli.target import Target, takes_target
 from runtime.logic.ingress import explain
 from runtime.models.decisions import Decision
@@ -23,36 +23,55 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Migrations the 
 GateOption = Annotated[Gate, typer.Option("--gate", help="Which gate it is about.")]
 By = Annotated[str | None, typer.Option("--by", help="Who decides; else your user name.", metavar="NAME")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the migration.", metavar="TEXT")]
+Door = Annotated[
+    Via, typer.Option(help="Send to the queue, where AWS notes who you are, or to the bus if the stage allows that.")
+]
 
 
 @takes_target
-def approve(target: Target, ids: Ids, gate: GateOption, reason: Why, by: By = None, as_json: AsJson = False) -> None:
+def approve(
+    target: Target,
+    ids: Ids,
+    gate: GateOption,
+    reason: Why,
+    by: By = None,
+    via: Door = Via.SQS,
+    as_json: AsJson = False,
+) -> None:
     """Open a gate of migrations: before the cutover, or before it is made final.
 
     An approval that comes before the migration reaches the gate waits for it there.
     """
-    _decide(target, Decision.APPROVE, ids, gate=gate, by=by, reason=reason, as_json=as_json)
+    _decide(target, Decision.APPROVE, ids, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
-def reject(target: Target, ids: Ids, gate: GateOption, reason: Why, by: By = None, as_json: AsJson = False) -> None:
+def reject(
+    target: Target,
+    ids: Ids,
+    gate: GateOption,
+    reason: Why,
+    by: By = None,
+    via: Door = Via.SQS,
+    as_json: AsJson = False,
+) -> None:
     """Refuse a gate of migrations; they are rolled back."""
-    _decide(target, Decision.REJECT, ids, gate=gate, by=by, reason=reason, as_json=as_json)
+    _decide(target, Decision.REJECT, ids, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
-def cancel(target: Target, ids: Ids, reason: Why, by: By = None, as_json: AsJson = False) -> None:
+def cancel(target: Target, ids: Ids, reason: Why, by: By = None, via: Door = Via.SQS, as_json: AsJson = False) -> None:
     """Cancel migrations; what they did so far is undone."""
-    _decide(target, Decision.CANCEL, ids, by=by, reason=reason, as_json=as_json)
+    _decide(target, Decision.CANCEL, ids, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
-def release(target: Target, ids: Ids, reason: Why, by: By = None, as_json: AsJson = False) -> None:
+def release(target: Target, ids: Ids, reason: Why, by: By = None, via: Door = Via.SQS, as_json: AsJson = False) -> None:
     """Release the servers of frozen migrations, so that they can be migrated again.
 
     Do this after a person has brought the server back in order: nothing is undone by it.
     """
-    _decide(target, Decision.RELEASE, ids, by=by, reason=reason, as_json=as_json)
+    _decide(target, Decision.RELEASE, ids, by=by, reason=reason, via=via, as_json=as_json)
 
 
 def _decide(
@@ -62,6 +81,7 @@ def _decide(
     *,
     by: str | None,
     reason: str,
+    via: Via,
     as_json: bool,
     gate: Gate | None = None,
 ) -> None:
@@ -76,11 +96,11 @@ def _decide(
     if refusals:
         raise InvalidError("\n".join([*refusals, "nothing was sent"]))
     signals = [_signal(migration_id, decision, gate, _user() if by is None else by, reason) for migration_id in ids]
-    event_ids = send_signals(deployed, signals)
+    sent = send_signals(deployed, signals, via)
     if as_json:
         rows = [
-            {"eventId": event_id, **signal.model_dump(mode="json", exclude_none=True)}
-            for event_id, signal in zip(event_ids, signals, strict=True)
+            {"messageId": id_, **signal.model_dump(mode="json", exclude_none=True)}
+            for id_, signal in zip(sent, signals, strict=True)
         ]
         say_document(rows)
         return
@@ -96,8 +116,9 @@ def _refusal(record: MigrationRecord, decision: Decision, gate: Gate | None) -> 
         return None if status is MigrationStatus.FROZEN else f"{name} is {status}: only a FROZEN migration is released"
     if status.is_terminal:
         return f"{name} has ended {status}: submit the server again under a new migrationId"
-    if gate is not None and not getattr(record.request.approval, gate):
-        return f"{name} has no {gate} gate: its request does not ask for approval.{gate}"
+    # Before it is resolved to a server, only the deployment knows which gates the stage will require of it.
+    if gate is not None and gate not in record.gates and record.source_server_id is not None:
+        return f"{name} has no {gate} gate: neither its request nor the stage asks for one"
     return None
 
 

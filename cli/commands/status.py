@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from time import sleep
 from typing import Annotated
 
@@ -129,13 +130,17 @@ def _show_one(state: State, migration_id: str, *, as_json: bool) -> None:
     if record is None:
         raise _not_found([migration_id])
     journal = state.migrations.journal(migration_id)
+    decisions = state.decisions.of(migration_id), state.decisions.refused(migration_id)
     place = places_in_queue(state, [record]).get(migration_id)
     now = datetime.now(UTC)
     if as_json:
+        taken, refused = map(_plain, decisions)
         parts = {"journal": _plain(journal), "phases": _plain(phases(journal, now))}
+        parts |= {"decisions": taken, "refusedDecisions": refused}
         say_document({"migration": _document(record) | in_json(place, now), **parts})
     else:
-        console().print(migration_details(record, journal, in_words(place) if place else None, now=now))
+        queued = in_words(place) if place else None
+        console().print(migration_details(record, journal, queued, decisions=[*chain(*decisions)], now=now))
 
 
 def _show_rejections(state: State, *, as_json: bool) -> None:

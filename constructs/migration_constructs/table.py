@@ -55,8 +55,15 @@ class StateTable(Construct):
 
     def grant_query(self, grantee: iam.IGrantable, *indexes: Index) -> iam.Grant:
         """Query these indexes."""
-        arns = [f"{self.table.table_arn}/index/{index}" for index in indexes]
-        return self._grant(grantee, ("dynamodb:Query",), *arns)
+        return self._grant(grantee, ("dynamodb:Query",), *map(self._index_arn, indexes))
+
+    @property
+    def index_arns(self) -> list[str]:
+        """All indexes: nothing but migrations and rejections is in them."""
+        return [self._index_arn(index) for index in Index]
+
+    def _index_arn(self, index: Index) -> str:
+        return f"{self.table.table_arn}/index/{index}"
 
     def _grant(self, grantee: iam.IGrantable, actions: tuple[str, ...], *arns: str) -> iam.Grant:
         return iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=list(arns))

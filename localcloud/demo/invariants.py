@@ -193,6 +193,21 @@ def nothing_secret_logged(e: Evidence) -> tuple[str, list[str]]:
     return f"{len(e.logs)} characters of function logs hold no secret, tag value or task token", broken
 
 
+def decided_by_someone_known(e: Evidence) -> tuple[str, list[str]]:
+    """I14"""
+    gated = [record for record in e.records if record.status is MigrationStatus.COMPLETED and record.gates]
+    opened = {record.migration_id: {each.gate: each for each in record.approvals or ()} for record in gated}
+    broken = [
+        f"{record.migration_id}: nobody AWS knows opened the {gate} gate"
+        for record in gated
+        for gate in record.gates
+        if gate not in opened[record.migration_id] or opened[record.migration_id][gate].sender is None
+    ]
+    broken += [f"{r.migration_id}: nobody knows who asked for it" for r in e.records if r.requester is None]
+    gates = sum(len(record.gates) for record in gated)
+    return f"{len(e.records)} requests and the opening of {gates} gates each have a sender AWS vouches for", broken
+
+
 CHECKS: dict[str, Callable[[Evidence], tuple[str, list[str]]]] = {
     "I1": nothing_lost,
     "I2": one_migration_a_server,
@@ -205,6 +220,7 @@ CHECKS: dict[str, Callable[[Evidence], tuple[str, list[str]]]] = {
     "I9": one_correlation_id,
     "I10": events_only_wake,
     "I11": nothing_secret_logged,
+    "I14": decided_by_someone_known,
 }
 
 

@@ -170,7 +170,7 @@ class DemoRun:
             by="demo operator",
             reason="the team is not ready" if cancels else "checked the test instance",
         )
-        self._put_event(MigrationSignal.detail_type, signal.to_json())
+        self._sqs.send_message(QueueUrl=self.deployment.decisions_queue_url or "", MessageBody=signal.to_json())
 
     def _is_over(self, records: tuple[MigrationRecord, ...]) -> bool:
         expected = {message.migration_id for message in self.sent if message.migration_id}

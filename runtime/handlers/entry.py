@@ -1,6 +1,7 @@
 """How every handler begins: its event becomes a model, its environment ports, its log lines carry the ids."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache, wraps
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,7 @@ from runtime.observability import correlate, is_traced, logger, metrics, tracer
 # A function loads the models of its own events only.
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch import EventType
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
     from runtime.models.functions.steps import Step
 
@@ -92,6 +94,18 @@ def step_handler(model: type[SomeStep]) -> Callable[[Callable[[SomeStep, Ports],
         return observed(handler)
 
     return decorate
+
+
+def sender_of(message: "SQSRecord") -> str | None:
+    """Who sent a queue message, as SQS wrote it: no sender can set it."""
+    sender: str | None = message.attributes.get("SenderId")
+    return sender
+
+
+def sent_at(message: "SQSRecord") -> datetime | None:
+    """When a queue message was sent, by SQS's clock."""
+    milliseconds: str | None = message.attributes.get("SentTimestamp")
+    return datetime.fromtimestamp(int(milliseconds) / 1_000, UTC) if milliseconds else None
 
 
 def each_record(event: Event, context: LambdaContext, kind: "EventType", work: Callable[[Any], None]) -> Event:

@@ -5,7 +5,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from runtime.errors import RequestError
-from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of
+from runtime.handlers.entry import Event, aws_ports, each_record, environment, observed, scope_of, sender_of
 from runtime.logic.ingress import take
 from runtime.logic.ports import Ports
 from runtime.models.functions.environment import IngressEnvironment
@@ -21,7 +21,13 @@ def handler(event: Event, context: LambdaContext) -> Event:
 
 def _take(message: SQSRecord, ports: Ports) -> None:
     retention_days = environment(IngressEnvironment).retention_days
-    taken = take(ports, message.body, message_id=message.message_id, retention_days=retention_days)
+    taken = take(
+        ports,
+        message.body,
+        message_id=message.message_id,
+        retention_days=retention_days,
+        sender=sender_of(message),
+    )
     if isinstance(taken, Rejection):
         correlate(taken.migration_id or "unknown", taken.correlation_id or "unknown")
         # Returned as failed, so that SQS keeps the body: after three receives it is in the dead-letter queue.

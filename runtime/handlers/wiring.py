@@ -30,7 +30,7 @@ from runtime.logic.ports import (
     Waits,
     Wakes,
 )
-from runtime.models.functions.environment import Budgets, HandlerEnvironment, Targets
+from runtime.models.functions.environment import Budgets, DecisionRules, HandlerEnvironment, Targets
 from runtime.models.scope import Scope
 from runtime.observability import logger, metrics
 
@@ -49,6 +49,8 @@ class Wiring:
     event_bus: str = ""
     wake_queue: str = ""
     budgets: Budgets = field(default_factory=Budgets)
+    decision_rules: DecisionRules = field(default_factory=DecisionRules)
+    begins_per_sender: int = 1
     targets: Targets | None = None
     mgn_requests: int = 1
     mgn_request_shards: int = 1
@@ -76,6 +78,8 @@ class AwsPorts:
         self.budgets = wiring.budgets
         self.documents = wiring.documents
         self.ebs_keys = wiring.target_ebs_key_arns.get(scope.account, ()) if home else wiring.ebs_key_arns
+        self.decision_rules = wiring.decision_rules
+        self.begins_per_sender = wiring.begins_per_sender
 
     def begin(self) -> None:
         """Tell one invocation from the one before."""

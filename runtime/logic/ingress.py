@@ -69,33 +69,48 @@ def _written(name: str | int) -> str:
     return f", {visible_name(camel)} for example" if is_snake else " (see migration_payload.json)"
 
 
-def take(ports: Ports, body: str, *, message_id: str, retention_days: int) -> MigrationRecord | Rejection:
+def take(
+    ports: Ports, body: str, *, message_id: str, retention_days: int, sender: str | None = None
+) -> MigrationRecord | Rejection:
     """Accept the request in a message, or keep why it cannot be accepted: the one way in, whatever the door (I1)."""
     try:
-        return accept(ports, parse_request(body))
+        return accept(ports, parse_request(body), requester=sender)
     except RequestError as error:
         rejection = rejected(
-            body, message_id=message_id, reason=str(error), at=ports.now(), retention_days=retention_days
+            body,
+            message_id=message_id,
+            reason=str(error),
+            at=ports.now(),
+            retention_days=retention_days,
+            sender=sender,
         )
     ports.migrations.reject(rejection)
     return rejection
 
 
-def accept(ports: Ports, request: MigrationRequest) -> MigrationRecord:
+def accept(ports: Ports, request: MigrationRequest, *, requester: str | None = None) -> MigrationRecord:
     """Accept a request once per migration id and publish it; the same request again gives the same record.
 
     Raises RequestConflictError when the id was accepted with another body.
     """
-    record = ports.migrations.record(request.migration_id) or _first(ports, request)
+    record = ports.migrations.record(request.migration_id) or _first(ports, request, requester)
     if record.request.digest() != request.digest():
         raise RequestConflictError(
             f"migrationId {request.migration_id!r} was accepted before with another body "
             f"(different: {', '.join(_differences(record.request, request))}); send the change under a new migrationId"
         )
-    if record.status is MigrationStatus.RECEIVED:
+    if record.status is MigrationStatus.RECEIVED and may_begin(ports, record):
         # Also when a copy of the message was first: publishing twice is harmless, the second execution ends quietly.
         ports.bus.publish([requested(record)])
     return record
+
+
+def may_begin(ports: Ports, record: MigrationRecord) -> bool:
+    """Whether its sender has a turn in this minute; else it waits, accepted, for a sweep that finds one (I1)."""
+    if record.requester is None:
+        return True
+    minute = int(ports.now().timestamp()) // 60
+    return ports.dispatches.begins(record.requester, minute, below=ports.begins_per_sender)
 
 
 def requested(record: MigrationRecord) -> MigrationRequested:
@@ -108,9 +123,9 @@ def requested(record: MigrationRecord) -> MigrationRequested:
     )
 
 
-def _first(ports: Ports, request: MigrationRequest) -> MigrationRecord:
+def _first(ports: Ports, request: MigrationRequest, requester: str | None) -> MigrationRecord:
     correlation_id = request.correlation_id or ports.new_id()
-    record, entry = begin(request, correlation_id=correlation_id, at=ports.now())
+    record, entry = begin(request, correlation_id=correlation_id, at=ports.now(), requester=requester)
     try:
         ports.migrations.append(record, entry)
     except RecordChangedError:
@@ -127,7 +142,9 @@ def _differences(old: MigrationRequest, new: MigrationRequest) -> list[str]:
     return [name for name in before if before[name] != after[name]]
 
 
-def rejected(body: str, *, message_id: str, reason: str, at: datetime, retention_days: int) -> Rejection:
+def rejected(
+    body: str, *, message_id: str, reason: str, at: datetime, retention_days: int, sender: str | None = None
+) -> Rejection:
     """What is kept of a message that could not be accepted."""
     hints = id_hints(body)
     return Rejection(
@@ -136,6 +153,7 @@ def rejected(body: str, *, message_id: str, reason: str, at: datetime, retention
         reason=reason[:REASON_LIMIT],
         migration_id=hints.get("migrationId"),
         correlation_id=hints.get("correlationId"),
+        sender=sender,
         body_digest=hashlib.sha256(body.encode(errors="replace")).hexdigest(),
         body_excerpt=_storable(body[:EXCERPT_CHARACTERS]),
         expires_at=int((at + timedelta(days=retention_days)).timestamp()),

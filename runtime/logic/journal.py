@@ -12,7 +12,9 @@ from runtime.models.status import MOVES, MigrationStatus
 REASON_LIMIT = 2048
 
 
-def begin(request: MigrationRequest, *, correlation_id: str, at: datetime) -> tuple[MigrationRecord, JournalEntry]:
+def begin(
+    request: MigrationRequest, *, correlation_id: str, at: datetime, requester: str | None = None
+) -> tuple[MigrationRecord, JournalEntry]:
     """The first entry of a migration and the record it makes."""
     entry = JournalEntry(
         migration_id=request.migration_id,
@@ -23,7 +25,7 @@ def begin(request: MigrationRequest, *, correlation_id: str, at: datetime) -> tu
         at=at,
         actor="ingress_handler",
         reason="accepted",
-        facts=Facts(request=request),
+        facts=Facts(request=request, requester=requester),
     )
     return apply(None, entry), entry
 

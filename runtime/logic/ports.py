@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 # Shapes only: a function loads the models it uses, not those of every port.
 if TYPE_CHECKING:
-    from runtime.models.decisions import Signal
+    from runtime.models.decisions import RefusedDecision, Signal
     from runtime.models.dispatch import Dispatch
     from runtime.models.events import BusEvent
-    from runtime.models.functions.environment import Budgets
+    from runtime.models.functions.environment import Budgets, DecisionRules
     from runtime.models.mgn import (
         CommandStatus,
         InstanceHealth,
@@ -121,6 +121,9 @@ class Dispatches(Protocol):
     def last_look(self, scope: Scope) -> datetime | None:
         """Up to when everything has been seen; None for a scope never looked at."""
 
+    def begins(self, sender: str, minute: int, *, below: int) -> bool:
+        """Count a migration of this sender that begins in a minute; False when as many as may have begun in it."""
+
     def count_sweep(self) -> int:
         """The number of this sweep: one more than that of the one before."""
 
@@ -133,6 +136,12 @@ class Decisions(Protocol):
 
     def of(self, migration_id: str) -> tuple[Signal, ...]:
         """The signals a migration got, oldest first."""
+
+    def refuse(self, refused: RefusedDecision) -> bool:
+        """Keep a decision that does not count; False when one of that name was kept before."""
+
+    def refused(self, migration_id: str) -> tuple[RefusedDecision, ...]:
+        """The decisions that were refused to a migration, oldest first."""
 
 
 class State(Protocol):
@@ -171,8 +180,11 @@ class MigrationService(Protocol):
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         """The servers with these ids, archived ones included; unknown ids are left out. Batches of 200."""
 
-    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
-        """Every server that is not archived; unless `fresh`, as it was half a minute ago or later."""
+    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+        """Every server that is not archived, as it was half a minute ago or later; with `since`, then or later.
+
+        Raises ThrottledError when `since` asks for another list a few seconds after the last one was read.
+        """
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         """The jobs with these ids; unknown ids are left out."""
@@ -319,6 +331,12 @@ class Ports(State, Protocol):
     def bus(self) -> EventBus: ...
     @property
     def budgets(self) -> Budgets: ...
+    @property
+    def decision_rules(self) -> DecisionRules: ...
+    @property
+    def begins_per_sender(self) -> int:
+        """How many migrations one sender may have begin in a minute."""
+
     @property
     def documents(self) -> Sequence[str]:
         """SSM documents that requests may run."""

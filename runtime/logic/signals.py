@@ -6,9 +6,10 @@ from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
 from runtime.logic.lookups.decisions import is_older
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import hand_out_signals
-from runtime.models.decisions import Decision, Signal
+from runtime.models.decisions import Decision, RefusedDecision, Signal
 from runtime.models.envelopes import EventEnvelope
 from runtime.models.events import MigrationSignal
+from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
@@ -17,20 +18,33 @@ ACTOR = AwaitSignal.function.name
 REFUSED = "refused"
 
 
-def take_signal(ports: Ports, sent: MigrationSignal, *, sent_at: datetime | None = None) -> str:
-    """Keep a decision with who, when and why, and wake what waits for it; what became of it, in words."""
+def take_signal(
+    ports: Ports,
+    sent: MigrationSignal,
+    *,
+    sender: str | None = None,
+    message_id: str | None = None,
+    sent_at: datetime | None = None,
+) -> str:
+    """Keep a decision with who, when and why, and wake what waits for it; what became of it, in words.
+
+    `sender` is who AWS says sent it, None where nobody does.
+    """
     record = ports.migrations.record(sent.migration_id)
     if record is None:
         return "ignored: no such migration"
     if sent_at is not None and is_older(record, sent_at):
         return "ignored: sent before the request was accepted; decide again"
-    signal = Signal.model_validate({**sent.model_dump(), "at": ports.now()})
+    if record.status.is_terminal and sent.decision is not Decision.RELEASE:
+        return f"ignored: the migration is {record.status}"
+    signal = Signal(**sent.model_dump(), sender=sender, message_id=message_id, at=ports.now())
+    if why := _breaks_rule(ports.decision_rules, record, signal):
+        ports.decisions.refuse(RefusedDecision(**signal.model_dump(), why=why))
+        return f"refused: {why}"
     if sent.decision is Decision.RELEASE:
         return _release(ports, record, signal)
-    if record.status.is_terminal:
-        return f"ignored: the migration is {record.status}"
-    if sent.decision in (Decision.APPROVE, Decision.REJECT) and sent.gate is None:
-        return "ignored: approve and reject need a gate, cutover or finalize"
+    if lacks := _lacks_gate(ports.decision_rules, record, signal):
+        return f"ignored: {lacks}"
     first = ports.decisions.keep(signal, since=record.created_at)
     # Only read now, because a step that parked meanwhile has not seen the signal.
     if record.scope is None:
@@ -52,6 +66,32 @@ def mgn_event(ports: Ports, event: EventEnvelope) -> str:
     return "woke the dispatcher"
 
 
+def is_same_person(one: str, other: str) -> bool:
+    """Whether two senders are one: the same id, or roles taken under one session name, as IAM Identity Center does."""
+    (id_, _, session), (other_id, _, other_session) = one.partition(":"), other.partition(":")
+    return session == other_session if session and other_session else id_ == other_id
+
+
+def _lacks_gate(rules: DecisionRules, record: MigrationRecord, signal: Signal) -> str | None:
+    if signal.decision not in (Decision.APPROVE, Decision.REJECT):
+        return None
+    if signal.gate is None:
+        return "approve and reject need a gate, cutover or finalize"
+    # Before its route is chosen a migration has the gates it will get then.
+    known = signal.gate in record.gates or signal.gate in rules.required_gates
+    return None if known else f"the migration has no {signal.gate} gate"
+
+
+def _breaks_rule(rules: DecisionRules, record: MigrationRecord, signal: Signal) -> str | None:
+    if signal.sender is None:
+        return None if rules.by_bus else "nobody vouches for its sender; send it to the decisions queue"
+    # Who sent a request that an earlier release accepted is not known, and its gates must open all the same (I13).
+    if rules.requester_may_approve or signal.decision is not Decision.APPROVE or record.requester is None:
+        return None
+    same = is_same_person(record.requester, signal.sender)
+    return "who sent the request may not approve it; another person has to" if same else None
+
+
 def execution_ended(ports: Ports, migration_id: str, execution: str, status: str) -> str:
     """A state machine execution failed, timed out or was stopped: its migration freezes if it has no end yet."""
     record = ports.migrations.record(migration_id)
@@ -68,7 +108,7 @@ def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     lock = lock_held_by(record, at=signal.at)
     if record.status is not MigrationStatus.FROZEN or lock is None:
         return f"ignored: the migration is {record.status} and holds no server"
-    reason = f"released by {signal.by}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
+    reason = f"released by {signal.who}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
     # First of all, and on every try: a release that died half-way must not leave the server locked for good.
     ports.migrations.unlock(lock)
     if not ports.decisions.keep(signal, since=record.created_at):

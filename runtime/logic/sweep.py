@@ -9,14 +9,14 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
-from runtime.logic.ingress import requested
+from runtime.logic.ingress import may_begin, requested
 from runtime.logic.ports import Ports
 from runtime.logic.signals import execution_ended
 from runtime.models.record import MigrationRecord
 from runtime.models.status import MigrationStatus
 
 START_GRACE = timedelta(minutes=2)
-"""An accepted migration without an execution for this long lost its MigrationRequested event."""
+"""An accepted migration without an execution for this long lost its MigrationRequested event, or has no turn yet."""
 
 RESTARTED = 200
 """Starts one sweep repeats: of a crowd that only waits for its turn they would else double the crowd each minute."""
@@ -45,10 +45,24 @@ def sweep(ports: Ports) -> SweepReport:
     for scope in ports.scopes:
         ports.wakes.wake(scope)
     turn = ports.dispatches.count_sweep()
-    forgotten = _page(_silent(ports, MigrationStatus.RECEIVED, START_GRACE), RESTARTED, turn)
+    forgotten = _in_turn(ports, _page(_silent(ports, MigrationStatus.RECEIVED, START_GRACE), RESTARTED, turn))
     if forgotten:
         ports.bus.publish([requested(record) for record in forgotten])
     return SweepReport(len(ports.scopes), len(forgotten), _freeze_orphans(ports, turn))
+
+
+def _in_turn(ports: Ports, waiting: Sequence[MigrationRecord]) -> list[MigrationRecord]:
+    """Those whose senders have a turn, oldest first; a sender without one is not asked about again."""
+    found: list[MigrationRecord] = []
+    without: set[str | None] = set()
+    for record in waiting:
+        if record.requester in without:
+            continue
+        if may_begin(ports, record):
+            found.append(record)
+        else:
+            without.add(record.requester)
+    return found
 
 
 def _freeze_orphans(ports: Ports, turn: int) -> int:

@@ -18,6 +18,10 @@ class Decision(StrEnum):
     RELEASE = "release"
 
 
+SenderId = Annotated[str, Field(min_length=1, max_length=256)]
+"""Who sent a queue message, as SQS itself writes it: `AROA…:session` for a role, `AIDA…` for a user."""
+
+
 class Signal(Stored):
     """A decision, kept with who, when and why. A signal that comes before its wait is kept for it."""
 
@@ -25,6 +29,8 @@ class Signal(Stored):
     decision: Decision
     gate: Gate | None = None
     by: Annotated[str, Field(min_length=1, max_length=256)]
+    sender: SenderId | None = Field(default=None, description="Who AWS says sent it; None when nobody vouches for it.")
+    message_id: str | None = Field(default=None, description="The message it came in, as CloudTrail knows it.")
     reason: Reason = ""
     at: Moment
 
@@ -32,3 +38,19 @@ class Signal(Stored):
     def name(self) -> str:
         """Approve and reject of one gate share a name, so the first of them wins."""
         return f"{self.decision}" if self.gate is None else f"gate-{self.gate}"
+
+    @property
+    def who(self) -> str:
+        """The name given, and beside it who AWS says it was."""
+        return f"{self.by} ({self.sender or 'unverified'})"
+
+
+class RefusedDecision(Signal):
+    """A decision that the stage's rules did not let count, kept apart from those that do."""
+
+    why: Reason
+
+    @property
+    def name(self) -> str:
+        """One of each kind and sender is kept, however often it is sent."""
+        return f"{super().name}#{self.sender or 'unverified'}"

@@ -1,5 +1,7 @@
 """What a deployment tells its users: the outputs of the orchestration stack, read by the CLI."""
 
+from pydantic import Field
+
 from runtime.models.base import Payload
 
 
@@ -7,6 +9,7 @@ class Deployment(Payload):
     """Outputs of one stage's orchestration stack; the output keys are these names in PascalCase."""
 
     queue_url: str
+    decisions_queue_url: str | None = Field(default=None, description="None: deployed by a release without one.")
     dead_letter_queue_url: str
     event_bus_name: str
     state_table_name: str

@@ -30,6 +30,7 @@ class EventEnvelope(Envelope):
     """One EventBridge event."""
 
     source: str
+    id: str | None = None
     detail_type: str = Field(alias="detail-type")
     detail: dict[str, object] = {}
     account: str = ""

@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from runtime.models.base import Moment, Reason, Stored
+from runtime.models.decisions import SenderId, Signal
 from runtime.models.mgn import LaunchTemplateRef
-from runtime.models.request import CorrelationId, MigrationId, MigrationRequest, Phase
+from runtime.models.request import CorrelationId, Gate, MigrationId, MigrationRequest, Phase
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 
@@ -60,6 +61,11 @@ class Facts(Stored):
     """What was learned of a migration: a journal entry adds to the record, and absent fields change nothing."""
 
     request: MigrationRequest | None = None
+    requester: SenderId | None = Field(default=None, description="Who AWS says sent the request.")
+    required_gates: tuple[Gate, ...] | None = Field(
+        default=None, description="Gates the stage required when the route was chosen, whatever the request asks for."
+    )
+    approvals: tuple[Signal, ...] | None = Field(default=None, description="The decisions that opened gates so far.")
     execution: str | None = None
     scope: Scope | None = None
     source_server_id: str | None = None
@@ -119,6 +125,13 @@ class MigrationRecord(Facts):
     updated_at: Moment
     reason: Reason = ""
 
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates of this migration: those its request asks for and those its stage requires."""
+        approval = self.request.approval
+        asked = {Gate.CUTOVER: approval.cutover, Gate.FINALIZE: approval.finalize}
+        return tuple(gate for gate in Gate if asked[gate] or gate in (self.required_gates or ()))
+
     def launch(self, kind: LaunchKind | Phase) -> Launch | None:
         """The launch of this kind that was started for the migration."""
         match LaunchKind(kind):
@@ -148,6 +161,7 @@ class Rejection(Stored):
     reason: Reason
     migration_id: str | None = None
     correlation_id: str | None = None
+    sender: SenderId | None = Field(default=None, description="Who AWS says sent it.")
     body_digest: str
     body_excerpt: str
     expires_at: int

@@ -15,6 +15,11 @@ TOKEN = "token"
 USED = "used"
 """How many requests to MGN were counted in a second."""
 
+MIGRATION_PARTITION = "MIGRATION#"
+REJECTION_PARTITION = "REJECTION#"
+PEOPLES_PARTITIONS = (MIGRATION_PARTITION, REJECTION_PARTITION)
+"""How the partitions begin that people may read: no task token lies in them."""
+
 JOURNAL_PREFIX = "JOURNAL#"
 """Sort keys of journal entries; the table's stream publishes these."""
 

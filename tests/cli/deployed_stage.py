@@ -80,6 +80,7 @@ class Stage:
         queues = aws("sqs")
         self.deployment = Deployment(
             queue_url=queues.create_queue(QueueName="requests")["QueueUrl"],
+            decisions_queue_url=queues.create_queue(QueueName="decisions")["QueueUrl"],
             dead_letter_queue_url=queues.create_queue(QueueName="dead")["QueueUrl"],
             event_bus_name="migrations",
             state_table_name=TABLE_NAME,
@@ -121,6 +122,11 @@ class Stage:
     def bodies(self) -> list[str]:
         """What was sent to the queue of requests."""
         return _received(self.deployment.queue_url)
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """What was sent to the queue of decisions."""
+        assert self.deployment.decisions_queue_url is not None
+        return [json.loads(body) for body in _received(self.deployment.decisions_queue_url)]
 
     def events(self) -> list[dict[str, Any]]:
         """What was put on the bus by anyone but the pipeline."""

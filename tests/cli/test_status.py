@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runtime.models.decisions import RefusedDecision
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import LaunchKind
+from runtime.models.request import Gate
 from runtime.models.waits import LaunchIntent
-from tests.builders import NOON, SCOPE, a_rejection, a_request, a_wait
+from tests.builders import NOON, SCOPE, a_rejection, a_request, a_signal, a_wait
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
 
 
@@ -54,6 +56,24 @@ def test_no_migrations_is_no_error(stage: Stage) -> None:
 )
 def test_filters(migrations: Stage, filters: list[str], found: list[str]) -> None:
     assert [row["migrationId"] for row in run("status", "--json", *filters).json] == found
+
+
+def test_i14_decisions_are_shown_with_who_aws_says_sent_them_and_refused_ones_with_the_reason(stage: Stage) -> None:
+    stage.accept("mig-1", requester="AROA1:eve", required_gates=(Gate.CUTOVER,))
+    taken = a_signal(gate=Gate.CUTOVER, sender="AROA1:ada", reason="tested")
+    refused = RefusedDecision(
+        **taken.model_copy(update={"sender": "AROA1:eve"}).model_dump(), why="eve sent the request"
+    )
+    stage.state.decisions.keep(taken)
+    stage.state.decisions.refuse(refused)
+    shown = " ".join(run("status", "mig-1").out.split())
+    assert "Gates cutover" in shown
+    assert "Requested by AROA1:eve" in shown
+    assert "approve cutover ada@example.com (AROA1:ada) tested" in shown
+    assert "refused: eve sent the request" in shown
+    told = run("status", "mig-1", "--json").json
+    assert [each["sender"] for each in told["decisions"]] == ["AROA1:ada"]
+    assert [each["why"] for each in told["refusedDecisions"]] == ["eve sent the request"]
 
 
 def test_phases_are_shown_on_request(migrations: Stage) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from runtime.logic.ports import State
-from runtime.models.decisions import Decision
+from runtime.models.decisions import Decision, RefusedDecision
 from runtime.models.record import LaunchKind
 from runtime.models.request import Gate
 from runtime.models.waits import LaunchIntent, Outcome
@@ -43,6 +43,20 @@ class TestSignals:
         kept = at_once([lambda signal=signal: state.decisions.keep(signal) for signal in signals])  # type: ignore[misc]
         assert kept.count(True) == 1
         assert state.decisions.of("mig-1") == (signals[kept.index(True)],)
+
+    def test_refused_decision_is_kept_once_for_each_sender_and_never_among_those_that_count(self, state: State) -> None:
+        refused = [
+            RefusedDecision(**a_signal(gate=Gate.CUTOVER, sender=sender).model_dump(), why="not theirs to give")
+            for sender in ("AROA1:ada", "AROA1:ada", None)
+        ]
+        assert [state.decisions.refuse(each) for each in refused] == [True, False, True]
+        assert sorted(each.who for each in state.decisions.refused("mig-1")) == [
+            "ada@example.com (AROA1:ada)",
+            "ada@example.com (unverified)",
+        ]
+        assert state.decisions.of("mig-1") == ()
+        assert state.decisions.keep(a_signal(gate=Gate.CUTOVER, sender="AROA1:bob"))
+        assert [signal.sender for signal in state.decisions.of("mig-1")] == ["AROA1:bob"]
 
     def test_signal_needs_no_migration(self, state: State) -> None:
         assert state.decisions.keep(a_signal(migration_id="mig-unknown"))

@@ -16,6 +16,18 @@ MEMBER = Member(migration_id="mig-1", wait="launch-test", source_server_id=SERVE
 BATCH = Batch(launch_id="launch-1", kind=LaunchKind.TEST, members=(MEMBER,), attempted_at=NOON)
 
 
+class TestBeginnings:
+    def test_sender_has_as_many_in_a_minute_as_it_may_and_others_have_theirs(self, state: State) -> None:
+        begun = [state.dispatches.begins("AROA1:eve", 7, below=2) for _ in range(3)]
+        assert begun == [True, True, False]
+        assert state.dispatches.begins("AROA1:ada", 7, below=2)
+        assert state.dispatches.begins("AROA1:eve", 8, below=2)
+
+    def test_ten_at_once_get_no_more_turns_than_there_are(self, state: State) -> None:
+        begun = at_once([lambda: state.dispatches.begins("AROA1:eve", 7, below=4) for _ in range(10)])
+        assert begun.count(True) == 4
+
+
 class TestDispatch:
     def test_scope_never_dispatched_has_a_fresh_state(self, state: State) -> None:
         assert state.dispatches.state(SCOPE) == FRESH

@@ -1,8 +1,8 @@
 """How the MGN adapter calls: batches, pages, dates, and exactly once where there is no client token (I3)."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
-from time import monotonic
 from typing import Literal
 
 import pytest
@@ -61,17 +61,39 @@ def test_wave_of_names_lists_the_servers_once(simulator: Simulator, mgn: MgnMigr
     assert calls(simulator, "DescribeSourceServers") == 3
 
 
-def test_list_is_read_again_when_it_must_be_fresh_or_grew_old(
+def test_list_is_read_again_when_it_grew_old_or_is_older_than_it_may_be(
     simulator: Simulator, mgn: MgnMigrationService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(2):
-        mgn.active_servers(fresh=True)
-    assert calls(simulator, "DescribeSourceServers") == 2
+    def at(seconds: float) -> datetime:
+        moment = 1_767_614_400 + seconds
+        monkeypatch.setattr("runtime.adapters.servers.mgn.time", lambda: moment)
+        return datetime.fromtimestamp(moment, UTC)
+
+    asked = at(-1)
+    at(0)
+    for _ in range(3):
+        # Read after it was asked for, it says for good who is not there.
+        mgn.active_servers(since=asked)
+    assert calls(simulator, "DescribeSourceServers") == 1
+    asked = at(INVENTORY_SECONDS)
     mgn.active_servers()
+    assert calls(simulator, "DescribeSourceServers") == 1
+    mgn.active_servers(since=asked)
     assert calls(simulator, "DescribeSourceServers") == 2
-    later = monotonic() + INVENTORY_SECONDS + 1
-    monkeypatch.setattr("runtime.adapters.servers.mgn.monotonic", lambda: later)
+    at(2 * INVENTORY_SECONDS + 1)
     mgn.active_servers()
+    assert calls(simulator, "DescribeSourceServers") == 3
+
+
+def test_misses_cost_one_list_in_ten_seconds_and_wait_meanwhile(
+    simulator: Simulator, mgn: MgnMigrationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = 1_767_614_400.0
+    for second in range(30):
+        now = began + second
+        monkeypatch.setattr("runtime.adapters.servers.mgn.time", lambda now=now: now)
+        with suppress(ThrottledError):
+            mgn.active_servers(since=datetime.fromtimestamp(now, UTC))
     assert calls(simulator, "DescribeSourceServers") == 3
 
 

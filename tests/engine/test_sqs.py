@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.engine.conftest import ANYTHING, unique
+
 if TYPE_CHECKING:
     from tests.engine.conftest import Aws
 
@@ -33,6 +35,45 @@ def test_fifo_queue_drops_a_repeated_message(aws: "Aws") -> None:
     for _ in range(3):
         sqs.send_message(QueueUrl=url, MessageBody="same", MessageGroupId="group")
     assert len(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]) == 1
+
+
+def test_message_carries_the_id_of_its_sender_which_no_sender_can_set(aws: "Aws") -> None:
+    queue = aws.queue()
+    user = aws.client("iam").create_user(UserName=unique("user"))["User"]
+    key = aws.client("iam").create_access_key(UserName=user["UserName"])["AccessKey"]
+    role = aws.role(ANYTHING)
+    taken = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="ada@example.com")
+    session = taken["Credentials"]
+    senders = {
+        user["UserId"]: aws.client("sqs", key["AccessKeyId"], key["SecretAccessKey"]),
+        taken["AssumedRoleUser"]["AssumedRoleId"]: aws.client(
+            "sqs", session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+        ),
+    }
+    for sender, client in senders.items():
+        forged = {"SenderId": {"DataType": "String", "StringValue": "AIDAFORGED"}}
+        client.send_message(QueueUrl=queue.url, MessageBody=sender, MessageAttributes=forged)
+    found = aws.receive(queue, len(senders))
+    assert {message["Body"]: message["Attributes"]["SenderId"] for message in found} == {name: name for name in senders}
+    assert {name[:4] for name in senders} == {"AIDA", "AROA"}
+
+
+def test_function_is_told_who_sent_each_message_of_its_batch(aws: "Aws") -> None:
+    queue, seen = aws.queue(), aws.queue()
+    source = f"""
+import boto3
+def handler(event, context):
+    for record in event["Records"]:
+        boto3.client("sqs").send_message(QueueUrl="{seen.url}", MessageBody=record["attributes"]["SenderId"])
+"""
+    function = aws.function(source)
+    aws.client("lambda").create_event_source_mapping(EventSourceArn=queue.arn, FunctionName=function)
+    user = aws.client("iam").create_user(UserName=unique("user"))["User"]
+    key = aws.client("iam").create_access_key(UserName=user["UserName"])["AccessKey"]
+    sqs = aws.client("sqs", key["AccessKeyId"], key["SecretAccessKey"])
+    sqs.send_message(QueueUrl=queue.url, MessageBody="x")
+    (told,) = aws.receive(seen)
+    assert told["Body"] == user["UserId"]
 
 
 @pytest.mark.xfail(strict=True, reason="the engine does not encrypt: a disabled key stops nothing")

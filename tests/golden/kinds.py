@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.models.base import Model
-from runtime.models.decisions import Signal
+from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.dispatch import Dispatch
 from runtime.models.events import MigrationFailed, MigrationRequested, MigrationSignal, MigrationStatusChanged
 from runtime.models.functions.steps import Plan, Step
@@ -29,6 +29,7 @@ KINDS: dict[str, Reader] = {
     "stored/record": MigrationRecord.from_json,
     "stored/journal": JournalEntry.from_json,
     "stored/signal": Signal.from_json,
+    "stored/refused": RefusedDecision.from_json,
     "stored/wait": wait_from_json,
     "stored/dispatch": Dispatch.from_json,
     "stored/lock": Lock.from_json,

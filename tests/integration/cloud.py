@@ -13,7 +13,13 @@ from runtime.adapters.state.documents import refuse
 from runtime.adapters.state.state import DynamoDbState
 from runtime.handlers import dispatch_launches
 from runtime.handlers.entry import LambdaHandler
-from runtime.models.functions.environment import Budgets, CallbackEnvironment, SweepEnvironment, ValidateEnvironment
+from runtime.models.functions.environment import (
+    Budgets,
+    CallbackEnvironment,
+    DecisionRules,
+    SweepEnvironment,
+    ValidateEnvironment,
+)
 from runtime.models.scope import Scope
 from simulator.clock import SteppedClock
 from simulator.effects.compute import BotoCompute
@@ -36,9 +42,14 @@ WAKES = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/wakes"
 _COMMON: Any = {"stage": "dev", "state_table": TABLE_NAME}
 _STEPS: Any = {**_COMMON, "token_table": TOKEN_TABLE_NAME, "wake_queue": WAKES}
 _BUDGETS = Budgets(launch_doubt=1, launch_gather=0)
+_RULES = DecisionRules(by_bus=True)
+
+SENDER = "AROA0000000000000OPS:ada@example.com"
 VARIABLES = {
     **ValidateEnvironment(**_STEPS, documents=("AWS-RunShellScript",)).to_variables(),
-    **SweepEnvironment(**_STEPS, event_bus=BUS, budgets=_BUDGETS, mgn_requests=1_000).to_variables(),
+    **SweepEnvironment(
+        **_STEPS, event_bus=BUS, budgets=_BUDGETS, decision_rules=_RULES, mgn_requests=1_000
+    ).to_variables(),
     **CallbackEnvironment(
         **_COMMON, signing_secret="callback-key", allows_private_addresses=True, timeout_seconds=30
     ).to_variables(),
@@ -147,7 +158,13 @@ def sqs_event(*bodies: Any) -> dict[str, Any]:
     texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
     return {
         "Records": [
-            {"messageId": f"message-{number}", "receiptHandle": "r", "eventSource": "aws:sqs", "body": text}
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "r",
+                "eventSource": "aws:sqs",
+                "body": text,
+                "attributes": {"SenderId": SENDER},
+            }
             for number, text in enumerate(texts, start=1)
         ]
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from runtime.handlers.ingress_handler import handler
 from runtime.models.status import MigrationStatus
-from tests.integration.cloud import Cloud, sqs_event
+from tests.integration.cloud import SENDER, Cloud, sqs_event
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
@@ -26,6 +26,13 @@ def test_good_messages_of_a_batch_are_accepted_and_only_the_bad_ones_returned(cl
     assert reasons["message-2"] == "appName: required and missing; add it"
     assert reasons["message-3"].startswith("body is not JSON")
     assert [event["detail-type"] for event in cloud.published()] == ["MigrationRequested"] * 2
+
+
+def test_i14_who_aws_says_sent_a_message_is_kept_with_its_migration_or_its_rejection(cloud: Cloud) -> None:
+    cloud.invoke(handler, sqs_event(cloud.message(), "not json"))
+    (entry,) = cloud.state.migrations.journal("mig-1")
+    (rejection,) = cloud.state.migrations.rejections()
+    assert entry.facts.requester == rejection.sender == SENDER
 
 
 def test_i1_same_message_ten_times_is_one_migration(cloud: Cloud) -> None:

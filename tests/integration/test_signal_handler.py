@@ -13,7 +13,7 @@ from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from simulator.memory import MemoryBus
 from tests.builders import SERVER_ID, TARGET_ACCOUNT, TARGET_REGION
-from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, Cloud, take_wakes
+from tests.integration.cloud import ACCOUNT, EXECUTION, REGION, SCOPE, SENDER, Cloud, sqs_event, take_wakes
 from tests.integration.journey import bring_to, looked, record_of, submitted, validated
 
 ARN = f"arn:aws:mgn:{REGION}:{ACCOUNT}:source-server/"
@@ -158,6 +158,22 @@ def test_decision_opens_its_gate_once(cloud: Cloud) -> None:
     assert cloud.tokens()["approval"] is None
     (kept,) = cloud.state.decisions.of("mig-1")
     assert (kept.by, kept.reason) == ("ada@example.com", "all green")
+
+
+def test_i14_decision_from_the_queue_is_kept_with_its_sender_and_only_an_unreadable_one_comes_back(
+    cloud: Cloud,
+) -> None:
+    bring_to("test-verified", cloud, approval={"cutover": True})
+    cloud.step(prepare_source.handler, phase="cutover")
+    cloud.step(signal_handler.handler, kind="approval", gate="cutover", taskToken="approval")
+    approve = decision(decision="approve", gate="cutover", reason="all green")["detail"]
+    misspelt = {**approve, "decision": "aprove"}
+    answer = cloud.invoke(signal_handler.handler, sqs_event(misspelt, approve, approve))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    (kept,) = cloud.state.decisions.of("mig-1")
+    assert (kept.by, kept.sender, kept.message_id) == ("ada@example.com", SENDER, "message-2")
+    cloud.dispatch()
+    assert cloud.tokens()["approval"] is None
 
 
 def test_i10_decision_that_comes_before_its_step_is_kept_for_it(cloud: Cloud) -> None:

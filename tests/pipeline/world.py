@@ -19,7 +19,7 @@ from runtime.logic.ingress import accept
 from runtime.logic.ports import Ports
 from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent, status_events
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES, STEPS
-from runtime.models.functions.environment import Budgets
+from runtime.models.functions.environment import Budgets, DecisionRules
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
@@ -56,6 +56,7 @@ MAX_RECEIVES = 3
 NO_ROOM = "Lambda.TooManyRequestsException"
 LONGEST_PAUSE = 300
 """Between two tries of an event that Lambda could not begin with; it keeps it for six hours."""
+PERSON = "AROA0000000000000OPS:ada@example.com"
 HANDLERS = tuple(function.name for function in (*STEPS, DISPATCH_LAUNCHES))
 
 
@@ -85,6 +86,8 @@ class World:
         scenario: Scenario,
         *,
         budgets: Budgets | None = None,
+        decision_rules: DecisionRules | None = None,
+        begins_per_sender: int = 300,
         sweep_seconds: float = 60,
         client: Callable[[Simulator], Any] = DirectClient,
         program: Json | None = None,
@@ -97,6 +100,8 @@ class World:
         """
         self.simulator = Simulator(scenario)
         self.budgets = budgets or Budgets()
+        self.decision_rules = decision_rules or DecisionRules()
+        self.begins_per_sender = begins_per_sender
         self.sweep_seconds = sweep_seconds
         self.migrations, self.waits, self.tokens = RecordingMigrations(), InMemoryWaits(), InMemoryTokens()
         self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
@@ -194,16 +199,21 @@ class World:
 
     # what people and tests do
 
-    def submit(self, *requests: MigrationRequest) -> None:
+    def submit(self, *requests: MigrationRequest, sender: str | None = None) -> None:
         """Accept requests as ingress_handler does."""
         for request in requests:
             correlation_id = request.correlation_id or f"c-{request.migration_id}"
-            accept(self, request.model_copy(update={"correlation_id": correlation_id}))
+            accept(self, request.model_copy(update={"correlation_id": correlation_id}), requester=sender)
 
-    def signal(self, signal: MigrationSignal) -> None:
-        """Put a decision on the bus."""
+    def signal(self, signal: MigrationSignal, *, sender: str | None = PERSON) -> None:
+        """Put a decision on its queue; without a sender, on the bus."""
+        message = {"messageId": f"m-{next(self._ids)}", "eventSource": "aws:sqs", "body": signal.to_json()}
+        queued = {"Records": [{**message, "attributes": {"SenderId": sender}}]}
         event = {"source": "people", "detail-type": signal.detail_type, "detail": json.loads(signal.to_json())}
-        self.later(EVENT_LATENCY, lambda: self._tolerant("signal_handler", event))
+        if sender is None:
+            self.later(EVENT_LATENCY, lambda: self._tolerant("signal_handler", event))
+        else:
+            self.later(WAKE_LATENCY, lambda: self._receive("signal_handler", queued))
 
     def run(self, *, hours: float = 48) -> None:
         """Let virtual time pass until every migration has ended, at most so many hours."""
@@ -362,7 +372,7 @@ class World:
         patches.append(mock.patch.object(metrics.provider, "namespace", "Migrations"))
         # What the adapter keeps of MGN ages with the world, not with the machine it runs on.
         adapter = sys.modules[MgnMigrationService.__module__]
-        patches.append(mock.patch.object(adapter, "monotonic", self.simulator.clock.now))
+        patches.append(mock.patch.object(adapter, "time", self.simulator.clock.now))
         for patch in patches:
             patch.start()
         # A thousand migrations write a hundred thousand lines.

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from time import monotonic
+from time import time
 from typing import TYPE_CHECKING, cast
 
 from runtime.adapters.aws.batches import batches
 from runtime.adapters.aws.faults import mgn_faults
+from runtime.errors import ThrottledError
 from runtime.models.mgn import Job, JobLogEntry, SourceServer
 from runtime.models.request import Phase
 
@@ -26,6 +27,9 @@ KEPT_LOGS = 4
 INVENTORY_SECONDS = 30.0
 """A wave of names resolved one after another lists the servers once."""
 
+MISS_SECONDS = 10.0
+"""Names that are not in the list cost another one at most this often, however many of them are asked for."""
+
 
 class MgnMigrationService:
     """MGN over two clients: `once` sends each call a single time, for the calls without a client token (I3)."""
@@ -36,17 +40,22 @@ class MgnMigrationService:
         self._ended: set[str] = set()
         self._logs: dict[str, tuple[JobLogEntry, ...]] = {}
         self._inventory: tuple[SourceServer, ...] = ()
-        self._listed_at = -INVENTORY_SECONDS
+        self._listed_at = 0.0
 
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         # Without isArchived MGN answers archived servers too: a server archived under our hands must be seen.
         found = (self._servers({"sourceServerIDs": batch}) for batch in batches(ids, IDS_PER_CALL))
         return tuple(server for servers in found for server in servers)
 
-    def active_servers(self, *, fresh: bool = False) -> Sequence[SourceServer]:
-        if fresh or monotonic() - self._listed_at > INVENTORY_SECONDS:
-            self._inventory = tuple(self._servers({"isArchived": False}))
-            self._listed_at = monotonic()
+    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+        now = time()
+        if self._listed_at >= (now - INVENTORY_SECONDS if since is None else since.timestamp()):
+            return self._inventory
+        if now - self._listed_at < MISS_SECONDS:
+            raise ThrottledError("MGN's servers were listed a moment ago; which came since is seen a moment later")
+        self._inventory = tuple(self._servers({"isArchived": False}))
+        # As of when it was begun: a server that came meanwhile may be missing from it.
+        self._listed_at = now
         return self._inventory
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:

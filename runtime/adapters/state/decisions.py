@@ -5,7 +5,7 @@ from datetime import datetime
 from runtime.adapters.state import items
 from runtime.adapters.state.documents import Report, read, readable
 from runtime.adapters.state.table import ABSENT, StateTable, equals
-from runtime.models.decisions import Signal
+from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.table import DOCUMENT, PARTITION_KEY, SORT_KEY
 
 
@@ -29,3 +29,11 @@ class DynamoDbDecisions:
         found = self._table.partition(items.migration_key(migration_id), items.SIGNAL_PREFIX)
         signals = readable(found, Signal.from_json, self._report)
         return tuple(sorted(signals, key=lambda signal: signal.at))
+
+    def refuse(self, refused: RefusedDecision) -> bool:
+        return self._table.put(items.refused_item(refused), ABSENT)
+
+    def refused(self, migration_id: str) -> tuple[RefusedDecision, ...]:
+        found = self._table.partition(items.migration_key(migration_id), items.REFUSED_PREFIX)
+        decisions = readable(found, RefusedDecision.from_json, self._report)
+        return tuple(sorted(decisions, key=lambda decision: decision.at))

@@ -9,6 +9,9 @@ from runtime.errors import RecordChangedError
 from runtime.models.dispatch import Dispatch
 from runtime.models.scope import Scope
 
+BEGINS_KEPT = 60
+"""Minutes for which a count is kept, for a person who wants to see who flooded the stage."""
+
 
 class DynamoDbDispatches:
     """One dispatcher's state for each account and Region."""
@@ -34,6 +37,10 @@ class DynamoDbDispatches:
     def last_look(self, scope: Scope) -> datetime | None:
         item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
         return datetime.fromisoformat(items.document(item)) if item else None
+
+    def begins(self, sender: str, minute: int, *, below: int) -> bool:
+        expires_at = (minute + BEGINS_KEPT) * 60
+        return self._table.book(items.begins_key(sender, minute), below=below, expires_at=expires_at)
 
     def count_sweep(self) -> int:
         return self._table.count(items.key(items.SWEEPS, items.COUNT), items.NUMBER)

@@ -5,26 +5,39 @@
 | record    | MIGRATION#<id>          | RECORD        | wave, application, status, updatedAt, sequence         |
 | journal   | MIGRATION#<id>          | JOURNAL#<n>   |                                                       |
 | signal    | MIGRATION#<id>          | SIGNAL#<name> |                                                       |
+| refused   | MIGRATION#<id>          | REFUSED#<name> |                                                      |
 | wait      | SCOPE#<scope>           | WAIT#<id>#<name> |                                                    |
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
 | last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
 | requests  | REQUESTS#<scope>#<shard> | <second>     | used; no `document`                                   |
+| begins    | SENDER#<sender>         | <minute>      | used; no `document`                                   |
 | sweeps    | SWEEPS                  | COUNT         | count, and no `document`                              |
 | rejection | REJECTION#<message id>  | RECORD        | status (a value no migration has), updatedAt          |
 
-`expiresAt` is on rejections, signals and requests from the start, and on everything a migration left once it has ended.
+`expiresAt` is on rejections, signals, refused decisions and requests from the start, and on everything a migration left
+once it has ended.
 """
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from runtime.models.base import Model
-from runtime.models.decisions import Signal
+from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.dispatch import Dispatch
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
 from runtime.models.scope import Scope
-from runtime.models.table import DOCUMENT, INDEXES, JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
+from runtime.models.table import (
+    DOCUMENT,
+    INDEXES,
+    JOURNAL_PREFIX,
+    MIGRATION_PARTITION,
+    PARTITION_KEY,
+    REJECTION_PARTITION,
+    SORT_KEY,
+    TTL_ATTRIBUTE,
+    Index,
+)
 from runtime.models.waits import Wait
 
 if TYPE_CHECKING:
@@ -36,6 +49,8 @@ RECORD = "RECORD"
 LOCK = "LOCK"
 WAIT_PREFIX = "WAIT#"
 SIGNAL_PREFIX = "SIGNAL#"
+REFUSED_PREFIX = "REFUSED#"
+"""Not among the signals: a release that does not know of refusals would take one for an approval."""
 DISPATCH = "DISPATCH"
 LAST_LOOK = "LAST_LOOK"
 SWEEPS = "SWEEPS"
@@ -53,7 +68,7 @@ SIGNAL_RETENTION = timedelta(days=400)
 
 
 def migration_key(migration_id: str) -> str:
-    return f"MIGRATION#{migration_id}"
+    return f"{MIGRATION_PARTITION}{migration_id}"
 
 
 def journal_key(sequence: int) -> str:
@@ -70,6 +85,10 @@ def scope_key(scope: Scope) -> str:
 
 def requests_key(scope: Scope, second: int, shard: int) -> "Item":
     return key(f"REQUESTS#{scope}#{shard}", str(second))
+
+
+def begins_key(sender: str, minute: int) -> "Item":
+    return key(f"SENDER#{sender}", str(minute))
 
 
 def wait_prefix(migration_id: str) -> str:
@@ -111,8 +130,11 @@ def look_item(scope: Scope, at: datetime) -> "Item":
 
 
 def signal_item(signal: Signal) -> "Item":
-    expires_at = int((signal.at + SIGNAL_RETENTION).timestamp())
-    return _item(migration_key(signal.migration_id), f"{SIGNAL_PREFIX}{signal.name}", signal, expires_at)
+    return _decision_item(SIGNAL_PREFIX, signal)
+
+
+def refused_item(refused: RefusedDecision) -> "Item":
+    return _decision_item(REFUSED_PREFIX, refused)
 
 
 def lock_item(lock: Lock) -> "Item":
@@ -120,12 +142,17 @@ def lock_item(lock: Lock) -> "Item":
 
 
 def rejection_item(rejection: Rejection) -> "Item":
-    item = _item(f"REJECTION#{rejection.message_id}", RECORD, rejection, rejection.expires_at)
+    item = _item(f"{REJECTION_PARTITION}{rejection.message_id}", RECORD, rejection, rejection.expires_at)
     return {**item, **_indexed(Index.STATUS_TIME, REJECTED_MESSAGE, _sortable(rejection.at))}
 
 
 def document(item: "Item") -> str:
     return item[DOCUMENT]["S"]
+
+
+def _decision_item(prefix: str, signal: Signal) -> "Item":
+    expires_at = int((signal.at + SIGNAL_RETENTION).timestamp())
+    return _item(migration_key(signal.migration_id), f"{prefix}{signal.name}", signal, expires_at)
 
 
 def _item(partition: str, sort: str, model: Model, expires_at: int | None = None) -> "Item":

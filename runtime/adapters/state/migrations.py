@@ -124,7 +124,8 @@ class DynamoDbMigrations:
         left = [items.key(partition, items.journal_key(sequence)) for sequence in range(1, entry.sequence)]
         left += [
             {PARTITION_KEY: item[PARTITION_KEY], SORT_KEY: item[SORT_KEY]}
-            for item in self._table.partition(partition, items.SIGNAL_PREFIX)
+            for prefix in (items.SIGNAL_PREFIX, items.REFUSED_PREFIX)
+            for item in self._table.partition(partition, prefix)
         ]
         for key in left:
             yield {

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.journal import move
+from runtime.logic.lookups.approvals import approvals, in_words
+from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.lookups.migration import load
 from runtime.logic.ports import Ports
 from runtime.logic.steps.pending import next_try
 from runtime.logic.waits.parking import park, parked
 from runtime.models.functions.steps import AwaitSignal
-from runtime.models.record import MigrationRecord
+from runtime.models.record import Facts, MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import ApprovalWait, CheckWait, SoakWait, WaitKind, WindowWait
@@ -48,7 +50,16 @@ def _await_approval(ports: Ports, record: MigrationRecord, gate: Gate, token: st
 
 
 def _await_window(ports: Ports, record: MigrationRecord, token: str) -> None:
-    record = move(ports, record, MigrationStatus.AWAITING_WINDOW, actor=ACTOR, reason="waiting for the window")
+    signals = decisions_of(ports, record) if Gate.CUTOVER in record.gates else ()
+    opened = tuple(each for each in approvals(record, signals) if each.gate is Gate.CUTOVER)
+    record = move(
+        ports,
+        record,
+        MigrationStatus.AWAITING_WINDOW,
+        actor=ACTOR,
+        reason=f"waiting for the window{in_words(opened)}",
+        facts=Facts(approvals=opened or None),
+    )
     window = record.request.window
     wait = WindowWait(
         **parked(ports, record, token),

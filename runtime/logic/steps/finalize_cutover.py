@@ -2,13 +2,14 @@
 
 from runtime.errors import NotVerifiedError
 from runtime.logic.journal import lock_held_by, move
+from runtime.logic.lookups.approvals import approvals, in_words
 from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
-from runtime.models.decisions import Decision, Signal
+from runtime.models.decisions import Signal
 from runtime.models.functions.steps import FinalizeCutover
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
-from runtime.models.record import MigrationRecord
+from runtime.models.record import Facts, MigrationRecord
 from runtime.models.request import Gate, Phase
 from runtime.models.status import MigrationStatus
 
@@ -28,7 +29,15 @@ def finalize(step: FinalizeCutover, ports: Ports) -> None:
         missing = missing_conditions(record, server, health, signals)
         if missing:
             raise NotVerifiedError(f"finalize refused: {'; '.join(missing)}")
-        record = move(ports, record, MigrationStatus.FINALIZING, actor=ACTOR, reason="all conditions hold")
+        opened = approvals(record, signals)
+        record = move(
+            ports,
+            record,
+            MigrationStatus.FINALIZING,
+            actor=ACTOR,
+            reason=f"all conditions hold{in_words(each for each in opened if each.gate is Gate.FINALIZE)}",
+            facts=Facts(approvals=opened or None),
+        )
         ports.mgn.finalize(server.source_server_id)
     reason = f"cut over to {record.cutover_launch.instance_id if record.cutover_launch else 'its instance'}"
     unlock = lock_held_by(record, at=ports.now())
@@ -50,15 +59,9 @@ def missing_conditions(
         missing.append("MGN's launched instance is not the one that was verified")
     if health is None or health.state != "running":
         missing.append(f"the instance is {health.state if health else 'unknown'}, not running")
-    missing += [f"{gate} is not approved" for gate in _unopened_gates(record, signals)]
+    opened = {signal.gate for signal in approvals(record, signals)}
+    missing += [f"{gate} is not approved" for gate in record.gates if gate not in opened]
     return tuple(missing)
-
-
-def _unopened_gates(record: MigrationRecord, signals: tuple[Signal, ...]) -> list[Gate]:
-    approval = record.request.approval
-    wanted = [gate for gate, on in ((Gate.CUTOVER, approval.cutover), (Gate.FINALIZE, approval.finalize)) if on]
-    opened = {signal.gate for signal in signals if signal.decision is Decision.APPROVE}
-    return [gate for gate in wanted if gate not in opened]
 
 
 def _is_final(record: MigrationRecord, server: SourceServer) -> bool:

@@ -19,7 +19,7 @@ from runtime.logic.steps.rules import (
 from runtime.models.functions.steps import Plan, ValidateInput, Verdict
 from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import Facts, Lock, MigrationRecord
-from runtime.models.request import MigrationRequest, Mode
+from runtime.models.request import Gate, MigrationRequest, Mode
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 
@@ -39,19 +39,20 @@ def validate(step: ValidateInput, ports: Ports) -> Plan:
     if record.status is MigrationStatus.REJECTED:
         return Plan(verdict=Verdict.REJECTED)
     if record.status is not MigrationStatus.VALIDATING or record.source_server_id is not None:
-        return plan(record.request)
+        return plan(record)
     return _check(ports, record)
 
 
-def plan(request: MigrationRequest) -> Plan:
-    """The route of an accepted request."""
+def plan(record: MigrationRecord) -> Plan:
+    """The route of an accepted migration."""
+    request, gates = record.request, record.gates
     return Plan(
         verdict=Verdict.ACCEPTED,
         runs_test=request.runs_test,
         cuts_over=request.mode is Mode.MIGRATE,
         soaks=request.soak_seconds > 0,
-        approves_cutover=request.approval.cutover,
-        approves_finalize=request.approval.finalize,
+        approves_cutover=Gate.CUTOVER in gates,
+        approves_finalize=Gate.FINALIZE in gates,
     )
 
 
@@ -64,7 +65,7 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
         return _reject(ports, record, [*broken, *target_rules])
     try:
         broken += broken_launch_rules(request, _network_facts(ports, request))
-        matches = _matches(ports, request)
+        matches = _matches(ports, record)
         command = request.pre_migration_command
         named_by_node = ports.instances.source_server_of(command.instance_id) if command else None
     except MgnNotInitializedError as error:
@@ -93,10 +94,12 @@ def _check(ports: Ports, record: MigrationRecord) -> Plan:
     broken += broken_ownership_rules(request, server, holder, jobs)
     if broken:
         return _reject(ports, record, broken, unlock=lock)
-    facts = Facts(source_server_id=server.source_server_id, lifecycle_before=server.state)
-    reason = f"resolved to {server.source_server_id}, {server.state}{left_behind}"
-    note(ports, record, facts, actor=ACTOR, reason=reason)
-    return plan(request)
+    # Bound here, with the route: what the stage asks for later changes no migration under way (I13, I14).
+    required = ports.decision_rules.required_gates
+    facts = Facts(source_server_id=server.source_server_id, lifecycle_before=server.state, required_gates=required)
+    asks = f"; the stage requires approval of {', '.join(required)}" if required else ""
+    reason = f"resolved to {server.source_server_id}, {server.state}{left_behind}{asks}"
+    return plan(note(ports, record, facts, actor=ACTOR, reason=reason))
 
 
 def _lock(ports: Ports, lock: Lock) -> tuple[Lock, str]:
@@ -124,12 +127,15 @@ def _reject(ports: Ports, record: MigrationRecord, broken: list[str], unlock: Lo
     return Plan(verdict=Verdict.REJECTED)
 
 
-def _matches(ports: Ports, request: MigrationRequest) -> tuple[SourceServer, ...]:
+def _matches(ports: Ports, record: MigrationRecord) -> tuple[SourceServer, ...]:
+    request = record.request
     if request.source_server_id is not None:
         return ports.mgn.servers([request.source_server_id])
     # MGN can only filter by id, so a name means reading the list (docs/mgn.md#identity).
     found = matching_servers(request, ports.mgn.active_servers())
-    found = found or matching_servers(request, ports.mgn.active_servers(fresh=True))
+    # It may have come since. A list that was read after the request came in says for good that there is none: a
+    # thousand names that nobody has cost a few lists, not one each.
+    found = found or matching_servers(request, ports.mgn.active_servers(since=record.created_at))
     # Read again: the list may be a moment old.
     return ports.mgn.servers([server.source_server_id for server in found])
 

@@ -10,10 +10,15 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runtime.models.request import Gate
 from runtime.models.scope import Scope
 
 Name = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[int, Field(ge=1)]
+BeginsPerSender = Annotated[
+    int,
+    Field(ge=1, description="Requests of one sender that begin in a minute; others are accepted and begin later."),
+]
 
 
 class Budgets(BaseModel):
@@ -48,6 +53,16 @@ class Budgets(BaseModel):
     min_window: Annotated[int, Field(ge=0)] = Field(default=1_800, description="Shorter cutover windows are refused.")
     requires_ssm: bool = Field(default=True, description="The launched instance must be online in SSM.")
     retention_days: Annotated[int, Field(ge=1)] = Field(default=90, description="Finished migrations are kept so long.")
+
+
+class DecisionRules(BaseModel):
+    """What a stage asks of those who decide (I14)."""
+
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
+
+    required_gates: tuple[Gate, ...] = Field(default=(), description="Gates that no request can leave out.")
+    requester_may_approve: bool = Field(default=True, description="Who sent a request may open its gates, too.")
+    by_bus: bool = Field(default=False, description="Decisions on the bus count, though nobody vouches for the sender.")
 
 
 class Targets(BaseModel):
@@ -94,6 +109,7 @@ class IngressEnvironment(HandlerEnvironment):
     """ingress_handler."""
 
     event_bus: Name
+    begins_per_sender: BeginsPerSender = 300
     retention_days: Annotated[int, Field(ge=1)] = 90
 
 
@@ -102,6 +118,7 @@ class StepEnvironment(HandlerEnvironment):
 
     token_table: Name
     budgets: Budgets = Field(default_factory=Budgets)
+    decision_rules: DecisionRules = Field(default_factory=DecisionRules)
     wake_queue: Name
     targets: Targets | None = None
     mgn_requests: Annotated[int, Field(ge=1)] = Field(
@@ -124,6 +141,7 @@ class SweepEnvironment(StepEnvironment):
     """sweep: also starts what was accepted and never began."""
 
     event_bus: Name
+    begins_per_sender: BeginsPerSender = 300
 
 
 class PublishEnvironment(HandlerEnvironment):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aws_cdk.assertions import Template
 
 ROOT = Path(__file__).parents[3]
-STACKS = ("Encryption", "Storage", "Messaging", "Orchestration")
+STACKS = ("Encryption", "Storage", "Messaging", "Orchestration", "Access")
 DELETION_POLICIES = {"local": "Delete", "dev": "Delete", "prod": "RetainExceptOnCreate"}
 """Of what holds data, by stage."""
 NO_BUNDLING: dict[str, Any] = {"aws:cdk:bundling-stacks": []}

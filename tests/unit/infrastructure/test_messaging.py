@@ -80,7 +80,7 @@ def test_request_goes_to_the_dead_letter_queue_after_three_receives() -> None:
     assert queue("RequestsQueue")["RedrivePolicy"]["maxReceiveCount"] == 3
 
 
-@pytest.mark.parametrize("id_", ["CallbacksQueue", "WakesQueue"])
+@pytest.mark.parametrize("id_", ["DecisionsQueue", "CallbacksQueue", "WakesQueue"])
 def test_message_of_our_own_goes_to_the_dead_letter_queue_after_five_receives(id_: str) -> None:
     assert queue(id_)["RedrivePolicy"]["maxReceiveCount"] == 5
 
@@ -89,6 +89,7 @@ def test_message_of_our_own_goes_to_the_dead_letter_queue_after_five_receives(id
     ("id_", "consumer"),
     [
         ("RequestsQueue", "ingress_handler"),
+        ("DecisionsQueue", "signal_handler"),
         ("CallbacksQueue", "callback_handler"),
         ("WakesQueue", "dispatch_launches"),
     ],

@@ -47,6 +47,31 @@ def test_requests_are_read_in_batches_with_partial_failures() -> None:
     )
 
 
+def test_decisions_are_read_from_a_queue_of_their_own_with_partial_failures() -> None:
+    sources(
+        {
+            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Decisions.*")},
+            "FunctionName": {"Ref": Match.string_like_regexp("FunctionsSignalHandler.*")},
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        }
+    )
+
+
+def test_i14_only_steps_are_told_what_is_asked_of_those_who_decide_and_production_requires_both_gates() -> None:
+    told = {
+        name: json.loads(function["Environment"]["Variables"]["DECISION_RULES"])
+        for name, function in functions("prod").items()
+        if "DECISION_RULES" in function["Environment"]["Variables"]
+    }
+    assert {"validate_input", "signal_handler"} <= told.keys()
+    assert told["signal_handler"] == {
+        "required_gates": ["cutover", "finalize"],
+        "requester_may_approve": True,
+        "by_bus": False,
+    }
+
+
 def test_callbacks_are_read_one_by_one_by_a_bounded_number_of_functions() -> None:
     sources(
         {

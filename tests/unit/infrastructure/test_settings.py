@@ -3,6 +3,7 @@
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App
@@ -19,7 +20,7 @@ from tests.unit.infrastructure.synthesis import NO_BUNDLING, Json, context
 from tests.unit.infrastructure.test_permissions import policies
 
 
-def settings(stage: str, **changes: Json | int) -> StageSettings:
+def settings(stage: str, **changes: Any) -> StageSettings:
     stages = context(stage)["stages"]
     found = {**stages.get(stage, {}), **changes}
     return StageSettings.from_context(App(context={"stage": stage, "stages": {**stages, stage: found}}).node)
@@ -116,6 +117,18 @@ def test_concurrency_the_account_cannot_spare_is_refused_with_what_to_do(account
     with pytest.raises(ValidationError, match=told):
         settings("dev", concurrency={"account": account})
     assert sum(settings("dev", concurrency={"account": 278}).reserved_concurrency.values()) == wanted
+
+@pytest.mark.parametrize(
+    "doors", [{}, {"requests_by_bus": False, "decisions": {"requester_may_approve": False, "by_bus": True}}]
+)
+def test_i14_two_people_where_the_bus_hides_who_they_are_are_refused_with_what_to_do(doors: Json) -> None:
+    with pytest.raises(ValidationError, match=r"set requests_by_bus and .* to false"):
+        settings("dev", **{"decisions": {"requester_may_approve": False}, **doors})
+
+
+def test_i14_two_people_are_told_apart_on_the_queues() -> None:
+    found = settings("dev", requests_by_bus=False, decisions={"requester_may_approve": False})
+    assert not found.decisions.requester_may_approve
 
 
 def test_every_setting_is_described() -> None:

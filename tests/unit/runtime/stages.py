@@ -61,8 +61,9 @@ def the_server(ports: FakePorts) -> SourceServer:
     return ports.mgn.by_id[SERVER_ID]
 
 
-def accepted(ports: FakePorts, **request: Any) -> MigrationRecord:
-    return accept(ports, a_request(MIGRATION_ID, **{"correlation_id": f"cor-{MIGRATION_ID}", **request}))
+def accepted(ports: FakePorts, *, requester: str | None = None, **request: Any) -> MigrationRecord:
+    asked = a_request(MIGRATION_ID, **{"correlation_id": f"cor-{MIGRATION_ID}", **request})
+    return accept(ports, asked, requester=requester)
 
 
 def waits_of(ports: FakePorts, migration_id: str = MIGRATION_ID) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from runtime.models.functions.steps import AwaitSignal
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import WaitKind
-from tests.builders import NOON, SCOPE, some_health
+from tests.builders import NOON, SCOPE, a_signal, some_health
 from tests.fakes import FakePorts
 from tests.unit.runtime.stages import a_step, bring_to, the_record, waits_of
 
@@ -54,6 +54,18 @@ def test_migration_without_a_window_goes_on_as_soon_as_it_is_launchable() -> Non
     ports = bring_to("windowed", test=False)
     assert ports.resumer.resumed["window"].error is None
     assert the_record(ports).status is MigrationStatus.AWAITING_WINDOW
+
+
+def test_i14_journal_says_who_opened_the_gate_before_the_window() -> None:
+    ports = bring_to("cutover-prepared", test=False, approval={"cutover": True, "finalize": True})
+    opened = a_signal(gate=Gate.CUTOVER, sender="AROA1:ada", reason="tested")
+    ports.decisions.keep(opened)
+    ports.decisions.keep(a_signal(gate=Gate.FINALIZE, sender="AROA1:ada"))
+    for token in ("token", "again"):
+        parked(ports, WaitKind.WINDOW, token=token)
+    entry = ports.migrations.journal("mig-1")[-1]
+    assert entry.facts.approvals == (opened,)
+    assert entry.reason == "waiting for the window; cutover approved by ada@example.com (AROA1:ada): tested"
 
 
 def test_soak_watches_the_cutover_instance_and_has_an_end() -> None:

@@ -9,13 +9,14 @@ import pytest
 from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
 from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.decisions import Decision
+from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import FinalizeCutover
 from runtime.models.mgn import Initiated, LastLaunch, LaunchedInstance
 from runtime.models.record import Launch
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
-from tests.builders import NOON, SCOPE, SERVER_ID, a_signal, some_health
-from tests.fakes import FakePorts
+from tests.builders import NOON, SCOPE, SERVER_ID, a_server, a_signal, some_health
+from tests.fakes import FakeMgn, FakePorts
 from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import a_step, bring_to, the_record, the_server
 
@@ -120,6 +121,19 @@ def test_i5_approved_gates_let_it_pass() -> None:
         ports.decisions.keep(a_signal(gate=gate))
     run(ports)
     assert the_record(ports).status is MigrationStatus.COMPLETED
+
+
+def test_i14_gate_of_the_stage_must_be_open_before_the_point_of_no_return() -> None:
+    rules = DecisionRules(required_gates=(Gate.FINALIZE,))
+    ports = bring_to("cutover-verified", FakePorts(FakeMgn(a_server()), decision_rules=rules), test=False)
+    with pytest.raises(NotVerifiedError, match="finalize refused: finalize is not approved"):
+        run(ports)
+    opened = a_signal(gate=Gate.FINALIZE, sender="AROA1:ada", reason="accepted")
+    ports.decisions.keep(opened)
+    run(ports)
+    final = ports.migrations.journal("mig-1")[-2]
+    assert (final.to_status, final.facts.approvals) == (MigrationStatus.FINALIZING, (opened,))
+    assert final.reason == "all conditions hold; finalize approved by ada@example.com (AROA1:ada): accepted"
 
 
 def test_lost_answer_of_finalize_cutover_is_resolved_by_reading(verified: FakePorts) -> None:

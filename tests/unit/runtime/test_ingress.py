@@ -8,6 +8,7 @@ import pytest
 from runtime.errors import RecordChangedError, RequestConflictError, RequestError, ServiceUnavailableError
 from runtime.logic import ingress
 from runtime.logic.ingress import accept, id_hints, parse_request, rejected
+from runtime.logic.ingress import take as take_message
 from runtime.logic.journal import rebuild
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
 from runtime.models.request import MigrationRequest
@@ -28,6 +29,22 @@ def test_success_keeps_the_record_and_publishes_its_request(ports: FakePorts) ->
     assert (entry.actor, entry.reason, entry.from_status) == ("ingress_handler", "accepted", None)
     assert [event.correlation_id for event in ports.bus.published] == [record.correlation_id]
     assert ports.bus.types() == ["MigrationRequested"]
+
+
+def test_i14_who_aws_says_sent_a_request_is_in_the_journal_from_the_first_entry(ports: FakePorts) -> None:
+    for sender in ("AROA1:ada", "AROA1:eve"):
+        # Who sends a copy later changes nothing of it.
+        take_message(ports, a_request().to_json(), message_id="message-1", retention_days=90, sender=sender)
+    (entry,) = ports.migrations.journal("mig-1")
+    record = ports.migrations.record("mig-1")
+    assert record is not None
+    assert entry.facts.requester == record.requester == "AROA1:ada"
+
+
+def test_who_aws_says_sent_a_refused_message_is_kept_with_it(ports: FakePorts) -> None:
+    kept = take_message(ports, "{}", message_id="message-1", retention_days=90, sender="AROA1:eve")
+    assert isinstance(kept, Rejection)
+    assert kept.sender == "AROA1:eve"
 
 
 def test_i1_ten_copies_of_one_message_are_one_migration(ports: FakePorts) -> None:

@@ -41,14 +41,14 @@ def error(outcome: Outcome | None) -> str | None:
 
 def test_approval_of_the_gate_opens_it_and_says_who_and_why() -> None:
     outcome = seen(CUTOVER_GATE, READY, a_signal(gate=Gate.CUTOVER, reason="all green"))
-    assert outcome == Outcome(reason="approved cutover by ada@example.com: all green")
+    assert outcome == Outcome(reason="approved cutover by ada@example.com (unverified): all green")
 
 
 def test_rejection_of_the_gate_fails_it_with_who_and_why() -> None:
     outcome = seen(FINALIZE_GATE, CUTTING, a_signal(Decision.REJECT, gate=Gate.FINALIZE))
     assert outcome is not None
     assert outcome.error == "ApprovalRejectedError"
-    assert outcome.reason == "rejected finalize by ada@example.com: no reason given"
+    assert outcome.reason == "rejected finalize by ada@example.com (unverified): no reason given"
 
 
 def test_approval_of_another_gate_opens_nothing() -> None:
@@ -127,7 +127,7 @@ def test_cancel_ends_any_wait_and_says_who_cancelled(wait: Wait) -> None:
     outcome = seen(wait, READY, a_signal(Decision.CANCEL, reason="wrong server"))
     assert outcome is not None
     assert outcome.error == "MigrationCancelledError"
-    assert outcome.reason == "cancelled by ada@example.com: wrong server"
+    assert outcome.reason == "cancelled by ada@example.com (unverified): wrong server"
 
 
 def test_i6_undo_that_runs_is_not_cancelled() -> None:

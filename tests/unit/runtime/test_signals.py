@@ -10,19 +10,37 @@ from runtime.logic.dispatch.looking import look
 from runtime.logic.journal import rebuild
 from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.signals import execution_ended, take_signal
+from runtime.logic.steps.await_signal import await_signal
 from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
-from runtime.models.functions.steps import Failure
+from runtime.models.functions.environment import DecisionRules
+from runtime.models.functions.steps import AwaitSignal, Failure
 from runtime.models.record import Lock
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import WaitKind
 from tests.builders import NOON, SCOPE, SERVER_ID, a_server, a_signal
 from tests.fakes import FakePorts, InMemoryMigrations
-from tests.unit.runtime.stages import EXECUTION, STAGES, a_world, accepted, bring_to, the_record, undo_until_done
+from tests.unit.runtime.stages import (
+    EXECUTION,
+    STAGES,
+    a_step,
+    a_world,
+    accepted,
+    bring_to,
+    the_record,
+    undo_until_done,
+)
+
+ADA, BOB = "AROA0000000000000OPS:ada@example.com", "AROA0000000000000OPS:bob@example.com"
+GATED: dict[str, Any] = {"test": False, "approval": {"cutover": True, "finalize": True}}
 
 
-def send(ports: FakePorts, decision: Decision, **fields: Any) -> str:
-    return take_signal(ports, MigrationSignal(migration_id="mig-1", decision=decision, by="ada", **fields))
+def send(
+    ports: FakePorts, decision: Decision, *, sender: str | None = ADA, message_id: str = "message-1", **fields: Any
+) -> str:
+    sent = MigrationSignal(migration_id="mig-1", decision=decision, by="ada", **fields)
+    return take_signal(ports, sent, sender=sender, message_id=message_id)
 
 
 @pytest.fixture
@@ -34,7 +52,7 @@ def frozen() -> FakePorts:
 
 
 def test_decision_is_kept_with_who_when_and_why() -> None:
-    ports = bring_to("windowed", test=False)
+    ports = bring_to("windowed", **GATED)
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, reason="looks good") == "taken"
     (kept,) = ports.decisions.of("mig-1")
     assert (kept.by, kept.at, kept.reason, kept.gate) == ("ada", NOON, "looks good", Gate.FINALIZE)
@@ -45,10 +63,12 @@ def test_decision_older_than_its_request_is_ignored_so_a_replayed_approval_opens
     sent = MigrationSignal(migration_id="mig-1", decision=Decision.APPROVE, gate=Gate.CUTOVER, by="ada")
     second = timedelta(seconds=1)
     accepted_at = the_record(ports).created_at
-    assert take_signal(ports, sent, sent_at=accepted_at - second).startswith("ignored: sent before the request")
+    assert take_signal(ports, sent, sender=ADA, sent_at=accepted_at - second).startswith(
+        "ignored: sent before the request"
+    )
     assert ports.decisions.of("mig-1") == ()
     # EventBridge cuts its times to whole seconds.
-    assert take_signal(ports, sent, sent_at=accepted_at.replace(microsecond=0)) == "taken"
+    assert take_signal(ports, sent, sender=ADA, sent_at=accepted_at.replace(microsecond=0)) == "taken"
 
 
 @pytest.mark.parametrize("old", [Decision.APPROVE, Decision.REJECT])
@@ -60,6 +80,92 @@ def test_decision_kept_for_an_earlier_migration_of_the_id_gives_way_to_one_about
     assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER) == "taken"
     (counting,) = decisions_of(ports, the_record(ports))
     assert counting.by == "ada"
+
+
+def test_i14_decision_is_kept_with_who_aws_says_sent_it_beside_the_name_given() -> None:
+    ports = bring_to("windowed", **GATED)
+    send(ports, Decision.APPROVE, gate=Gate.FINALIZE, sender=BOB, message_id="message-7")
+    (kept,) = ports.decisions.of("mig-1")
+    assert (kept.by, kept.sender, kept.message_id) == ("ada", BOB, "message-7")
+    assert kept.who == f"ada ({BOB})"
+
+
+def test_i14_decision_nobody_vouches_for_is_refused_and_kept_where_the_stage_takes_none_by_bus() -> None:
+    ports = bring_to("windowed", **GATED)
+    for _ in range(3):
+        told = send(ports, Decision.APPROVE, gate=Gate.FINALIZE, sender=None)
+        assert told == "refused: nobody vouches for its sender; send it to the decisions queue"
+    assert ports.decisions.of("mig-1") == ()
+    (refused,) = ports.decisions.refused("mig-1")
+    assert told == f"refused: {refused.why}"
+    assert refused.who == "ada (unverified)"
+
+
+def test_i14_decision_by_bus_counts_where_the_stage_allows_it_and_is_marked_unverified() -> None:
+    ports = bring_to("windowed", **GATED)
+    ports.decision_rules = DecisionRules(by_bus=True)
+    assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE, sender=None) == "taken"
+    assert [kept.who for kept in ports.decisions.of("mig-1")] == ["ada (unverified)"]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [ADA, "AROA0000000000APPROVE:ada@example.com", "AIDA00000000000000ADA"],
+    ids=["the same session", "another role of the same person", "the same user"],
+)
+def test_i14_requester_may_not_approve_where_the_stage_wants_two(sender: str) -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(requester_may_approve=False)
+    accepted(ports, requester=sender if sender.startswith("AIDA") else ADA, **GATED)
+    why = "who sent the request may not approve it; another person has to"
+    assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER, sender=sender) == f"refused: {why}"
+    assert ports.decisions.of("mig-1") == ()
+    assert [(each.sender, each.why) for each in ports.decisions.refused("mig-1")] == [(sender, why)]
+    assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER, sender=BOB) == "taken"
+
+
+@pytest.mark.parametrize("decision", [Decision.REJECT, Decision.CANCEL])
+def test_requester_may_always_stop_what_was_asked_for(decision: Decision) -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(requester_may_approve=False)
+    accepted(ports, requester=ADA, **GATED)
+    gate = Gate.CUTOVER if decision is Decision.REJECT else None
+    assert send(ports, decision, gate=gate, sender=ADA) == "taken"
+
+
+def test_i13_migration_whose_requester_no_release_kept_can_still_be_approved() -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(requester_may_approve=False)
+    accepted(ports, **GATED)
+    assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER) == "taken"
+
+
+def test_i14_approval_that_is_replayed_changes_nothing() -> None:
+    ports = bring_to("windowed", **GATED)
+    assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE) == "taken"
+    kept = ports.decisions.of("mig-1")
+    ports.advance(60)
+    for message_id in ("message-1", "message-2"):
+        told = send(ports, Decision.APPROVE, gate=Gate.FINALIZE, sender=BOB, message_id=message_id)
+        assert told == "ignored: decided before"
+    assert ports.decisions.of("mig-1") == kept
+
+
+def test_i14_approval_of_another_gate_is_not_taken() -> None:
+    ports = bring_to("cutover-prepared", test=False, approval={"cutover": True})
+    told = send(ports, Decision.APPROVE, gate=Gate.FINALIZE)
+    assert told == "ignored: the migration has no finalize gate"
+    await_signal(a_step(AwaitSignal, kind=WaitKind.APPROVAL, gate=Gate.CUTOVER, task_token="gate"), ports)
+    look(ports)
+    assert ports.decisions.of("mig-1") == ()
+    assert ports.resumer.resumed.get("gate") is None
+
+
+def test_gate_of_the_stage_can_be_decided_before_the_migration_is_checked() -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(required_gates=(Gate.CUTOVER,))
+    accepted(ports)
+    assert send(ports, Decision.APPROVE, gate=Gate.CUTOVER) == "taken"
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -98,7 +204,7 @@ def test_decision_that_comes_while_the_first_step_parks_reaches_its_wait() -> No
 
 
 def test_first_decision_on_a_gate_wins() -> None:
-    ports = bring_to("windowed", test=False)
+    ports = bring_to("windowed", **GATED)
     send(ports, Decision.REJECT, gate=Gate.FINALIZE)
     assert send(ports, Decision.APPROVE, gate=Gate.FINALIZE) == "ignored: decided before"
     assert [kept.decision for kept in ports.decisions.of("mig-1")] == [Decision.REJECT]
@@ -139,9 +245,9 @@ def test_i8_release_is_in_the_journal_with_who_and_why(frozen: FakePorts) -> Non
     failure = the_record(frozen).failure
     send(frozen, Decision.RELEASE, reason="checked by hand")
     journal = frozen.migrations.journal("mig-1")
-    assert journal[-1].reason == "released by ada: checked by hand"
+    assert journal[-1].reason == f"released by ada ({ADA}): checked by hand"
     assert rebuild(journal) == the_record(frozen)
-    assert the_record(frozen).failure == f"{failure}; released by ada: checked by hand"
+    assert the_record(frozen).failure == f"{failure}; released by ada ({ADA}): checked by hand"
     assert failure == "CheckFailedError: no answer"
 
 

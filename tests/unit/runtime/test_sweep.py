@@ -1,15 +1,17 @@
 """sweep: with every event lost, what waits is looked at and what was forgotten is found (I10)."""
 
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
+from runtime.logic.ingress import accept
 from runtime.logic.sweep import ASKED, RESTARTED, UNDER_WAY, SweepReport, sweep
 from runtime.models.events import MigrationRequested
 from runtime.models.status import MigrationStatus
-from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, an_entry
+from tests.builders import NOON, SCOPE, TARGET_SCOPE, a_record, a_request, an_entry
 from tests.fakes import FakePorts
 from tests.saboteur import Saboteur, dying
 from tests.unit.runtime.stages import EXECUTION, a_world, accepted, bring_to, finish_jobs, the_record, waits_of
@@ -51,6 +53,26 @@ def test_i12_crowd_that_waits_for_its_turn_is_started_again_in_parts_and_everyon
     assert sorted(sweep(ports).restarted for _ in range(3)) == [1, RESTARTED, RESTARTED]
     again = [event.migration_id for event in ports.bus.published if isinstance(event, MigrationRequested)]
     assert len(set(again)) == 2 * RESTARTED + 1
+
+
+def test_i1_what_a_sender_asks_for_beyond_its_share_of_a_minute_is_accepted_and_begins_with_later_sweeps() -> None:
+    ports = a_world()
+    ports.begins_per_sender = 2
+    for number in range(5):
+        accept(ports, a_request(f"mig-{number}"), requester="AROA1:eve")
+    accept(ports, a_request("mig-ada"), requester="AROA1:ada")
+    assert len(ports.migrations.records) == 6
+    began = [[event.migration_id for event in ports.bus.published]]
+    for _ in range(4):
+        ports.bus.published.clear()
+        ports.advance(180 if len(began) == 1 else 60)
+        for begun in chain.from_iterable(began):
+            # An execution has claimed those that began.
+            claimed = ports.migrations.records[begun].model_copy(update={"status": MigrationStatus.VALIDATING})
+            ports.migrations.records[begun] = claimed
+        sweep(ports)
+        began.append([event.migration_id for event in ports.bus.published])
+    assert began == [["mig-0", "mig-1", "mig-ada"], ["mig-2", "mig-3"], ["mig-4"], [], []]
 
 
 @pytest.mark.parametrize("seconds", [60, 120])

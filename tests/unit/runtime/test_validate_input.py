@@ -1,6 +1,7 @@
 """validate_input: claim, check against live state, lock (I2)."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -13,9 +14,11 @@ from runtime.errors import (
 from runtime.logic.ingress import accept
 from runtime.logic.signals import execution_ended
 from runtime.logic.steps.validate_input import validate
+from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import Plan, ValidateInput, Verdict
 from runtime.models.mgn import NetworkFacts, SourceServer
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
+from runtime.models.request import Gate
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from tests.builders import (
@@ -69,6 +72,30 @@ def test_plan_carries_what_the_request_asked_for() -> None:
     )
 
 
+def test_i14_gate_that_the_stage_requires_cannot_be_left_out_by_a_request() -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(required_gates=(Gate.FINALIZE,))
+    accepted(ports, test=False, approval={"cutover": True})
+    plan = run(ports)
+    assert (plan.approves_cutover, plan.approves_finalize) == (True, True)
+    record = the_record(ports)
+    assert (record.required_gates, record.gates) == ((Gate.FINALIZE,), (Gate.CUTOVER, Gate.FINALIZE))
+    assert record.reason == f"resolved to {SERVER_ID}, READY_FOR_TEST; the stage requires approval of finalize"
+    assert not record.request.approval.finalize
+
+
+@pytest.mark.parametrize("required", [(), (Gate.CUTOVER, Gate.FINALIZE)])
+def test_i13_gates_stay_as_they_were_when_the_route_was_chosen(required: tuple[Gate, ...]) -> None:
+    ports = a_world()
+    ports.decision_rules = DecisionRules(required_gates=(Gate.CUTOVER,))
+    accepted(ports)
+    chosen = run(ports)
+    # When the stage is deployed with other rules, and the step runs again
+    ports.decision_rules = DecisionRules(required_gates=required)
+    assert run(ports) == chosen
+    assert the_record(ports).gates == (Gate.CUTOVER,)
+
+
 @pytest.mark.parametrize(("seconds", "soaks"), [(0, False), (1, True)])
 def test_plan_soaks_for_any_time_at_all(seconds: int, soaks: bool) -> None:
     ports = a_world()
@@ -117,8 +144,8 @@ def list_read_earlier(ports: FakePorts, *servers: SourceServer) -> None:
     """Have MGN's list of servers kept from when it had these."""
     listed_now = ports.mgn.active_servers
 
-    def active_servers(*, fresh: bool = False) -> Sequence[SourceServer]:
-        return listed_now() if fresh else servers
+    def active_servers(*, since: datetime | None = None) -> Sequence[SourceServer]:
+        return listed_now() if since == the_record(ports).created_at else servers
 
     ports.mgn.active_servers = active_servers  # type: ignore[method-assign]
 
