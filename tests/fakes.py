@@ -359,7 +359,7 @@ class FakePorts:
         self.bus = FakeBus()
         self.budgets = budgets or Budgets()
         self.documents, self.ebs_keys = documents, ebs_keys
-        self.decision_rules = decision_rules or DecisionRules()
+        self.decision_rules = decision_rules or DecisionRules(by_bus=True)
         self.begins_per_sender = 300
         self.scope = scope
         self.scopes = (scope, *targets)

@@ -44,7 +44,10 @@ END = NOON + timedelta(hours=2)
 def waiting_world(state: str = "READY_FOR_CUTOVER") -> FakePorts:
     ports = a_world(a_server(state=state))
     ports.migrations.records["mig-1"] = a_record(
-        status=MigrationStatus.AWAITING_APPROVAL, scope=SCOPE, source_server_id=SERVER_ID
+        status=MigrationStatus.AWAITING_APPROVAL,
+        scope=SCOPE,
+        source_server_id=SERVER_ID,
+        required_gates=(Gate.CUTOVER,),
     )
     ports.migrations.lock(a_lock())
     return ports

@@ -92,6 +92,7 @@ def test_i14_decision_is_kept_with_who_aws_says_sent_it_beside_the_name_given() 
 
 def test_i14_decision_nobody_vouches_for_is_refused_and_kept_where_the_stage_takes_none_by_bus() -> None:
     ports = bring_to("windowed", **GATED)
+    ports.decision_rules = DecisionRules()
     for _ in range(3):
         told = send(ports, Decision.APPROVE, gate=Gate.FINALIZE, sender=None)
         assert told == "refused: nobody vouches for its sender; send it to the decisions queue"
