@@ -53,4 +53,5 @@ def _decide(message: SQSRecord, ports: Ports) -> None:
     result = take_signal(
         ports, sent, sender=sender_of(message), message_id=message.message_id, sent_at=sent_at(message)
     )
-    logger.info("signal", extra={"migration_id": sent.migration_id, "result": result})
+    tell = logger.warning if result.startswith(REFUSED) else logger.info
+    tell("signal", extra={"migration_id": sent.migration_id, "result": result})

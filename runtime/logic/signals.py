@@ -40,7 +40,7 @@ def take_signal(
     signal = Signal(**sent.model_dump(), sender=sender, message_id=message_id, at=ports.now())
     if why := _breaks_rule(ports.decision_rules, record, signal):
         ports.decisions.refuse(RefusedDecision(**signal.model_dump(), why=why))
-        return f"refused: {why}"
+        return f"{REFUSED}: {why}"
     if sent.decision is Decision.RELEASE:
         return _release(ports, record, signal)
     if lacks := _lacks_gate(ports.decision_rules, record, signal):
