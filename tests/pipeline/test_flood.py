@@ -43,7 +43,9 @@ class Flooded(World):
 
     def __init__(self, bogus: Bogus | None, *, over_seconds: float = 0) -> None:
         super().__init__(Scenario(servers=(ServerSpec(name="vm-{n:04d}", count=GOOD),)))
-        budget = FakeRequestBudget(PER_SECOND, self.simulator.clock.now, self._sleep)
+        budget = FakeRequestBudget(
+            PER_SECOND, self.simulator.clock.now, self._sleep, lambda: sum(self.invoked.values())
+        )
         self._environments = cycle([self._environment(budget) for _ in range(ENVIRONMENTS)])
         self._expected = GOOD + (BOGUS if bogus else 0)
         self.began = self.simulator.clock.now()

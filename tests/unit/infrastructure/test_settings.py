@@ -118,6 +118,7 @@ def test_concurrency_the_account_cannot_spare_is_refused_with_what_to_do(account
         settings("dev", concurrency={"account": account})
     assert sum(settings("dev", concurrency={"account": 278}).reserved_concurrency.values()) == wanted
 
+
 @pytest.mark.parametrize(
     "doors", [{}, {"requests_by_bus": False, "decisions": {"requester_may_approve": False, "by_bus": True}}]
 )
