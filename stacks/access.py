@@ -26,10 +26,18 @@ class AccessStack(Stack):
         state: StateTable,
         messaging: MessagingStack,
     ) -> None:
-        super().__init__(scope, stack_name(settings.stage, "Access"))
+        super().__init__(
+            scope,
+            stack_name(settings.stage, "Access"),
+            env=settings.home,
+            termination_protection=settings.keeps_stacks,
+        )
         self._stage = settings.stage
         self._key = encryption.key_in(self)
         self._outputs = self.format_arn(
+            partition=Aws.PARTITION,
+            region=Aws.REGION,
+            account=Aws.ACCOUNT_ID,
             service="cloudformation",
             resource="stack",
             resource_name=f"{stack_name(settings.stage, 'Orchestration')}/*",

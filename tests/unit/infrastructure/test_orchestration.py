@@ -50,7 +50,7 @@ def test_requests_are_read_in_batches_with_partial_failures() -> None:
 def test_decisions_are_read_from_a_queue_of_their_own_with_partial_failures() -> None:
     sources(
         {
-            "EventSourceArn": {"Fn::ImportValue": Match.string_like_regexp(".*Decisions.*")},
+            "EventSourceArn": output_of("MigrationDevMessaging", "DecisionsQueue.*Arn"),
             "FunctionName": {"Ref": Match.string_like_regexp("FunctionsSignalHandler.*")},
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             "ScalingConfig": {"MaximumConcurrency": 2},
