@@ -18,7 +18,7 @@ unexport VIRTUAL_ENV
 PYTHON ?= python3
 STAGE ?= dev
 
-.PHONY: help setup demo test check lint types synth snapshot bench mutants docs local local-down clean
+.PHONY: help setup demo test check lint types synth permissions calls snapshot bench mutants docs local local-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,16 @@ setup: .build/ready ## Install everything the other targets need (they do it the
 	@npm ci --silent --no-fund --no-audit
 	@touch $@
 
+# It pins old versions of what the other environments use, so uv cannot lock it with them.
+CHECKOV := checkov==3.3.30
+.venv-checkov/ready: Makefile
+	@command -v uv >/dev/null 2>&1 || $(MAKE) --no-print-directory .build/uv/bin/uv
+	@echo "Setting up checkov …"
+	@uv=$$(command -v uv || echo .build/uv/bin/uv); \
+	  $$uv venv --quiet --allow-existing --python $(PYTHON) .venv-checkov; \
+	  $$uv pip install --quiet --python .venv-checkov $(CHECKOV)
+	@touch $@
+
 demo: .build/ready ## Deploy to a local cloud and migrate the sample servers (AUTH=1 enforces IAM)
 	@python -m localcloud demo $(if $(AUTH),--auth)
 
@@ -56,15 +66,23 @@ RULES := runtime/logic/*,runtime/models/*
 # Both parts always run. The branches of the rules are counted in the part that is about them: elsewhere it would cost
 # more than it tells. Files are not kept together: the slowest have the fewest tests, and would begin last.
 test: .build/ready ## Run all tests, and tell which branches of the rules they miss
-	@rm -f .build/coverage*
-	@status=0; \
+	@rm -rf .build/coverage* .build/calls
+	@export RECORD_CALLS=1; status=0; \
 	  COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml pytest -q -n 2 --dist worksteal $(MEASURED) || status=1; \
 	  coverage combine --quiet && coverage report --include "$(RULES)" || status=1; \
 	  pytest -q -n 2 --dist worksteal $(MEASURED:%=--ignore=%) || status=1; \
 	  exit $$status
 
-check: .build/ready lint types synth ## What CI runs besides the tests: lint, types, imports, synth, lint of the templates
+check: .build/ready .venv-checkov/ready lint types synth ## What CI runs besides the tests: lint, types, synth, policies
 	@cfn-lint --non-zero-exit-code error cdk.out/dev/*.template.json cdk.out/prod/*.template.json
+	@.venv-checkov/bin/checkov --directory cdk.out/prod --quiet --compact
+	@pytest -q tests/policies
+
+permissions: .build/ready ## Judge the calls that `make test` saw, and write out/permissions.md
+	@python -m tests.policies
+
+calls: .build/ready ## Accept the calls that `make test` saw as the new list
+	@python -m tests.policies --accept
 
 lint: .build/ready ## Ruff and import rules
 	@ruff check .
@@ -93,4 +111,4 @@ docs: .build/ready ## Regenerate the published schemas
 	@migrate schema --write docs/schemas
 
 clean: ## Remove everything the other targets made
-	@rm -rf .build .venv .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants
+	@rm -rf .build .venv .venv-checkov .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants

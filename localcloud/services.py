@@ -17,6 +17,8 @@ from simulator.scenario import ScenarioError, load_scenario
 _ROOT = Path(__file__).parents[1]
 _ENGINE_PYTHON = Path(".venv-engine/bin/python")
 _HEALTH_PATH = "/_ministack/health"
+DECISIONS_FILE = "decisions.jsonl"
+"""What IAM was asked and decided, in the cloud's folder."""
 _BITS_OF_SHARES = 4
 """Sixteen simulators share the pool of addresses."""
 
@@ -66,6 +68,7 @@ def start_engine(settings: CloudSettings, port: int, mgn_urls: Mapping[str, str]
     """Start the AWS engine and wait until it answers."""
     if not (_ROOT / _ENGINE_PYTHON).exists():
         raise StartError("the engine's environment is missing: run `make setup`")
+    (settings.folder / DECISIONS_FILE).unlink(missing_ok=True)
     process = start(
         "engine",
         [str(_ENGINE_PYTHON), "-m", "localcloud.engine"],
@@ -107,6 +110,7 @@ def _engine_environment(settings: CloudSettings, port: int, mgn_urls: Mapping[st
         "LOCAL_STATE_MACHINES": settings.state_machines,
         "LOCAL_MGN_URLS": json.dumps(dict(mgn_urls)),
         "LOCAL_TEMPORARY_FOLDER": str(temporary_folder(settings.folder)),
+        "LOCAL_DECISIONS_FILE": str(settings.folder.absolute() / DECISIONS_FILE),
         "AUTH": str(settings.auth).lower(),
         "LOG_LEVEL": settings.log_level,
     }

@@ -8,7 +8,15 @@ from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 from pydantic.alias_generators import to_pascal
 
-from migration_constructs import FROM_OTHERS, EncryptionKey, MigrationStateMachine, Pace, StateTable, acknowledge
+from migration_constructs import (
+    FROM_OTHERS,
+    EncryptionKey,
+    MigrationStateMachine,
+    Pace,
+    StateTable,
+    acknowledge,
+    acknowledge_wildcards,
+)
 from runtime.models.deployment import DEFAULT_BUS_RULES, Deployment, rule_name, stack_name
 from runtime.models.envelopes import MGN_DETAIL_TYPES, MGN_SOURCE
 from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
@@ -138,6 +146,10 @@ class OrchestrationStack(Stack):
                 report_batch_item_failures=True,
                 retry_attempts=JOURNAL_ATTEMPTS,
             )
+        )
+        acknowledge_wildcards(
+            self.functions[PUBLISH_EVENTS].role,
+            {"Resource::*": "dynamodb:ListStreams supports no resource-level permissions."},
         )
 
     def _start_executions(self) -> None:

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from pytest_socket import socket_allow_hosts
 
 from tests.fakes import CountedIds, FakePorts, SetClock
+from tests.policies import calls
 
 # A busy machine is no failure: hypothesis times each example, and their making, unless told otherwise.
 settings.register_profile("steady", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -28,6 +29,7 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish() -> None:
+    calls.save()
     # `make test` measures some tests. A worker that is slow to exit is killed, and would take its figures along.
     if "COVERAGE_PROCESS_START" in os.environ:
         from coverage import Coverage

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import cast
 
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -19,7 +20,7 @@ from migration_constructs.permissions import permit
 from runtime.models.deployment import function_role_name
 from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.functions.function import Function
-from runtime.models.functions.permissions import NO_RESOURCE_TYPE, Named, Permission, given
+from runtime.models.functions.permissions import Named, Permission, given
 
 METRICS_NAMESPACE = "MigrationOrchestrator"
 
@@ -130,17 +131,22 @@ class HandlerFunction(Construct):
             role=self.role,
             security_groups=platform.network.security_groups if platform.network else None,
             timeout=timeout or duration(function.timeout),
-            tracing=lambda_.Tracing.ACTIVE,
             vpc=platform.network.vpc if platform.network else None,
         )
-        self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        acknowledge_wildcards(self.role, KMS_FAMILIES | {"Resource::*": NO_RESOURCE_TYPE})
+        self._trace()
+        acknowledge_wildcards(self.role, KMS_FAMILIES)
         acknowledge(
             self.function,
             {"AwsSolutions-L1": "The runtime is a setting of the stage, the same for build, bundle and type checks."},
         )
+
+    def _trace(self) -> None:
+        # The CDK's own `tracing` would put the rights, which are on every resource, among all others of the role.
+        made = cast(lambda_.CfnFunction, self.function.node.default_child)
+        made.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        rights = iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"])
+        policy = iam.Policy(self, "Tracing", roles=[self.role], statements=[rights])
+        acknowledge_wildcards(policy, {"Resource::*": "X-Ray supports no resource-level permissions."})
 
 
 def _powertools(name: str, platform: Platform) -> dict[str, str]:

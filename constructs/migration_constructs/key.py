@@ -35,7 +35,7 @@ class EncryptionKey(Construct):
         self._admit(
             "CloudWatchLogs",
             f"logs.{Aws.REGION}.amazonaws.com",
-            ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
         )
 

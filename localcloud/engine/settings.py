@@ -19,6 +19,8 @@ class EngineSettings:
 
     state_machines: str = "engine"
     temporary_folder: str = ""
+    decisions_file: str = ""
+    """Where it is told what IAM decided; nowhere, if empty."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "EngineSettings":
@@ -31,6 +33,7 @@ class EngineSettings:
             wait_scale=float(environment.get("LOCAL_WAIT_SCALE", "1")),
             mgn_urls=json.loads(environment.get("LOCAL_MGN_URLS", "{}")),
             state_machines=environment.get("LOCAL_STATE_MACHINES", "engine"),
+            decisions_file=environment.get("LOCAL_DECISIONS_FILE", ""),
             temporary_folder=environment.get("LOCAL_TEMPORARY_FOLDER", ""),
         )
 

@@ -43,8 +43,8 @@ class Queue:
 class Aws:
     """An account of its own kind: every name it makes is new."""
 
-    def __init__(self, endpoint: str) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        self.endpoint, self.folder = endpoint, folder
         self.client = cache(self._client)
         self.everything_role = cache(lambda: self.role(ANYTHING))
 
@@ -207,7 +207,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) -> I
     """An engine on which waits last a tenth and a scheduled minute lasts one."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("engine"), wait_scale=0.1, schedule_scale=60)
     with engine(settings, mgn_urls=mgn_urls) as endpoint:
-        yield Aws(endpoint)
+        yield Aws(endpoint, settings.folder)
 
 
 @pytest.fixture(scope="session")
@@ -215,4 +215,4 @@ def secured(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) 
     """An engine that enforces IAM policies."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("secured"), wait_scale=0.1, auth=True)
     with engine(settings, mgn_urls=mgn_urls) as endpoint:
-        yield Aws(endpoint)
+        yield Aws(endpoint, settings.folder)

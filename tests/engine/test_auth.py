@@ -212,3 +212,15 @@ def test_command_reaches_a_hybrid_node_only_with_the_tag_the_policy_asks_for(sec
     tags = [{"Key": "server", "Value": "s-1"}]
     secured.client("ssm").add_tags_to_resource(ResourceType="ManagedInstance", ResourceId=node, Tags=tags)
     user.send_command(**command)
+
+def test_what_was_asked_and_decided_is_told_once(secured: "Aws") -> None:
+    queue = secured.queue()
+    user = secured.user(allow("sqs:SendMessage", queue.arn))("sqs")
+    for _ in range(2):
+        user.send_message(QueueUrl=queue.url, MessageBody="x")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        user.purge_queue(QueueUrl=queue.url)
+    told = [json.loads(line) for line in (secured.folder / "decisions.jsonl").read_text().splitlines()]
+    allowed = [each["action"] for each in told if each["resource"] == queue.arn and each["decision"] == "Allow"]
+    assert allowed == ["sqs:SendMessage"]
+    assert "sqs:PurgeQueue" in {each["action"] for each in told if each["resource"] == queue.arn}

@@ -31,6 +31,7 @@ from simulator.wire import Response
 from tests.builders import OTHER_SERVER_ID, SERVER_ID
 from tests.contract.aws import aws
 from tests.contract.state_table import TABLE_NAME, TOKEN_TABLE_NAME, make_state_table, make_token_table
+from tests.policies.calls import calls_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SCOPE = Scope(ACCOUNT, REGION)
@@ -84,7 +85,8 @@ class Cloud:
     def invoke(self, handler: LambdaHandler, event: Any) -> dict[str, Any]:
         """Call a handler as Lambda does: JSON in, JSON out."""
         context: Any = Context()
-        answer = handler(json.loads(json.dumps(event)), context)
+        with calls_of(handler.__module__.rpartition(".")[2]):
+            answer = handler(json.loads(json.dumps(event)), context)
         result: dict[str, Any] = json.loads(json.dumps(answer))
         return result
 

@@ -1,7 +1,7 @@
 """MGN asked without HTTP: a call of the client is a call of the simulator's operation."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +32,8 @@ class DirectClient:
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self.asked: Callable[[str, Json], None] = lambda operation, parameters: None
+        """Hears of each call before it is answered."""
 
     def __getattr__(self, method: str) -> Any:
         if method not in _operations():
@@ -43,8 +45,10 @@ class DirectClient:
         return SimpleNamespace(paginate=partial(self._pages, method))
 
     def _call(self, method: str, **parameters: Any) -> Json:
+        operation = _operations()[method]
+        self.asked(operation, parameters)
         # As JSON, so that the simulator's log shares nothing with the caller.
-        answer = self._simulator.ask(_operations()[method], json.loads(json.dumps(parameters)))
+        answer = self._simulator.ask(operation, json.loads(json.dumps(parameters)))
         if isinstance(answer, Response):
             return _told_by_boto(answer, method, parameters)
         return dict(answer)

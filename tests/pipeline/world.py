@@ -42,6 +42,7 @@ from tests.fakes import (
 )
 from tests.pipeline.asl import Execution, Json, TaskFailedError
 from tests.pipeline.direct_client import DirectClient
+from tests.policies.calls import keep
 from tests.saboteur import CrashError
 from tests.unit.infrastructure.synthesis import definition
 
@@ -106,6 +107,8 @@ class World:
         self.migrations, self.waits, self.tokens = RecordingMigrations(), InMemoryWaits(), InMemoryTokens()
         self.dispatches, self.decisions = InMemoryDispatches(), InMemoryDecisions()
         asking = client(self.simulator)
+        if isinstance(asking, DirectClient):
+            asking.asked = lambda operation, parameters: keep(self.running, "mgn", operation, parameters)
         self.mgn = MgnMigrationService(asking, asking)
         self.network, self.prober, self.commands = FakeNetwork(), FakeProber(), FakeCommands()
         self.launch_settings = FakeLaunchSettings(*self.simulator.account.servers)

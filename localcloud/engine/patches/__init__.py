@@ -16,6 +16,7 @@ from . import (
     events_schedules,
     events_sources,
     formation_types,
+    iam_decisions,
     key_permissions,
     lambda_code,
     lambda_errors,
@@ -71,6 +72,7 @@ PATCHES: tuple[ModuleType, ...] = (
     mgn_route,
     key_permissions,
     role_checks,
+    iam_decisions,
     moto_interpreter,
 )
 

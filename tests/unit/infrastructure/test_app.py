@@ -6,10 +6,13 @@ from typing import cast
 
 import pytest
 from aws_cdk import App, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
 from app import build
 from runtime.models.deployment import stack_name
+from runtime.models.functions.catalogue import INGRESS_HANDLER
+from stacks.orchestration import OrchestrationStack
 from tests.unit.infrastructure.synthesis import NO_BUNDLING, STACKS, assembly, context, document, stacks, template
 
 STAGES = ["local", "dev", "prod"]
@@ -57,6 +60,16 @@ def test_no_stack_holds_on_to_what_another_uses(stage: str) -> None:
         text = found.file.read_text()
         assert "Fn::ImportValue" not in text, name
         assert '"Export"' not in text, name
+
+
+def test_right_on_everything_is_found_in_a_role_that_has_no_such_right_yet(tmp_path: Path) -> None:
+    app = build(App(context=context("dev") | NO_BUNDLING, outdir=str(tmp_path)))
+    orchestration = cast(OrchestrationStack, app.node.find_child(stack_name("dev", "Orchestration")))
+    orchestration.functions[INGRESS_HANDLER].role.add_to_policy(
+        iam.PolicyStatement(actions=["s3:ListAllMyBuckets"], resources=["*"])
+    )
+    with pytest.raises(RuntimeError, match=r"IngressHandler/Role/DefaultPolicy[\s\S]*IAM5\[Resource::\*\]"):
+        app.synth()
 
 
 @pytest.mark.parametrize("stage", STAGES)
