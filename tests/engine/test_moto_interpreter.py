@@ -22,7 +22,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory, mgn_urls: dict[str, str]) -> 
     """An engine with IAM enforced on which moto runs the state machines and waits last a tenth."""
     settings = CloudSettings(folder=tmp_path_factory.mktemp("moto"), state_machines="moto", wait_scale=0.1, auth=True)
     with engine(settings, mgn_urls=mgn_urls) as endpoint:
-        yield Account(endpoint)
+        yield Account(endpoint, settings.folder)
 
 
 def single(task: dict[str, Any]) -> dict[str, Any]:

@@ -22,4 +22,4 @@ def interpreter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     folder = tmp_path_factory.mktemp(request.param)
     settings = CloudSettings(folder=folder, state_machines=request.param, wait_scale=0)
     with ExitStack() as stack:
-        yield stack.enter_context(on_stage(Aws(stack.enter_context(engine(settings)))))
+        yield stack.enter_context(on_stage(Aws(stack.enter_context(engine(settings)), folder)))
