@@ -75,8 +75,10 @@ test: .build/ready ## Run all tests, and tell which branches of the rules they m
 
 check: .build/ready .venv-checkov/ready lint types synth ## What CI runs besides the tests: lint, types, synth, policies
 	@cfn-lint --non-zero-exit-code error cdk.out/dev/*.template.json cdk.out/prod/*.template.json
-	@.venv-checkov/bin/checkov --directory cdk.out/prod --quiet --compact
-	@pytest -q tests/policies
+	@.venv-checkov/bin/checkov --directory cdk.out/prod --quiet --compact & checkov=$$!; status=0; \
+	  pytest -q tests/policies || status=1; \
+	  wait $$checkov || status=1; \
+	  exit $$status
 
 permissions: .build/ready ## Judge the calls that `make test` saw, and write out/permissions.md
 	@python -m tests.policies

@@ -71,7 +71,7 @@ def calls_of(function: str) -> Iterator[None]:
 def keep(function: str, service: str, operation: str, parameters: Parameters) -> None:
     """Keep one call of a function."""
     if IS_RECORDING:
-        _seen.update(Call(function, *asked) for asked in _asked(service, operation, parameters))
+        _seen.update(Call(function, *each) for each in asked(service, operation, parameters))
 
 
 def save() -> None:
@@ -93,7 +93,7 @@ def read(*paths: Path) -> set[Call]:
     return {Call(function, action, resource, tuple(context.items())) for function, action, resource, context in found}
 
 
-def _asked(service: str, operation: str, parameters: Parameters) -> Iterator[Asked]:
+def asked(service: str, operation: str, parameters: Parameters) -> Iterator[Asked]:
     yield from _ASKED[service](operation, parameters)
     yield from ((action, "key", (("kms:ViaService", service),)) for action in _THROUGH_THE_KEY.get(service, ()))
 
@@ -103,23 +103,25 @@ def _of_table(operation: str, parameters: Parameters) -> Iterator[Asked]:
         for item in parameters["TransactItems"]:
             for kind, write in item.items():
                 name = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
-                yield f"dynamodb:{name}", "table", _leading(write)
+                yield f"dynamodb:{name}", *_item(write)
     elif operation == "BatchGetItem":
-        for read in parameters["RequestItems"].values():
+        for table, read in parameters["RequestItems"].items():
             for key in read["Keys"]:
-                yield "dynamodb:BatchGetItem", "table", _leading({"Key": key})
+                yield "dynamodb:BatchGetItem", *_item({"TableName": table, "Key": key})
     elif "IndexName" in parameters:
         yield f"dynamodb:{operation}", f"table/index/{parameters['IndexName']}", ()
     else:
-        yield f"dynamodb:{operation}", "table", _leading(parameters)
+        yield f"dynamodb:{operation}", *_item(parameters)
 
 
-def _leading(parameters: Parameters) -> Context:
-    """The kind of partition, which is what stands before the first # of its key."""
+def _item(parameters: Parameters) -> tuple[str, Context]:
+    """The table, and the kind of partition, which is what stands before the first # of its key."""
+    if "token" in parameters["TableName"].casefold():
+        return "tokens", ()
     key = parameters.get("Key") or parameters.get("Item")
     value = key["pk"] if key else parameters["ExpressionAttributeValues"][":p"]
     kind, mark, _ = value["S"].partition("#")
-    return (("dynamodb:LeadingKeys", f"{kind}{mark and '#1'}"),)
+    return "table", (("dynamodb:LeadingKeys", f"{kind}{mark and '#1'}"),)
 
 
 def _of_mgn(operation: str, parameters: Parameters) -> Iterator[Asked]:

@@ -197,7 +197,8 @@ _DEPLOYED = {
     "key": ("AWS::KMS::Key",),
     "requests": ("AWS::SQS::Queue", "RequestsQueue"),
     "secret": ("AWS::SecretsManager::Secret",),
-    "table": ("AWS::DynamoDB::Table",),
+    "table": ("AWS::DynamoDB::Table", "StateTable"),
+    "tokens": ("AWS::DynamoDB::Table", "TokensTable"),
     "undelivered": ("AWS::SQS::Queue", "EventsUndelivered"),
     "wakes": ("AWS::SQS::Queue", "WakesQueue"),
 }

@@ -73,14 +73,13 @@ def role_of_function(stage: str) -> dict[str, str]:
 
 
 def arn_of(stage: str, type_: str, containing: str = "") -> str:
-    """The ARN of the one resource of a type whose name contains this."""
-    (found,) = (
+    """The ARN of a resource of a type whose name contains this; the first by name, should there be several."""
+    return min(
         stack.attribute(id_, "Arn")
         for stack in _stacks(stage).values()
         for id_, resource in stack.resources.items()
         if resource["Type"] == type_ and containing in id_
     )
-    return str(found)
 
 
 def listed(value: Any) -> tuple[Any, ...]:

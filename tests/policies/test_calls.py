@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.policies.calls import LISTED, Call, read
+from tests.policies.calls import LISTED, Call, Parameters, asked, read
 from tests.policies.demo import decided
 from tests.policies.judging import judged, unused
 from tests.policies.templates import STAGES
@@ -32,6 +32,41 @@ def test_every_right_is_used_or_has_its_reason() -> None:
 )
 def test_call_of_another_function_or_without_its_condition_is_denied(refused: Call) -> None:
     assert [verdict.decision for verdict in judged("prod", [refused])] == ["ImplicitlyDenied"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "wanted"),
+    [
+        (
+            "dynamodb",
+            "TransactWriteItems",
+            {"TransactItems": [{"Delete": {"TableName": "state", "Key": {"pk": {"S": "SERVER#s-1"}}}}]},
+            {("dynamodb:DeleteItem", "table"), ("kms:Decrypt", "key")},
+        ),
+        (
+            "sqs",
+            "SendMessageBatch",
+            {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/1/Stage-WakesQueue1A-2B"},
+            {("sqs:SendMessage", "wakes"), ("kms:GenerateDataKey", "key"), ("kms:Decrypt", "key")},
+        ),
+        (
+            "mgn",
+            "StartTest",
+            {"sourceServerIDs": ["s-1"], "tags": {"launch": "one"}},
+            {("mgn:StartTest", "source-server"), ("mgn:TagResource", "job")},
+        ),
+        (
+            "ssm",
+            "SendCommand",
+            {"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-1", "mi-1"]},
+            {("ssm:SendCommand", kind) for kind in ("document-of-aws", "instance", "managed-instance")},
+        ),
+    ],
+)
+def test_call_asks_for_all_that_aws_authorises_it_by(
+    service: str, operation: str, parameters: Parameters, wanted: set[tuple[str, str]]
+) -> None:
+    assert {(action, resource) for action, resource, _ in asked(service, operation, parameters)} == wanted
 
 
 def test_demo_is_a_second_opinion_on_each_right(tmp_path: Path) -> None:
