@@ -33,6 +33,16 @@ NEVER_DONE = {
 }
 """What an action may need and does not here."""
 
+ON_EVERYTHING = {
+    "ec2:AssignPrivateIpAddresses": "Lambda checks these without a resource before it makes the interface.",
+    "ec2:CreateNetworkInterface": "Likewise.",
+    "ec2:DeleteNetworkInterface": "Likewise.",
+    "ec2:UnassignPrivateIpAddresses": "Likewise.",
+    "ec2:DescribeInstanceAttribute": "Through MGN alone, with all else that it reads.",
+    "ec2:ReportInstanceStatus": "Likewise.",
+}
+"""What is granted on everything although it could be granted on less."""
+
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_action_exists(stage: str) -> None:
@@ -49,6 +59,18 @@ def test_every_action_takes_one_of_the_resources_it_is_granted_on(stage: str) ->
         if not any(_fits(action, resource) for resource in s.resources)
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_actions_without_types_of_resources_are_allowed_on_everything(stage: str) -> None:
+    wide = {
+        (str(s), action)
+        for s in statements(stage)
+        if s.is_identity and "*" in s.resources
+        for action in s.actions
+        if any(each["resourceTypes"] for each in _actions(action)) and action not in ON_EVERYTHING
+    }
+    assert not wide
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -13,32 +13,6 @@ from runtime.models.functions.catalogue import FUNCTIONS, STEPS
 from runtime.models.functions.permissions import RUN_ON_LAUNCHED, Named, given
 from tests.unit.infrastructure.synthesis import Json, document, functions, plain, resources
 
-WITHOUT_RESOURCE_TYPE = {
-    "dynamodb:ListStreams",
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-    "mgn:DescribeJobs",
-    "mgn:DescribeSourceServers",
-    "mgn:ListTagsForResource",
-    "ssm:DescribeInstanceInformation",
-    "ssm:GetCommandInvocation",
-    "ssm:ListCommandInvocations",
-    "ssm:ListCommands",
-    "states:SendTaskFailure",
-    "states:SendTaskSuccess",
-    "xray:GetSamplingRules",
-    "xray:GetSamplingTargets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-}
-"""Actions IAM can scope to no resource; EC2's Describe actions are recognized by name."""
-
 
 def policies(template: Json) -> list[Json]:
     """The policies of a template's roles; a role with many statements has more than its default one."""
@@ -88,12 +62,6 @@ def test_no_role_has_a_managed_policy() -> None:
 def test_no_role_may_do_everything() -> None:
     wide = {permission.action for permission in allowed() if "*" in permission.action}
     assert wide <= {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
-
-
-@pytest.mark.parametrize("stage", ["local", "dev", "prod"])
-def test_only_actions_without_resource_types_are_allowed_on_everything(stage: str) -> None:
-    wide = {permission.action for permission in allowed(stage) if permission.resource == "*"}
-    assert {action for action in wide if not _reads_ec2(action)} <= WITHOUT_RESOURCE_TYPE
 
 
 def test_no_role_may_use_another_key() -> None:
@@ -312,10 +280,6 @@ def _is_client(annotation: ast.expr) -> bool:
 
 def _camel(call: str) -> str:
     return "".join(word.capitalize() for word in call.split("_"))
-
-
-def _reads_ec2(action: str) -> bool:
-    return action.startswith(("ec2:Describe", "ec2:GetEbs", "ec2:GetSubnet")) or action == "ec2:ReportInstanceStatus"
 
 
 def _listed(value: object) -> list[str]:
