@@ -40,7 +40,7 @@ def _summary(calls: set[Call], verdicts: Iterable[Verdict]) -> str:
     denied = sum(not verdict.is_allowed for verdict in verdicts)
     used = sum(_is_used(function, right, calls) for function, right in granted())
     explained = sum(bool(reason_for(right)) and not _is_used(f, right, calls) for f, right in granted())
-    counted = f"{len(granted())} rights granted, {used} used, {explained} used by AWS alone"
+    counted = f"{len(granted())} rights granted, {used} used, {explained} not called, with a reason"
     return f"{len(calls)} kinds of calls recorded, {denied} denied; {counted}, {len(unused(calls))} unexplained."
 
 
@@ -51,7 +51,13 @@ def _report(calls: set[Call], verdicts: list[Verdict], faults: list[str]) -> str
         said = sorted({verdict.decision for verdict in verdicts if verdict.call == call})
         context = ", ".join(f"{key}={value}" for key, value in call.context)
         lines.append(f"| {call.function} | {call.action} | {call.resource} | {context} | {', '.join(said)} |")
-    lines += ["", "Granted and called by no code of ours:", "", "| Function | Right | Who uses it |", "|---|---|---|"]
+    lines += [
+        "",
+        "Granted and called by no code of ours:",
+        "",
+        "| Function | Right | Why it is granted |",
+        "|---|---|---|",
+    ]
     for function, right in sorted(granted()):
         if not _is_used(function, right, calls):
             lines.append(f"| {function} | {right} | {reason_for(right) or '**nobody**'} |")
