@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 from tests.policies.calls import Call
 from tests.policies.templates import (
-    ACCOUNT,
     ELSEWHERE,
-    REGION,
     STAGES,
     Statement,
     arn_of,
@@ -141,7 +139,8 @@ def _asked(stage: str, call: Call) -> Iterator[tuple[str, Call, Json]]:
     if call.action in NEED_SETTINGS and stage != "everything":
         return
     role = role_of_function(stage).get(call.function, "")
-    yield role, call, _request(stage, call, role, (ACCOUNT, REGION))
+    home = next(s.place for s in statements(stage) if s.holder == role)
+    yield role, call, _request(stage, call, role, home)
     if stage == "everything" and call.action.startswith(IN_TARGETS):
         there = _role_there(call.function)
         yield there, call, _request(stage, call, there, ELSEWHERE)

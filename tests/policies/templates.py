@@ -90,15 +90,14 @@ def listed(value: Any) -> tuple[Any, ...]:
 class _Stack:
     """One template, and what its references stand for."""
 
-    def __init__(self, assembled: Assembled, exports: dict[str, Any]) -> None:
+    def __init__(self, name: str, assembled: Assembled, outputs: dict[tuple[str, str], Any]) -> None:
         template: Json = json.loads(assembled.file.read_text())
         self.resources: Json = template["Resources"]
         known = re.fullmatch(r"\d{12}", assembled.account)
         self.place = (assembled.account, assembled.region) if known else (ACCOUNT, REGION)
-        self._exports = exports
-        for output in template.get("Outputs", {}).values():
-            if "Export" in output:
-                exports[output["Export"]["Name"]] = self.resolved(output["Value"])
+        self._outputs = outputs
+        for output, declared in template.get("Outputs", {}).items():
+            outputs[name, output] = self.resolved(declared["Value"])
 
     def statements(self, stage: str) -> Iterator[Statement]:
         for id_, resource in self.resources.items():
@@ -127,8 +126,12 @@ class _Stack:
                 return self._reference(name)
             case {"Fn::GetAtt": [name, attribute]}:
                 return self.attribute(name, attribute)
-            case {"Fn::ImportValue": name}:
-                return self._exports[name]
+            case {"Fn::GetStackOutput": {"StackName": stack, "OutputName": name}}:
+                return self._outputs[stack, name]
+            case {"Fn::Select": [int(index), parts]}:
+                return self.resolved(parts)[index]
+            case {"Fn::Split": [separator, text]}:
+                return self.resolved(text).split(separator)
             case dict():
                 return {key: self.resolved(member) for key, member in value.items()}
             case list():
@@ -151,6 +154,7 @@ class _Stack:
             "AWS::Region": region,
             "AWS::AccountId": account,
             "AWS::URLSuffix": "amazonaws.com",
+            "AWS::StackId": "arn:aws:cloudformation:stack/name/00000000-0000-0000-0000-000000000000",
         }
         if name in pseudo:
             return pseudo[name]
@@ -191,8 +195,8 @@ _NAMED_BY_ARN = {
 
 @cache
 def _stacks(stage: str) -> dict[str, _Stack]:
-    exports: dict[str, Any] = {}
-    return {name: _Stack(assembled, exports) for name, assembled in stacks(synthesized(_context(stage))).items()}
+    outputs: dict[tuple[str, str], Any] = {}
+    return {name: _Stack(name, assembled, outputs) for name, assembled in stacks(synthesized(_context(stage))).items()}
 
 
 def _context(stage: str) -> Json:
