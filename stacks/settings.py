@@ -55,7 +55,7 @@ class IngressSettings(Settings):
 
     batch_size: Annotated[int, Field(ge=1, le=10)] = Field(default=10, description="Messages per invocation.")
     max_concurrency: Annotated[int, Field(ge=2, le=1000)] = Field(default=10, description="Invocations at a time.")
-    begins_per_sender: BeginsPerSender = 300
+    begins_per_sender: BeginsPerSender = 200
     timeout_seconds: Annotated[int, Field(ge=1, le=900)] = Field(
         default=30, description="Of one invocation; the queue's visibility timeout is six times this."
     )

@@ -360,7 +360,7 @@ class FakePorts:
         self.budgets = budgets or Budgets()
         self.documents, self.ebs_keys = documents, ebs_keys
         self.decision_rules = decision_rules or DecisionRules(by_bus=True)
-        self.begins_per_sender = 300
+        self.begins_per_sender = 200
         self.scope = scope
         self.scopes = (scope, *targets)
         self._made = {scope: self}

@@ -143,13 +143,14 @@ class StepTasks:
     def _guard(self, task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
         first = self.pace.transient
         others = tuple(name for name in TRANSIENT if name not in (*NO_ROOM, *OUTAGES, CHECK_PENDING))
-        for errors, attempts in (
-            (NO_ROOM, NO_ROOM_ATTEMPTS),
-            (OUTAGES, OUTAGE_ATTEMPTS),
-            (CRASHES, CRASH_ATTEMPTS),
-            (others, OTHER_ATTEMPTS),
+        for errors, attempts, rate in (
+            # Room comes back within seconds: who doubles its pause misses it, a crowd's last by a minute.
+            (NO_ROOM, NO_ROOM_ATTEMPTS, 1.4),
+            (OUTAGES, OUTAGE_ATTEMPTS, 2),
+            (CRASHES, CRASH_ATTEMPTS, 2),
+            (others, OTHER_ATTEMPTS, 2),
         ):
-            _retry(task, list(errors), first, rate=2, attempts=attempts, at_most=LONGEST_PAUSE)
+            _retry(task, list(errors), first, rate=rate, attempts=attempts, at_most=LONGEST_PAUSE)
         task.add_catch(self.on_failure, errors=[sfn.Errors.ALL], result_path=FAILURE)
         return task
 

@@ -213,6 +213,7 @@ def test_command_reaches_a_hybrid_node_only_with_the_tag_the_policy_asks_for(sec
     secured.client("ssm").add_tags_to_resource(ResourceType="ManagedInstance", ResourceId=node, Tags=tags)
     user.send_command(**command)
 
+
 def test_what_was_asked_and_decided_is_told_once(secured: "Aws") -> None:
     queue = secured.queue()
     user = secured.user(allow("sqs:SendMessage", queue.arn))("sqs")

@@ -88,7 +88,7 @@ class World:
         *,
         budgets: Budgets | None = None,
         decision_rules: DecisionRules | None = None,
-        begins_per_sender: int = 300,
+        begins_per_sender: int = 200,
         sweep_seconds: float = 60,
         client: Callable[[Simulator], Any] = DirectClient,
         program: Json | None = None,

@@ -14,6 +14,7 @@ from unittest import mock
 from botocore.client import BaseClient
 
 from runtime.adapters.aws.target import USER_AGENT
+from runtime.models.mgn import SOURCE_SERVER_TAG
 from tests.unit.infrastructure.synthesis import ROOT
 
 Parameters = Mapping[str, Any]
@@ -27,7 +28,7 @@ QUEUES = ("wakes", "callbacks", "requests", "decisions", "undelivered")
 IS_RECORDING = "RECORD_CALLS" in os.environ
 
 MGN_TAG = ("aws:ResourceTag/AWSApplicationMigrationServiceManaged", "mgn.amazonaws.com")
-MACHINE_TAGS = (MGN_TAG,)
+MACHINE_TAGS = (MGN_TAG, (f"aws:ResourceTag/{SOURCE_SERVER_TAG}", "s-1"))
 """Of a machine that commands may run on."""
 
 

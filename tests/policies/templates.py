@@ -27,7 +27,10 @@ ALL_SETTINGS: Json = {
         "role_name": "migration-everything",
         "external_id": "shibboleth",
         "regions": {ELSEWHERE[0]: [ELSEWHERE[1]], ACCOUNT: ["eu-central-1"]},
+        "ebs_key_arns": {ELSEWHERE[0]: [f"arn:aws:kms:{ELSEWHERE[1]}:{ELSEWHERE[0]}:key/there"]},
     },
+    "documents": ["AWS-RunShellScript", "checks"],
+    "ebs_key_arns": [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/here"],
 }
 """Whatever adds a policy to a stage or changes one."""
 

@@ -24,7 +24,19 @@ KEYS_OF_EVERY_CALL = ("aws:", "lambda:sourcefunctionarn")
 """Lambda puts the ARN of a function into every call of its role
 (https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html)."""
 
+_LIMITS = (
+    "autoscaling:DescribeAccountLimits",
+    "cloudformation:DescribeAccountLimits",
+    "dynamodb:DescribeLimits",
+    "elasticloadbalancing:DescribeAccountLimits",
+    "iam:GetAccountSummary",
+    "kinesis:DescribeLimits",
+    "rds:DescribeAccountAttributes",
+    "route53:GetAccountLimit",
+)
 NEVER_DONE = {
+    ("cloudformation:DescribeStacks", "cloudformation:ListStacks"): "Only without the name of a stack.",
+    **{("servicequotas:GetServiceQuota", limit): "MGN asks for quotas of EC2 only." for limit in _LIMITS},
     ("ec2:CreateLaunchTemplate", "ssm:GetParameters"): "MGN's templates name their image, not a parameter with its id.",
     ("ec2:CreateLaunchTemplateVersion", "ssm:GetParameters"): "Likewise.",
     ("ec2:DescribeLaunchTemplateVersions", "ssm:GetParameters"): "Only when parameters are to be resolved.",
@@ -201,9 +213,9 @@ def _has_key(pattern: str, key: str, statement: Statement) -> bool:
 
 def _keys(pattern: str, action: Mapping[str, Any], statement: Statement) -> Iterator[str]:
     service = pattern.split(":")[0]
-    named = list(action["conditionKeys"])
+    named = list(action.get("conditionKeys", ()))
     for each in action["resourceTypes"]:
-        named += each["conditionKeys"]
+        named += each.get("conditionKeys", ())
         if any(_matches(template, r) for template in _arns(pattern, each["name"]) for r in statement.resources):
-            named += DATA.resources.get_resource_type_details(service, each["name"])["conditionKeys"]
+            named += DATA.resources.get_resource_type_details(service, each["name"]).get("conditionKeys", ())
     return (re.sub(r"\$\{[^}]*\}", "*", key).lower() for key in named)

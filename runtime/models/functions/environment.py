@@ -109,7 +109,7 @@ class IngressEnvironment(HandlerEnvironment):
     """ingress_handler."""
 
     event_bus: Name
-    begins_per_sender: BeginsPerSender = 300
+    begins_per_sender: BeginsPerSender = 200
     retention_days: Annotated[int, Field(ge=1)] = 90
 
 
@@ -141,7 +141,7 @@ class SweepEnvironment(StepEnvironment):
     """sweep: also starts what was accepted and never began."""
 
     event_bus: Name
-    begins_per_sender: BeginsPerSender = 300
+    begins_per_sender: BeginsPerSender = 200
 
 
 class PublishEnvironment(HandlerEnvironment):
