@@ -130,9 +130,9 @@ def granted() -> frozenset[tuple[str, str]]:
 
 
 def is_for_mgn(statement: Statement) -> bool:
-    """Whether only a service that the function calls may use it: MGN launches with its caller's rights."""
+    """Whether only a service may use it in the function's name: MGN and EC2 launch with their caller's rights."""
     keys = {key.lower() for keys in statement.conditions.values() for key in keys}
-    return bool(keys & {"aws:calledvia", "iam:passedtoservice"})
+    return bool(keys & {"aws:calledvia", "iam:passedtoservice", "kms:viaservice"})
 
 
 def _asked(stage: str, call: Call) -> Iterator[tuple[str, Call, Json]]:

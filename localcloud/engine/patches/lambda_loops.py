@@ -6,6 +6,7 @@ the dead-letter queue (https://docs.aws.amazon.com/lambda/latest/dg/invocation-r
 """
 
 from contextvars import ContextVar
+from functools import wraps
 from typing import Any
 
 from ministack.services import lambda_svc, sqs
@@ -33,6 +34,8 @@ def apply(settings: EngineSettings) -> None:
         _sender.set(lambda_svc._inbound_invoke_depth(headers))
         return await take_request(method, path, headers, body, query_params)
 
+    # Other patches add to the same attributes, over this one; their pins see through it.
+    @wraps(system_attributes)
     def system_attributes_with_hops(now: float, given: dict[str, Any]) -> dict[str, Any]:
         return {**system_attributes(now, given), _HOPS: _sender.get()}
 
