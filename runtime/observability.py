@@ -20,10 +20,14 @@ def is_traced() -> bool:
     return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
 
 
+UNKNOWN = "unknown"
+"""The id on the lines of a record that has not said yet which migration it is about."""
+
+
 def at_work() -> str:
     """The function, and the migration this invocation is about if it is about one."""
     migration_id = logger.get_current_keys().get("migration_id")
-    return f"{logger.service}.{migration_id}" if migration_id else logger.service
+    return logger.service if migration_id in (None, UNKNOWN) else f"{logger.service}.{migration_id}"
 
 
 def correlate(migration_id: str, correlation_id: str) -> None:

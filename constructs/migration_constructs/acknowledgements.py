@@ -1,8 +1,8 @@
-"""cdk-nag findings that are meant, each with its reason, on the one resource they belong to."""
+"""Findings of cdk-nag and checkov that are meant, each with its reason, on the one resource they belong to."""
 
 from collections.abc import Mapping
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Acknowledgment, CfnElement, Validations
 from constructs import IConstruct
 
 KMS_FAMILIES = {
@@ -14,6 +14,11 @@ KMS_FAMILIES = {
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Accept each finding (`rule` or `rule[detail]`) on `construct` and what is below it."""
     Validations.of(construct).acknowledge(*(Acknowledgment(id=id_, reason=reason) for id_, reason in reasons.items()))
+
+
+def acknowledge_to_checkov(construct: CfnElement, rule: str, reason: str) -> None:
+    """Accept a finding of checkov's on this one resource: it reads them in the template."""
+    construct.add_metadata("checkov", {"skip": [{"id": rule, "comment": reason}]})
 
 
 def acknowledge_wildcards(construct: IConstruct, reasons: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The migration bus."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_events as events
@@ -9,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from migration_constructs.acknowledgements import acknowledge
+from migration_constructs.acknowledgements import acknowledge, acknowledge_to_checkov
 from migration_constructs.queue import encrypted_queue
 from runtime.models.events import SOURCE
 
@@ -53,6 +54,9 @@ class MigrationBus(Construct):
         self.undelivered = encrypted_queue(self, "Undelivered", key=key, removal_policy=removal_policy)
         self._admit_rules(default_bus_rules)
         self._admit_bus()
+        acknowledge_to_checkov(
+            cast(sqs.CfnQueue, self.dead_letters.node.default_child), "CKV_AWS_27", "It is under SQS's own key."
+        )
         acknowledge(self.dead_letters, {"AwsSolutions-SQS3": "This is the dead-letter queue of the bus."})
         acknowledge(
             self.undelivered, {"AwsSolutions-SQS3": "This is a dead-letter queue: rules and functions send to it."}

@@ -17,7 +17,7 @@ from runtime.models.base import Model, faults
 from runtime.models.functions.environment import HandlerEnvironment
 from runtime.models.scope import Scope
 from runtime.models.text import visible
-from runtime.observability import correlate, is_traced, logger, metrics, tracer
+from runtime.observability import UNKNOWN, correlate, is_traced, logger, metrics, tracer
 
 # A function loads the models of its own events only.
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def each_record(event: Event, context: LambdaContext, kind: "EventType", work: C
 
     def logged(record: Any) -> None:
         # Or the lines of this record would carry the ids of the one before it in the batch (I9).
-        correlate("unknown", "unknown")
+        correlate(UNKNOWN, UNKNOWN)
         try:
             work(record)
         except Exception as error:

@@ -132,10 +132,12 @@ def test_i11_what_ec2_quotes_of_a_tag_is_in_no_error_journal_event_log_or_callba
     def answer(**_: object) -> Any:
         return SimpleNamespace(status_code=400), refusal
 
-    clients.client("ec2").meta.events.register("before-call.ec2.CreateLaunchTemplateVersion", answer)
+    heard, refused = clients.client("ec2").meta.events, "before-call.ec2.CreateLaunchTemplateVersion"
+    heard.register(refused, answer)
     # When the step fails as Lambda tells it, and the migration is undone for it
     with pytest.raises(ClientError) as caught:
         cloud.step(prepare_source.handler, phase="test")
+    heard.unregister(refused, answer)
     cause = {"errorType": type(caught.value).__name__, "errorMessage": str(caught.value), "stackTrace": []}
     failure = {"Error": cause["errorType"], "Cause": json.dumps(cause)}
     cloud.step(rollback_handler.handler, failure=failure, taskToken="undo")

@@ -92,10 +92,8 @@ def test_i13_wait_that_an_earlier_release_parked_is_ended(release: Path) -> None
         while not any(wait.name == "approval-cutover" for wait in world.waits.parked.values()):
             world._step()
     (key, parked) = next((key, wait) for key, wait in world.waits.parked.items() if wait.name == "approval-cutover")
-    own = {
-        name: json.loads(parked.to_json())[name]
-        for name in ("migrationId", "scope", "sourceServerId", "token", "deadline")
-    }
+    own = {name: json.loads(parked.to_json())[name] for name in ("migrationId", "scope", "sourceServerId", "deadline")}
+    own["token"] = world.tokens.token(parked.token_key or "")
     world.waits.parked[key] = wait_from_json(json.dumps({**text, **own}))
     decide(world, Decision.APPROVE, Gate.CUTOVER)
     world.run()

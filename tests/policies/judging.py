@@ -55,6 +55,7 @@ NOT_CALLED: Mapping[str, str] = {
     "secretsmanager:DescribeSecret": "CDK grants it with GetSecretValue.",
     "sts:AssumeRole": "The clients of targets assume roles; the demo and the contract tests have targets.",
     "ssm:ListCommands": "Asked after a command whose answer was lost; the contract tests show it.",
+    "ssm:ListTagsForResource": "Asked of hybrid nodes only; the contract tests and the engine's show it.",
     "states:DescribeExecution": "The sweep asks about executions nobody heard of; the tests have a fake of them.",
     "states:SendTaskFailure": "Steps are resumed by success or failure; the two are one permission.",
     "mgn:Describe*": "Servers and jobs are read; the two are one permission.",

@@ -18,12 +18,16 @@ def apply(settings: EngineSettings) -> None:
         pinned(eventbridge, name, digest)
     pinned(eventbridge, "_remove_permission", "be9104c52e23")
     pinned(cloudwatch, "_put_composite_alarm", "d1c8174c3d5b")
+    pinned(secretsmanager, "_put_resource_policy", "3d60854aab3f")
+    pinned(secretsmanager, "_delete_resource_policy", "9e979adc5d37")
     update_secret = pinned(provisioners, "_sm_secret_update", "e87220a5ff35")
     delete_secret = pinned(provisioners, "_sm_secret_delete", "4ff615ac8289")
     create_secret = pinned(provisioners, "_sm_secret_create", "0bae0110fce2")
     handlers = provisioners._RESOURCE_HANDLERS
     _add(handlers, "AWS::Events::Archive", create_archive, update_archive, delete_archive)
     _add(handlers, "AWS::Events::EventBusPolicy", create_bus_policy, update_bus_policy, delete_bus_policy)
+    secret_policy = (create_secret_policy, update_secret_policy, delete_secret_policy)
+    _add(handlers, "AWS::SecretsManager::ResourcePolicy", *secret_policy)
     composite_alarm = (create_composite_alarm, update_composite_alarm, delete_composite_alarm)
     _add(handlers, "AWS::CloudWatch::CompositeAlarm", *composite_alarm)
 
@@ -104,6 +108,20 @@ def update_bus_policy(physical_id: str, old: dict[str, Any], new: dict[str, Any]
 def delete_bus_policy(physical_id: str, properties: dict[str, Any]) -> None:
     bus = properties.get("EventBusName", "default")
     _checked(eventbridge._remove_permission({"EventBusName": bus, "StatementId": properties["StatementId"]}))
+
+
+def create_secret_policy(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
+    secret, policy = properties["SecretId"], properties["ResourcePolicy"]
+    _checked(secretsmanager._put_resource_policy({"SecretId": secret, "ResourcePolicy": json.dumps(policy)}))
+    return secret, {}
+
+
+def update_secret_policy(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Created:
+    return create_secret_policy("", new, stack_name)
+
+
+def delete_secret_policy(physical_id: str, properties: dict[str, Any]) -> None:
+    secretsmanager._delete_resource_policy({"SecretId": properties["SecretId"]})
 
 
 def create_composite_alarm(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
