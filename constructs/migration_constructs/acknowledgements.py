@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Acknowledgment, CfnElement, Validations
+from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
 
 KMS_FAMILIES = {
@@ -16,7 +16,7 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     Validations.of(construct).acknowledge(*(Acknowledgment(id=id_, reason=reason) for id_, reason in reasons.items()))
 
 
-def acknowledge_to_checkov(construct: CfnElement, rule: str, reason: str) -> None:
+def acknowledge_to_checkov(construct: CfnResource, rule: str, reason: str) -> None:
     """Accept a finding of checkov's on this one resource: it reads them in the template."""
     construct.add_metadata("checkov", {"skip": [{"id": rule, "comment": reason}]})
 
