@@ -108,7 +108,7 @@ def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     lock = lock_held_by(record, at=signal.at)
     if record.status is not MigrationStatus.FROZEN or lock is None:
         return f"ignored: the migration is {record.status} and holds no server"
-    reason = f"released by {signal.who}: {signal.reason or 'no reason given'}"[:REASON_LIMIT]
+    reason = f"released by {signal.words}"[:REASON_LIMIT]
     # First of all, and on every try: a release that died half-way must not leave the server locked for good.
     ports.migrations.unlock(lock)
     if not ports.decisions.keep(signal, since=record.created_at):

@@ -1,5 +1,6 @@
 """What people and systems say to a migration."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -43,6 +44,16 @@ class Signal(Stored):
     def who(self) -> str:
         """The name given, and beside it who AWS says it was."""
         return f"{self.by} ({self.sender or 'unverified'})"
+
+    @property
+    def words(self) -> str:
+        """Who said it, and why."""
+        return f"{self.who}: {self.reason or 'no reason given'}"
+
+
+def cancellation(signals: Iterable[Signal]) -> Signal | None:
+    """The decision that ends a migration whatever else holds."""
+    return next((signal for signal in signals if signal.decision is Decision.CANCEL), None)
 
 
 class RefusedDecision(Signal):

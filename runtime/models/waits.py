@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, TypeAdapter
 
 from runtime.models.base import Moment, Reason, Stored
-from runtime.models.decisions import Decision, Signal
+from runtime.models.decisions import Signal, cancellation
 from runtime.models.mgn import Truth
 from runtime.models.record import LaunchKind
 from runtime.models.request import Gate, MigrationId, Phase
@@ -78,7 +78,7 @@ class ParkedStep(Stored):
     @property
     def cancel(self) -> Signal | None:
         """The decision that ends this wait whatever else holds."""
-        return next((signal for signal in self.signals if signal.decision is Decision.CANCEL), None)
+        return cancellation(self.signals)
 
     @property
     def begins_at(self) -> datetime | None:

@@ -13,4 +13,4 @@ def approvals(record: MigrationRecord, signals: Iterable[Signal]) -> tuple[Signa
 
 def in_words(approved: Iterable[Signal]) -> str:
     """Who opened which gates, and why; it begins with a semicolon, for it ends a reason."""
-    return "".join(f"; {each.gate} approved by {each.who}: {each.reason or 'no reason given'}" for each in approved)
+    return "".join(f"; {each.gate} approved by {each.words}" for each in approved)

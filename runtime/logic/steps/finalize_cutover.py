@@ -1,12 +1,12 @@
 """finalize_cutover: the point of no return, passed only when MGN and the journal agree on a verified cutover (I5)."""
 
-from runtime.errors import NotVerifiedError
+from runtime.errors import MigrationCancelledError, NotVerifiedError
 from runtime.logic.journal import lock_held_by, move
 from runtime.logic.lookups.approvals import approvals, in_words
 from runtime.logic.lookups.decisions import decisions_of
 from runtime.logic.lookups.migration import load, read_server
 from runtime.logic.ports import Ports
-from runtime.models.decisions import Signal
+from runtime.models.decisions import Signal, cancellation
 from runtime.models.functions.steps import FinalizeCutover
 from runtime.models.mgn import InstanceHealth, LifeCycleState, SourceServer
 from runtime.models.record import Facts, MigrationRecord
@@ -17,7 +17,10 @@ ACTOR = FinalizeCutover.function.name
 
 
 def finalize(step: FinalizeCutover, ports: Ports) -> None:
-    """Re-check, then FinalizeCutover; a lost answer is resolved by reading. Raises NotVerifiedError, saying why."""
+    """Re-check, then FinalizeCutover; a lost answer is resolved by reading.
+
+    Raises NotVerifiedError, saying why, and MigrationCancelledError for a cancellation that no wait has read.
+    """
     record, ports = load(ports, step)
     if record.status is MigrationStatus.COMPLETED:
         return
@@ -26,6 +29,8 @@ def finalize(step: FinalizeCutover, ports: Ports) -> None:
         instance_id = record.cutover_launch.instance_id if record.cutover_launch else None
         health = ports.instances.health([instance_id])[instance_id] if instance_id else None
         signals = decisions_of(ports, record)
+        if cancel := cancellation(signals):
+            raise MigrationCancelledError(f"cancelled by {cancel.words}")
         missing = missing_conditions(record, server, health, signals)
         if missing:
             raise NotVerifiedError(f"finalize refused: {'; '.join(missing)}")

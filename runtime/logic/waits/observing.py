@@ -55,7 +55,7 @@ def observe(wait: Wait, truth: Truth, *, now: datetime, budgets: Budgets) -> Out
     if isinstance(wait, UndoWait):
         return _undo(wait, truth, now)
     if cancel := wait.cancel:
-        return failed(MigrationCancelledError, f"cancelled by {cancel.who}: {cancel.reason or 'no reason given'}")
+        return failed(MigrationCancelledError, f"cancelled by {cancel.words}")
     if isinstance(wait, LaunchWait):
         return _launch(wait, truth, now)
     if isinstance(wait, CheckWait):
@@ -169,7 +169,7 @@ def _approval(wait: ApprovalWait, case: _Case) -> Outcome | None:
     if decided is None:
         expired = failed(ApprovalExpiredError, f"nobody decided on {wait.gate} in time")
         return expired if case.now >= wait.deadline else None
-    why = f"{decided.gate} by {decided.who}: {decided.reason or 'no reason given'}"
+    why = f"{decided.gate} by {decided.words}"
     if decided.decision is Decision.APPROVE:
         return passed(f"approved {why}")
     return failed(ApprovalRejectedError, f"rejected {why}")

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import NotVerifiedError, ServiceUnavailableError, SourceServerGoneError, ThrottledError
+from runtime.errors import (
+    MigrationCancelledError,
+    NotVerifiedError,
+    ServiceUnavailableError,
+    SourceServerGoneError,
+    ThrottledError,
+)
 from runtime.logic.steps.finalize_cutover import finalize
 from runtime.models.decisions import Decision
 from runtime.models.functions.environment import DecisionRules
@@ -134,6 +140,24 @@ def test_i14_gate_of_the_stage_must_be_open_before_the_point_of_no_return() -> N
     final = ports.migrations.journal("mig-1")[-2]
     assert (final.to_status, final.facts.approvals) == (MigrationStatus.FINALIZING, (opened,))
     assert final.reason == "all conditions hold; finalize approved by ada@example.com (AROA1:ada): accepted"
+
+
+def test_i5_cancellation_that_no_wait_has_read_is_read_before_the_point_of_no_return(verified: FakePorts) -> None:
+    verified.decisions.keep(a_signal(Decision.CANCEL, gate=None, reason="wrong server"))
+    with pytest.raises(MigrationCancelledError, match=r"^cancelled by .+: wrong server$"):
+        run(verified)
+    assert "finalize" not in verified.mgn.calls
+    assert the_record(verified).status is MigrationStatus.CUTOVER_VERIFYING
+
+
+def test_i5_cancellation_is_read_while_finalize_cutover_is_tried_again(verified: FakePorts) -> None:
+    verified.mgn.failures["finalize"] = [ThrottledError("ThrottlingException")]
+    with pytest.raises(ThrottledError):
+        run(verified)
+    verified.decisions.keep(a_signal(Decision.CANCEL, gate=None))
+    with pytest.raises(MigrationCancelledError):
+        run(verified)
+    assert the_server(verified).state == "CUTTING_OVER"
 
 
 def test_lost_answer_of_finalize_cutover_is_resolved_by_reading(verified: FakePorts) -> None:
