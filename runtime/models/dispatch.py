@@ -1,6 +1,6 @@
 """What the dispatcher keeps for each account and Region."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +9,9 @@ from runtime.models.base import Moment, Stored
 from runtime.models.record import LaunchKind
 from runtime.models.request import MigrationId
 from runtime.models.scope import Scope
+
+VISIBLE_AFTER = timedelta(minutes=5)
+"""A job of ours that DescribeJobs has not shown for this long is counted no more."""
 
 
 class Member(Stored):
@@ -71,6 +74,13 @@ class Dispatch(Stored):
         """Whose launch call has no answer: the one in flight, and those since a moment that may still arrive at MGN."""
         alive = [batch for batch in self.unanswered_batches if batch is self.in_flight or batch.attempted_at > since]
         return tuple(member for batch in alive for member in batch.members)
+
+    def young_jobs(self, now: datetime) -> frozenset[str]:
+        """Jobs of ours that go on although DescribeJobs does not show them: it may not do so yet."""
+        young = {job.job_id for job in self.recent if now - job.started_at < VISIBLE_AFTER}
+        if self.in_flight and self.in_flight.job_id:
+            young.add(self.in_flight.job_id)
+        return frozenset(young)
 
     @property
     def unanswered_batches(self) -> tuple[Batch, ...]:

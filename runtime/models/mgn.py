@@ -254,8 +254,10 @@ class Truth(MgnView):
     instances: dict[str, InstanceHealth] = {}
     launching: frozenset[str] = frozenset()
     """Migrations whose launch call may have been made without its job being known."""
+    young_jobs: frozenset[str] = frozenset()
+    """Jobs that MGN may not show yet."""
 
     def is_over(self, job_id: str | None) -> bool:
-        """Whether MGN is done with a job; one it does not show has ended."""
+        """Whether MGN is done with a job; one it does not show has ended, unless it is too young to be shown."""
         job = self.jobs.get(job_id or "")
-        return job is None or not job.is_active
+        return job_id not in self.young_jobs if job is None else not job.is_active

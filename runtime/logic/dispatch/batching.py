@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runtime.errors import MigrationError, RecordChangedError, ServiceUnavailableError
-from runtime.logic.dispatch.packing import VISIBLE_AFTER, asking
+from runtime.logic.dispatch.packing import asking
 from runtime.logic.journal import note
 from runtime.logic.ports import Ports
-from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
+from runtime.models.dispatch import VISIBLE_AFTER, Batch, Dispatch, Member, StartedJob
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.mgn import Job, SourceServer
 from runtime.models.record import LAUNCHING_STATUS, Facts, Launch, LaunchKind, MigrationRecord

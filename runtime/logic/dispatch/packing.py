@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
-from runtime.models.dispatch import Dispatch, StartedJob
+from runtime.models.dispatch import VISIBLE_AFTER, Dispatch, StartedJob
 from runtime.models.mgn import Job
 from runtime.models.record import LaunchKind
 from runtime.models.waits import Launching, LaunchIntent, LaunchWait, UndoWait, Wait
@@ -15,9 +15,6 @@ from runtime.models.waits import Launching, LaunchIntent, LaunchWait, UndoWait, 
 ACTIVE_JOBS = 20
 SERVERS_PER_JOB = 200
 SERVERS_IN_ACTIVE_JOBS = 200
-
-VISIBLE_AFTER = timedelta(minutes=5)
-"""A job of ours that DescribeJobs has not shown for this long is counted no more."""
 
 URGENT = timedelta(minutes=10)
 """A launch whose window closes within this gathers no company."""

@@ -2,9 +2,15 @@
 
 from datetime import timedelta
 
-from runtime.errors import CheckFailedError, CheckPendingError, SourceServerBusyError, SourceServerStateError
+from runtime.errors import (
+    CheckFailedError,
+    CheckPendingError,
+    SourceServerBusyError,
+    SourceServerStateError,
+    TransientError,
+)
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
-from runtime.logic.lookups.migration import active_jobs_of, load
+from runtime.logic.lookups.migration import active_jobs_of, load, server_of
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rollback_plan import (
     AwaitJob,
@@ -17,10 +23,13 @@ from runtime.logic.steps.rollback_plan import (
     UndoStep,
     launched_instances,
     next_step,
+    our_jobs,
 )
 from runtime.logic.waits.parking import park, parked
 from runtime.logic.waits.settling import unanswered
+from runtime.models.dispatch import Dispatch
 from runtime.models.functions.steps import Failure, Rollback, UndoGoal
+from runtime.models.mgn import Job
 from runtime.models.record import Facts, LaunchKind, MigrationRecord
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import (
@@ -71,25 +80,27 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
         reason = failure_reason(step.failure)
         facts = Facts(failure=reason) if record.failure is None else None
         record = move(ports, record, MigrationStatus.ROLLING_BACK, actor=ACTOR, reason=reason, facts=facts)
-    server_id = record.source_server_id
-    if server_id is None:
+    if record.source_server_id is None:
         return _finish(ports, record, step)
     if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
         return _freeze(ports, record, f"not undone in {ports.budgets.undo_rounds} rounds")
     # The record says by now that nothing more is to be launched; a batch written before that is seen here.
-    doubtful = unanswered(ports, ports.dispatches.state(ports.scope))
+    state = ports.dispatches.state(ports.scope)
+    doubtful = unanswered(ports, state)
     if any(member.migration_id == record.migration_id for member in doubtful):
         _await(ports, record, token, "the end of a doubt about its launch")
         return None
     record, _ = load(ports, step)
-    return _undo_until_blocked(ports, record, step, token, server_id)
+    return _undo_until_blocked(ports, record, state, step, token)
 
 
 def _undo_until_blocked(
-    ports: Ports, record: MigrationRecord, step: Rollback, token: str, server_id: str
+    ports: Ports, record: MigrationRecord, state: Dispatch, step: Rollback, token: str
 ) -> Progress | None:
+    server_id = server_of(record)
+    refused: tuple[UndoStep, SourceServerBusyError | SourceServerStateError] | None = None
     for _ in range(STEPS_A_ROUND):
-        planned = next_step(record, _situation(ports, record, server_id))
+        planned = next_step(record, _situation(ports, record, state, server_id))
         match planned:
             case Finished():
                 return _finish(ports, record, step)
@@ -102,25 +113,40 @@ def _undo_until_blocked(
                 intent = LaunchIntent(kind=LaunchKind.TERMINATE, wave=record.request.wave)
                 _await(ports, record, token, f"MGN to terminate {instance_id}", intent=intent)
                 return None
+        if refused and refused[0] == planned:
+            return _refused(ports, record, refused[1])
         try:
             _do(ports, planned, server_id)
-        except SourceServerBusyError:
-            # A job began since we looked: the next look sees it and waits for it.
-            continue
-        except SourceServerStateError as error:
-            return _freeze(ports, record, f"MGN refused to undo: {error}")
+        except (SourceServerBusyError, SourceServerStateError) as error:
+            # A job began since we looked, or another round was faster: who looks again sees it.
+            refused = planned, error
     return _freeze(ports, record, "MGN does not show what the undo did")
 
 
-def _situation(ports: Ports, record: MigrationRecord, server_id: str) -> Situation:
+def _refused(ports: Ports, record: MigrationRecord, error: SourceServerBusyError | SourceServerStateError) -> Progress:
+    if isinstance(error, SourceServerBusyError):
+        raise TransientError(f"MGN does not show the job yet: {error}")
+    return _freeze(ports, record, f"MGN refused to undo: {error}")
+
+
+def _situation(ports: Ports, record: MigrationRecord, state: Dispatch, server_id: str) -> Situation:
     server = next(iter(ports.mgn.servers([server_id])), None)
     instances = launched_instances(record, server)
     return Situation(
         server=server,
-        active_jobs=active_jobs_of(ports, server_id),
+        active_jobs=(*_young_jobs(ports, record, state), *active_jobs_of(ports, server_id)),
         instances=ports.instances.health(instances) if instances else {},
         template=ports.launch_settings.current(server_id) if record.launch_template and server else None,
     )
+
+
+def _young_jobs(ports: Ports, record: MigrationRecord, state: Dispatch) -> tuple[Job, ...]:
+    """The jobs of this migration that began a moment ago: MGN may hold the server for them and not show it yet."""
+    ours = our_jobs(record) | ({record.undo_launch.job_id} if record.undo_launch else set())
+    young = sorted(ours & state.young_jobs(ports.now()))
+    shown = {job.job_id: job for job in ports.mgn.jobs(young)} if young else {}
+    jobs = (shown.get(job_id) or Job(job_id=job_id) for job_id in young)
+    return tuple(job for job in jobs if job.is_active)
 
 
 def _do(ports: Ports, planned: UndoStep, server_id: str) -> None:

@@ -57,13 +57,14 @@ class Situation:
 
     server: SourceServer | None
     active_jobs: tuple[Job, ...]
+    """Those that hold the server, or may: one of ours that MGN does not show yet is among them."""
     instances: dict[str, InstanceHealth]
     template: LaunchTemplateRef | None
 
 
 def next_step(record: MigrationRecord, now: Situation) -> UndoStep:
     """The next thing to undo. Doubt freezes; nothing is deleted that is not provably this migration's."""
-    ours = _our_jobs(record)
+    ours = our_jobs(record)
     server = now.server
     if server is None or is_gone(server):
         return Freeze("the source server left MGN after a launch; its instance is kept") if ours else Finished()
@@ -86,12 +87,12 @@ def launched_instances(record: MigrationRecord, server: SourceServer | None) -> 
     launches = (record.test_launch, record.cutover_launch)
     known = {launch.instance_id for launch in launches if launch and launch.instance_id}
     shown = server.launched_instance if server else None
-    if shown and shown.ec2_instance_id and shown.job_id in _our_jobs(record):
+    if shown and shown.ec2_instance_id and shown.job_id in our_jobs(record):
         known.add(shown.ec2_instance_id)
     return tuple(sorted(known))
 
 
-def _our_jobs(record: MigrationRecord) -> set[str]:
+def our_jobs(record: MigrationRecord) -> set[str]:
     launches = (record.test_launch, record.cutover_launch)
     return {launch.job_id for launch in launches if launch}
 

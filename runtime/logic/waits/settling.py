@@ -71,8 +71,9 @@ def unanswered(ports: Ports, state: Dispatch) -> tuple[Member, ...]:
 def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch) -> Truth:
     """One batched reading of MGN, EC2 and SSM for all these waits, each asked only for what could end it now."""
     open_waits = [wait for wait in waits if wait.outcome is None]
-    truth = Truth(launching=frozenset(member.migration_id for member in unanswered(ports, state)))
     now = ports.now()
+    launching = frozenset(member.migration_id for member in unanswered(ports, state))
+    truth = Truth(launching=launching, young_jobs=state.young_jobs(now))
     if jobs := sorted({wait.watched_job for wait in open_waits if wait.watched_job}):
         truth = truth.model_copy(update={"jobs": {job.job_id: job for job in ports.mgn.jobs(jobs)}})
     watched = (wait.watched_instance(truth, now) for wait in open_waits)

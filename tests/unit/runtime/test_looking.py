@@ -22,11 +22,10 @@ from runtime.errors import (
 )
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
 from runtime.logic.dispatch.looking import CALLS, PATIENCE, SOON, Look, look, look_again
-from runtime.logic.dispatch.packing import VISIBLE_AFTER
 from runtime.logic.journal import note
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision
-from runtime.models.dispatch import Batch, Dispatch
+from runtime.models.dispatch import VISIBLE_AFTER, Batch, Dispatch
 from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind

@@ -8,11 +8,14 @@ from runtime.errors import (
     SourceServerBusyError,
     SourceServerStateError,
     ThrottledError,
+    TransientError,
 )
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.rollback import freeze, roll_back
+from runtime.models.dispatch import VISIBLE_AFTER
 from runtime.models.functions.environment import Budgets
 from runtime.models.functions.steps import Failure, Rollback
+from runtime.models.mgn import SourceServer
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
 from tests.builders import NOON, SCOPE, SERVER_ID, a_job
@@ -166,6 +169,76 @@ def test_job_that_holds_the_server_is_waited_for(earlier: bool) -> None:
     roll_back(a_step(Rollback), "undo", ports)
     (wait,) = waits_of(ports)
     assert wait.job_id == somebodys.job_id
+
+
+@pytest.mark.parametrize("stage", ["test-launching", "cutover-launching"])
+def test_i6_undo_of_a_launch_that_mgn_does_not_show_yet_waits_for_its_job(stage: str) -> None:
+    ports = bring_to(stage)
+    job = ports.mgn.started[-1]
+    ports.mgn.unseen.add(job.job_id)
+    roll_back(a_step(Rollback), "undo", ports)
+    look(ports)
+    assert "undo" not in ports.resumer.resumed
+    assert waits_of(ports)[-1].job_id == job.job_id
+    ports.mgn.unseen.clear()
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_i6_undo_whose_termination_mgn_does_not_show_yet_waits_for_it() -> None:
+    ports = bring_to("cutover-verified")
+    roll_back(a_step(Rollback), "undo", ports)
+    look(ports)
+    ports.mgn.unseen.add(ports.mgn.started[-1].job_id)
+    look(ports)
+    assert "undo" not in ports.resumer.resumed
+    ports.mgn.unseen.clear()
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_undo_believes_a_job_shown_to_those_who_ask_for_it_although_no_list_has_it() -> None:
+    ports = bring_to("test-launching")
+    ports.mgn.unlisted.add(ports.mgn.started[-1].job_id)
+    finish_jobs(ports)
+    look(ports)
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_job_that_mgn_shows_no_more_holds_an_undo_for_some_minutes_and_not_for_good() -> None:
+    ports = bring_to("cutover-verified")
+    roll_back(a_step(Rollback), "undo", ports)
+    look(ports)
+    finish_jobs(ports)
+    ports.mgn.unseen.add(ports.mgn.started[-1].job_id)
+    ports.advance(VISIBLE_AFTER.total_seconds())
+    look(ports)
+    assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
+
+
+def test_server_that_mgn_calls_busy_without_showing_a_job_is_tried_again() -> None:
+    ports = bring_to("cutover-verified")
+    ports.mgn.failures["change_lifecycle"] = [SourceServerBusyError("currently being processed by a Job")]
+    with pytest.raises(TransientError, match="MGN does not show the job yet"):
+        roll_back(a_step(Rollback), "undo", ports)
+    assert ports.mgn.calls.count("change_lifecycle") == 2
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
+
+
+def test_i6_round_that_is_refused_because_another_was_faster_goes_on_from_there() -> None:
+    ports = bring_to("cutover-verified")
+    change = ports.mgn.change_lifecycle
+
+    def met_by_another(source_server_id: str, state: str) -> SourceServer:
+        ports.mgn.change_lifecycle = change  # type: ignore[method-assign]
+        change(source_server_id, state)
+        return change(source_server_id, state)
+
+    ports.mgn.change_lifecycle = met_by_another  # type: ignore[method-assign]
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports)
 
 
 def test_freeze_keeps_the_lock_and_says_why() -> None:
