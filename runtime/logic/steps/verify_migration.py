@@ -56,6 +56,7 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
         return
     _check_post_launch_actions(ports, record, _job(ports, launch))
     _check_freshness(ports, record, launch, step.phase)
+    _check_clean_up(ports, record, step.phase)
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
     reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
@@ -68,6 +69,14 @@ def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phas
     for item in ports.mgn.job_log(launch.job_id):
         if item.event in _STALE_EVENTS and item.source_server_id in (None, record.source_server_id):
             raise StaleDataError(f"{launch.job_id} logged {item.event}: the instance has old data")
+
+
+def _check_clean_up(ports: Ports, record: MigrationRecord, phase: Phase) -> None:
+    # A launch deletes the instance of the one before (docs/mgn.md#launched-instances). Where that failed, it runs on.
+    left = record.test_launch.instance_id if record.test_launch and phase is Phase.CUTOVER else None
+    if left and not ports.instances.health([left])[left].is_gone:
+        seen = f"MGN did not terminate the test instance {left}; terminate it in EC2"
+        still_pending(ports, record, Patience.CHECKS, seen, actor=ACTOR)
 
 
 def _check_post_launch_actions(ports: Ports, record: MigrationRecord, job: Job) -> None:

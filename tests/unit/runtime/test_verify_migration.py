@@ -35,6 +35,23 @@ def change_job(ports: FakePorts, **changes: Any) -> None:
     ports.mgn.started[-1] = Job.model_validate({**job.model_dump(), **changes})
 
 
+def test_i6_cutover_waits_for_the_end_of_a_test_instance_that_mgn_left_running_and_then_fails() -> None:
+    ports = bring_to("cutover-booting")
+    launch = the_record(ports).test_launch
+    assert launch is not None
+    assert launch.instance_id is not None
+    ports.instances.put(some_health(launch.instance_id))
+    why = f"MGN did not terminate the test instance {launch.instance_id}; terminate it in EC2"
+    with pytest.raises(CheckPendingError, match=why):
+        check(ports)
+    assert the_record(ports).reason == f"waiting: {why}"
+    ports.advance(3_600)
+    with pytest.raises(CheckFailedError, match=why):
+        check(ports)
+    ports.instances.put(some_health(launch.instance_id, state="shutting-down"))
+    check(ports)
+
+
 def test_instance_of_this_job_is_remembered_and_awaited() -> None:
     ports = booted()
     launch = the_record(ports).cutover_launch
