@@ -202,7 +202,7 @@ class MigrationService(Protocol):
         """TerminateTargetInstances, sent once and never retried."""
 
     def change_lifecycle(self, source_server_id: str, state: str) -> SourceServer:
-        """ChangeServerLifeCycleState."""
+        """ChangeServerLifeCycleState, sent once and never retried: a change that was made is refused the next time."""
 
     def finalize(self, source_server_id: str) -> SourceServer:
         """FinalizeCutover of one server, sent once and never retried."""

@@ -1,6 +1,6 @@
 """How the MGN adapter calls: batches, pages, dates, and exactly once where there is no client token (I3)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
@@ -127,13 +127,18 @@ def test_launch_throttled_is_not_repeated_behind_the_callers_back(
     assert calls(simulator, "StartTest") == 1
 
 
-@pytest.mark.parametrize("operation", ["TerminateTargetInstances", "FinalizeCutover"])
-def test_terminate_and_finalize_are_sent_once_too(
-    simulator: Simulator, mgn: MgnMigrationService, operation: str
-) -> None:
+CHANGES: dict[str, Callable[[MgnMigrationService], object]] = {
+    "TerminateTargetInstances": lambda mgn: mgn.terminate([READY], {}),
+    "FinalizeCutover": lambda mgn: mgn.finalize(READY),
+    "ChangeServerLifeCycleState": lambda mgn: mgn.change_lifecycle(READY, "READY_FOR_CUTOVER"),
+}
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+def test_other_changes_are_sent_once_too(simulator: Simulator, mgn: MgnMigrationService, operation: str) -> None:
     simulator.inject(CallFault(operations=(operation,), outcome="internal"))
     with pytest.raises(ServiceUnavailableError):
-        mgn.finalize(READY) if operation == "FinalizeCutover" else mgn.terminate([READY], {})
+        CHANGES[operation](mgn)
     assert calls(simulator, operation) == 1
 
 

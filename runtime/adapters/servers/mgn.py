@@ -32,7 +32,10 @@ MISS_SECONDS = 10.0
 
 
 class MgnMigrationService:
-    """MGN over two clients: `once` sends each call a single time, for the calls without a client token (I3)."""
+    """MGN over two clients: `once` sends each call a single time.
+
+    A launch without a client token would be another one (I3), and a change that was made is refused the next time.
+    """
 
     def __init__(self, client: "MgnClient", once: "MgnClient") -> None:
         self._client = client
@@ -94,9 +97,7 @@ class MgnMigrationService:
         wanted = cast("ChangeServerLifeCycleStateSourceServerLifecycleStateType", state)
         with mgn_faults():
             return SourceServer.model_validate(
-                self._client.change_server_life_cycle_state(
-                    sourceServerID=source_server_id, lifeCycle={"state": wanted}
-                )
+                self._once.change_server_life_cycle_state(sourceServerID=source_server_id, lifeCycle={"state": wanted})
             )
 
     def finalize(self, source_server_id: str) -> SourceServer:

@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from runtime.errors import DriftError
+from runtime.errors import DriftError, SourceServerStateError
 from runtime.logic.journal import move, note
-from runtime.logic.lookups.migration import load, read_server
+from runtime.logic.lookups.migration import load, read_server, server_of
 from runtime.logic.ports import Ports
 from runtime.logic.steps.commands import run_command
 from runtime.logic.waits.parking import park, parked
 from runtime.models.functions.steps import PrepareSource
 from runtime.models.mgn import LifeCycleState
-from runtime.models.record import Facts
+from runtime.models.record import Facts, MigrationRecord
 from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import ReplicationWait
@@ -54,7 +54,7 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
     if server.state not in _FROM[phase]:
         raise DriftError(f"{server.source_server_id} is {server.state}; a {phase} launch cannot be prepared from there")
     if server.state != _READY[phase]:
-        ports.mgn.change_lifecycle(server.source_server_id, _READY[phase])
+        _change_lifecycle(ports, record, _READY[phase])
     if record.launch_template is None:
         # Remembered before anything changes, so that the undo can restore it.
         template = ports.launch_settings.current(server.source_server_id)
@@ -64,3 +64,12 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
         )
     marker = f"{record.migration_id}:{phase}"
     ports.launch_settings.apply(record.request, server.source_server_id, phase, marker, before=record.launch_template)
+
+
+def _change_lifecycle(ports: Ports, record: MigrationRecord, wanted: LifeCycleState) -> None:
+    try:
+        ports.mgn.change_lifecycle(server_of(record), wanted)
+    except SourceServerStateError:
+        # An earlier try of ours may have had its effect meanwhile, although its answer was lost.
+        if read_server(ports, record).state != wanted:
+            raise

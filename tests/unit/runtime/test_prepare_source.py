@@ -2,11 +2,18 @@
 
 import pytest
 
-from runtime.errors import CheckFailedError, CheckPendingError, DriftError, LaunchSettingsError, SourceServerGoneError
+from runtime.errors import (
+    CheckFailedError,
+    CheckPendingError,
+    DriftError,
+    LaunchSettingsError,
+    SourceServerGoneError,
+    SourceServerStateError,
+)
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.prepare_source import await_replication, prepare_launch
 from runtime.models.functions.steps import PrepareSource
-from runtime.models.mgn import CommandStatus
+from runtime.models.mgn import CommandStatus, SourceServer
 from runtime.models.request import Phase
 from tests.builders import NOON, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID, a_server
 from tests.fakes import FakePorts
@@ -130,3 +137,23 @@ def test_server_that_is_to_stay_stopped_ends_before_its_launch_and_not_after_an_
     with pytest.raises(LaunchSettingsError):
         prepare(ports, Phase.TEST)
     assert not waits_of(ports)
+
+
+def test_change_that_is_refused_because_an_earlier_try_was_made_after_all_is_no_failure() -> None:
+    ports = bring_to("replicating", a_world(a_server(state="READY_FOR_CUTOVER")))
+    change = ports.mgn.change_lifecycle
+
+    def overtaken(source_server_id: str, state: str) -> SourceServer:
+        change(source_server_id, state)
+        return change(source_server_id, state)
+
+    ports.mgn.change_lifecycle = overtaken  # type: ignore[method-assign]
+    prepare(ports, Phase.TEST)
+    assert the_server(ports).state == "READY_FOR_TEST"
+
+
+def test_change_that_is_refused_for_good_ends_the_attempt() -> None:
+    ports = bring_to("replicating", a_world(a_server(state="READY_FOR_CUTOVER")))
+    ports.mgn.failures["change_lifecycle"] = [SourceServerStateError("ConflictException")]
+    with pytest.raises(SourceServerStateError):
+        prepare(ports, Phase.TEST)
