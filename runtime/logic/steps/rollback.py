@@ -55,8 +55,11 @@ def roll_back(step: Rollback, token: str, ports: Ports) -> None:
 def freeze(step: Rollback, ports: Ports) -> Progress:
     """The last resort when the undo itself fails: keep everything and call a person."""
     record, ports = load(ports, step)
-    if record.status.is_terminal:
-        return _progress_of(record)
+    if (progress := _over_before(record, step)) is not None:
+        return progress
+    if record.source_server_id is None:
+        # Nothing was touched, so there is nothing for a person to look at.
+        return _finish(ports, _begin(ports, record, step), step)
     return _freeze(ports, record, f"the undo failed: {failure_reason(step.failure)}")
 
 
@@ -74,12 +77,10 @@ def failure_reason(failure: Failure | None) -> str:
 
 def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
     record, ports = load(ports, step)
-    if record.status.is_terminal:
-        return _progress_of(record)
+    if (progress := _over_before(record, step)) is not None:
+        return progress
     if step.goal is UndoGoal.ROLLED_BACK:
-        reason = failure_reason(step.failure)
-        facts = Facts(failure=reason) if record.failure is None else None
-        record = move(ports, record, MigrationStatus.ROLLING_BACK, actor=ACTOR, reason=reason, facts=facts)
+        record = _begin(ports, record, step)
     if record.source_server_id is None:
         return _finish(ports, record, step)
     if (record.undo_rounds or 0) >= ports.budgets.undo_rounds:
@@ -92,6 +93,21 @@ def _round(step: Rollback, token: str, ports: Ports) -> Progress | None:
         return None
     record, _ = load(ports, step)
     return _undo_until_blocked(ports, record, state, step, token)
+
+
+def _over_before(record: MigrationRecord, step: Rollback) -> Progress | None:
+    """How the undo ended before it began; None when there is something to do."""
+    if record.status.is_terminal:
+        return Progress.FROZEN if record.status is MigrationStatus.FROZEN else Progress.DONE
+    # A second execution that failed before it found out that it is one: the migration is the first one's.
+    return None if record.execution in (None, step.execution) else Progress.DONE
+
+
+def _begin(ports: Ports, record: MigrationRecord, step: Rollback) -> MigrationRecord:
+    reason = failure_reason(step.failure)
+    # Claimed, too: an execution that failed in its first step has not done so.
+    facts = Facts(failure=reason, execution=step.execution) if record.failure is None else None
+    return move(ports, record, MigrationStatus.ROLLING_BACK, actor=ACTOR, reason=reason, facts=facts)
 
 
 def _undo_until_blocked(
@@ -192,7 +208,3 @@ def _freeze(ports: Ports, record: MigrationRecord, why: str) -> Progress:
     reason = f"{why} (after: {record.failure})" if record.failure else why
     move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
     return Progress.FROZEN
-
-
-def _progress_of(record: MigrationRecord) -> Progress:
-    return Progress.FROZEN if record.status is MigrationStatus.FROZEN else Progress.DONE

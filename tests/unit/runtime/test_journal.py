@@ -115,7 +115,7 @@ def test_second_writer_of_the_same_record_is_refused(ports: FakePorts) -> None:
     record = begun(ports)
     move(ports, record, S.VALIDATING, actor="first", reason="r")
     with pytest.raises(RecordChangedError):
-        move(ports, record, S.FROZEN, actor="second", reason="r")
+        move(ports, record, S.ROLLING_BACK, actor="second", reason="r")
 
 
 def test_terminal_move_sets_the_expiry_and_drops_the_lock(ports: FakePorts) -> None:

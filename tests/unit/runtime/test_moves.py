@@ -77,6 +77,9 @@ def good_ways() -> Iterator[FakePorts]:
 
 def at_each_status() -> Iterator[FakePorts]:
     """A migration in each status in which its execution runs."""
+    never_begun = a_world()
+    accepted(never_begun)
+    yield never_begun
     claimed = bring_to("validated")
     record = claimed.migrations.records[MIGRATION_ID]
     claimed.migrations.records[MIGRATION_ID] = record.model_copy(update={"source_server_id": None})
@@ -112,10 +115,6 @@ def bad_ways() -> Iterator[FakePorts]:
         for ports in at_each_status():
             end(ports)
             yield ports
-    never_begun = a_world()
-    accepted(never_begun)
-    freeze(a_step(Rollback), never_begun)
-    yield never_begun
     lost = bring_to("cutover-booting")
     roll_back(a_step(Rollback, failure=CANCELLED), "undo", lost)
     freeze(a_step(Rollback), lost)

@@ -1,16 +1,21 @@
 """rollback_handler: whole undos on a fake MGN (I6)."""
 
+from collections.abc import Callable
+
 import pytest
 
 from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.rollback import failure_reason, freeze, roll_back
-from runtime.models.functions.steps import Failure, Rollback, UndoGoal
+from runtime.logic.steps.validate_input import validate
+from runtime.models.functions.steps import Failure, Rollback, UndoGoal, ValidateInput, Verdict
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
 from tests.builders import SCOPE, a_server
+from tests.fakes import FakePorts
 from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import (
+    EXECUTION,
     STAGES,
     a_step,
     a_world,
@@ -22,6 +27,10 @@ from tests.unit.runtime.stages import (
     undo_until_done,
     waits_of,
 )
+
+
+def undo_fails(ports: FakePorts) -> None:
+    assert freeze(a_step(Rollback), ports) is Progress.DONE
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -137,6 +146,28 @@ def test_migration_that_failed_before_its_server_was_known_is_rolled_back(scope:
     assert undo_until_done(ports) is Progress.DONE
     assert the_record(ports).status is MigrationStatus.ROLLED_BACK
     assert "change_lifecycle" not in ports.mgn.calls
+
+
+@pytest.mark.parametrize("act", [lambda ports: roll_back(a_step(Rollback), "undo", ports), undo_fails])
+def test_i12_execution_whose_first_step_cannot_run_is_rolled_back_and_not_frozen(
+    act: Callable[[FakePorts], object],
+) -> None:
+    ports = a_world()
+    accepted(ports)
+    act(ports)
+    assert (the_record(ports).status, the_record(ports).execution) == (MigrationStatus.ROLLED_BACK, EXECUTION)
+    second = validate(a_step(ValidateInput, execution="second"), ports)
+    assert second.verdict is Verdict.DUPLICATE
+
+
+@pytest.mark.parametrize("act", [lambda ports: roll_back(a_step(Rollback), "undo", ports), undo_fails])
+def test_second_execution_that_fails_undoes_nothing_of_the_first(act: Callable[[FakePorts], object]) -> None:
+    ports = bring_to("cutover-verified")
+    second = the_record(ports).model_copy(update={"execution": "the first"})
+    ports.migrations.records["mig-1"] = second
+    act(ports)
+    assert the_record(ports) == second
+    assert not waits_of(ports)
 
 
 def test_ended_migration_is_not_undone_again() -> None:
