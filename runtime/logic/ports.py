@@ -74,7 +74,7 @@ class Waits(Protocol):
     """The waits of parked steps."""
 
     def park(self, wait: Wait) -> Wait:
-        """Keep a wait. A step retried with a new token replaces the token and keeps an undelivered outcome."""
+        """Keep a wait. A step retried with a new token keeps the old one beside it, and an undelivered outcome."""
 
     def of(self, scope: Scope, migration_id: str) -> tuple[Wait, ...]:
         """The migration's open waits."""

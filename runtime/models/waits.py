@@ -15,6 +15,9 @@ from runtime.models.request import Gate, MigrationId, Phase
 from runtime.models.scope import Scope
 from runtime.models.text import STORED
 
+EARLIER_KEYS = 4
+"""A step that is tried for hours leaves hundreds of tokens. Only a try that is under way can still come late."""
+
 
 class WaitKind(StrEnum):
     """What a parked step waits for."""
@@ -64,16 +67,29 @@ class ParkedStep(Stored):
     deadline: Moment
     token: str | None = Field(default=None, repr=False, description="The task token itself, as 0.1.0 kept it.")
     token_key: str | None = Field(default=None, description="What the task token is kept under: it counts as a secret.")
+    earlier_keys: tuple[str, ...] = Field(
+        default=(), description="What the tokens of the tries before are kept under, the latest last."
+    )
     signals: tuple[Signal, ...] = ()
     outcome: Outcome | None = None
 
     def after(self, earlier: "ParkedStep") -> Self:
-        """This wait in the place of the one its step parked before it died: what became of that one still counts."""
-        return self.model_copy(update={"outcome": earlier.outcome}) if earlier.outcome else self
+        """This wait in the place of the one another try of its step parked: what became of that one still counts.
+
+        So does its token: of two tries the first may come late, and Step Functions alone knows which it waits for.
+        """
+        keys = dict.fromkeys(key for key in (*earlier.earlier_keys, earlier.token_key) if key)
+        keys.pop(self.token_key or "", None)
+        return self.model_copy(update={"outcome": earlier.outcome, "earlier_keys": tuple(keys)[-EARLIER_KEYS:]})
 
     def is_of_the_step_of(self, other: "ParkedStep") -> bool:
         """Whether both were parked with one token: a step that is tried again has another."""
         return (self.token, self.token_key) == (other.token, other.token_key)
+
+    @property
+    def token_keys(self) -> tuple[str, ...]:
+        """What the tokens are kept under, one of which the step waits with."""
+        return (*self.earlier_keys, self.token_key) if self.token_key else self.earlier_keys
 
     @property
     def cancel(self) -> Signal | None:

@@ -40,6 +40,12 @@ class TestWaits:
         assert [wait.token for wait in state.waits.of(SCOPE, "mig-1")] == ["second"]
         assert [wait.token for wait in state.waits.open(SCOPE)] == ["second"]
 
+    def test_retried_step_keeps_the_tokens_of_its_earlier_tries(self, state: State) -> None:
+        for key in ("first", "second", "first"):
+            parked = state.waits.park(a_wait(token=None, token_key=key))
+        assert parked.token_keys == ("second", "first")
+        assert state.waits.of(SCOPE, "mig-1") == (parked,)
+
     def test_retried_step_keeps_an_undelivered_outcome(self, state: State) -> None:
         state.waits.decide(state.waits.park(a_wait(token="first")), DONE)
         parked = state.waits.park(a_wait(token="second"))

@@ -57,8 +57,9 @@ def conclude(ports: Ports, wait: Wait, outcome: Outcome) -> None:
     """End a wait."""
     # The outcome is kept before the token is used: if we die in between, the next look delivers the same outcome.
     decided = ports.waits.decide(wait, outcome)
-    token = ports.tokens.token(decided.token_key) if decided.token_key else decided.token
-    if token is not None:
+    tokens = [decided.token, *map(ports.tokens.token, decided.token_keys)]
+    # All but one are of tries that are over, and Step Functions says so.
+    for token in filter(None, tokens):
         ports.resumer.resume(token, decided.outcome or outcome)
     ports.waits.close(decided)
 

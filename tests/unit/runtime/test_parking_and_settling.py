@@ -107,6 +107,25 @@ def test_i10_duplicate_signals_and_late_looks_are_harmless() -> None:
     assert len(ports.resumer.resumed) == 1
 
 
+def test_first_try_that_parks_after_the_second_keeps_nobody_from_answering_it() -> None:
+    ports = waiting_world()
+    await_approval(ports, "second")
+    await_approval(ports, "first")
+    ports.resumer.gone.add("first")
+    approve(ports)
+    assert settled(ports).resumed == 1
+    assert list(ports.resumer.resumed) == ["second"]
+    assert waits_of(ports) == ()
+
+
+def test_step_that_is_tried_for_hours_keeps_the_tokens_of_its_last_tries() -> None:
+    ports = waiting_world()
+    for number in (*range(100), 99):
+        await_approval(ports, f"token-{number}")
+    (wait,) = waits_of(ports)
+    assert [ports.tokens.token(key) for key in wait.token_keys] == [f"token-{number}" for number in range(95, 100)]
+
+
 def test_step_parked_again_has_the_signals_its_earlier_wait_had() -> None:
     ports = waiting_world()
     approve(ports)
