@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
+from runtime.logic.journal import REASON_LIMIT, lock_held_by, move
 from runtime.logic.lookups.decisions import is_older
 from runtime.logic.ports import Ports
 from runtime.logic.waits.parking import hand_out_signals
@@ -97,22 +97,25 @@ def execution_ended(ports: Ports, migration_id: str, execution: str, status: str
     record = ports.migrations.record(migration_id)
     if record is None or record.execution != execution:
         return "ignored: not the execution of this migration"
-    if record.status.is_terminal:
-        return f"ignored: the migration is {record.status}"
-    reason = f"its execution ended {status} without an end for the migration"
-    move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
-    return "frozen"
+    if not record.status.is_terminal:
+        reason = f"its execution ended {status} without an end for the migration"
+        move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
+    # On every try: one that died half-way must not leave a wait that nobody is behind until its deadline.
+    for wait in ports.waits.of(record.scope, migration_id) if record.scope else ():
+        ports.waits.close(wait)
+    return f"ignored: the migration is {record.status}" if record.status.is_terminal else "frozen"
 
 
 def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     lock = lock_held_by(record, at=signal.at)
     if record.status is not MigrationStatus.FROZEN or lock is None:
         return f"ignored: the migration is {record.status} and holds no server"
-    reason = f"released by {signal.words}"[:REASON_LIMIT]
-    # First of all, and on every try: a release that died half-way must not leave the server locked for good.
-    ports.migrations.unlock(lock)
-    if not ports.decisions.keep(signal, since=record.created_at):
+    held = ports.migrations.lock_of(lock.scope, lock.source_server_id)
+    if held is None or held.owner != lock.owner:
         return "ignored: released before"
+    ports.decisions.keep(signal, since=record.created_at)
+    reason = f"released by {signal.words}"[:REASON_LIMIT]
     failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]
-    note(ports, record, Facts(failure=failure), actor=ACTOR, reason=reason)
+    # The server is given back in the transaction that tells of it (I8).
+    move(ports, record, record.status, actor=ACTOR, reason=reason, facts=Facts(failure=failure), unlock=lock)
     return "released"

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import ServiceUnavailableError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.journal import rebuild
 from runtime.logic.lookups.decisions import decisions_of
@@ -15,12 +14,12 @@ from runtime.models.decisions import Decision, Signal
 from runtime.models.events import MigrationSignal
 from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import AwaitSignal, Failure
-from runtime.models.record import Lock
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import WaitKind
-from tests.builders import NOON, SCOPE, SERVER_ID, a_server, a_signal
-from tests.fakes import FakePorts, InMemoryMigrations
+from tests.builders import NOON, SCOPE, SERVER_ID, a_lock, a_server, a_signal
+from tests.fakes import FakePorts
+from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import (
     EXECUTION,
     STAGES,
@@ -30,6 +29,7 @@ from tests.unit.runtime.stages import (
     bring_to,
     the_record,
     undo_until_done,
+    waits_of,
 )
 
 ADA, BOB = "AROA0000000000000OPS:ada@example.com", "AROA0000000000000OPS:bob@example.com"
@@ -259,24 +259,31 @@ def test_release_of_a_migration_that_is_not_frozen_is_ignored(stage: str) -> Non
     assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
 
 
-class _DyingOnce(InMemoryMigrations):
-    died = False
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("at", range(1, 5))
+def test_i8_release_that_died_anywhere_gives_the_server_back_and_tells_of_it_once(
+    frozen: FakePorts, at: int, after_effect: bool
+) -> None:
+    saboteur = Saboteur(frozen, at, dying(after=after_effect))
+    with pytest.raises(CrashError):
+        send(frozen, Decision.RELEASE, reason="checked by hand")
+    assert saboteur.attacked is not None
+    send(frozen, Decision.RELEASE, reason="checked by hand")
+    assert frozen.migrations.lock_of(SCOPE, SERVER_ID) is None
+    told = [entry for entry in frozen.migrations.journal("mig-1") if entry.reason.startswith("released by")]
+    assert len(told) == 1
+    assert len(frozen.decisions.of("mig-1")) == 1
 
-    def unlock(self, lock: Lock) -> None:
-        if not self.died:
-            self.died = True
-            raise ServiceUnavailableError("died")
-        super().unlock(lock)
 
-
-def test_release_that_died_half_way_is_finished_by_its_redelivery(frozen: FakePorts) -> None:
-    migrations = _DyingOnce()
-    migrations.__dict__.update(frozen.migrations.__dict__)
-    frozen.migrations = migrations
-    with pytest.raises(ServiceUnavailableError):
-        send(frozen, Decision.RELEASE)
+def test_release_leaves_the_lock_of_the_next_migration_alone(frozen: FakePorts) -> None:
     send(frozen, Decision.RELEASE)
-    assert migrations.lock_of(SCOPE, SERVER_ID) is None
+    frozen.migrations.lock(a_lock("mig-2"))
+    before = the_record(frozen)
+    assert send(frozen, Decision.RELEASE) == "ignored: released before"
+    assert the_record(frozen) == before
+    held = frozen.migrations.lock_of(SCOPE, SERVER_ID)
+    assert held is not None
+    assert held.owner == "mig-2"
 
 
 def test_i7_execution_that_died_freezes_its_migration_and_keeps_the_lock() -> None:
@@ -285,6 +292,17 @@ def test_i7_execution_that_died_freezes_its_migration_and_keeps_the_lock() -> No
     assert the_record(ports).status is MigrationStatus.FROZEN
     assert the_record(ports).reason == "its execution ended TIMED_OUT without an end for the migration"
     assert ports.migrations.lock_of(SCOPE, SERVER_ID) is not None
+
+
+def test_wait_of_an_execution_that_died_goes_with_it_however_often_that_is_told() -> None:
+    ports = bring_to("test-launching")
+    assert waits_of(ports)
+    Saboteur(ports, 4, dying(after=False))
+    with pytest.raises(CrashError):
+        execution_ended(ports, "mig-1", EXECUTION, "ABORTED")
+    assert (the_record(ports).status, len(waits_of(ports))) == (MigrationStatus.FROZEN, 1)
+    assert execution_ended(ports, "mig-1", EXECUTION, "ABORTED") == "ignored: the migration is FROZEN"
+    assert waits_of(ports) == ()
 
 
 def test_end_of_an_ended_migrations_execution_changes_nothing() -> None:
