@@ -1,11 +1,12 @@
 """How the MGN adapter calls: batches, pages, dates, and exactly once where there is no client token (I3)."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 import pytest
+from botocore.stub import Stubber
 
 from runtime.adapters.aws import clients
 from runtime.adapters.servers.mgn import INVENTORY_SECONDS, MgnMigrationService
@@ -16,7 +17,7 @@ from simulator.inprocess import intercept
 from simulator.model.settings.faults import CallFault
 from simulator.model.settings.knobs import Knobs
 from simulator.scenario import Scenario, ServerSpec
-from tests.builders import server_id
+from tests.builders import JOB_ID, server_id
 
 Outcome = Literal[
     "throttle", "internal", "unavailable", "access_denied", "timeout_before", "timeout_after", "timeout_late"
@@ -159,3 +160,50 @@ def test_account_without_mgn_is_named(mgn: MgnMigrationService) -> None:
         mgn.servers([READY])
     with pytest.raises(MgnNotInitializedError):
         list(mgn.active_servers())
+
+
+@contextmanager
+def answering(operation: str, answer: dict[str, object]) -> Iterator[MgnMigrationService]:
+    """MGN that gives this answer, be it none of its own."""
+    client = clients.once_client("mgn")
+    with Stubber(client) as stubber:
+        stubber.add_response(operation, answer)
+        yield MgnMigrationService(client, client)
+
+
+READS: dict[str, Callable[[MgnMigrationService], object]] = {
+    "describe_source_servers": lambda mgn: mgn.servers([READY]),
+    "describe_jobs": lambda mgn: mgn.jobs([JOB_ID]),
+    "describe_job_log_items": lambda mgn: mgn.job_log(JOB_ID),
+}
+
+
+@pytest.mark.parametrize(("operation", "read"), READS.items())
+def test_answer_without_items_is_no_empty_list(operation: str, read: Callable[[MgnMigrationService], object]) -> None:
+    with answering(operation, {"items": []}) as mgn:
+        assert read(mgn) == ()
+    with answering(operation, {}) as mgn, pytest.raises(ServiceUnavailableError, match="a list without items"):
+        read(mgn)
+
+
+def test_item_without_its_id_is_no_answer() -> None:
+    with (
+        answering("describe_source_servers", {"items": [{}]}) as mgn,
+        pytest.raises(ServiceUnavailableError, match="sourceServerID: missing"),
+    ):
+        mgn.servers([READY])
+
+
+STARTS: dict[str, Callable[[MgnMigrationService], object]] = {
+    "start_test": lambda mgn: mgn.start_launch(Phase.TEST, [READY], {}),
+    "start_cutover": lambda mgn: mgn.start_launch(Phase.CUTOVER, [READY], {}),
+    "terminate_target_instances": lambda mgn: mgn.terminate([READY], {}),
+}
+
+
+@pytest.mark.parametrize(("operation", "start"), STARTS.items())
+def test_i3_launch_whose_answer_names_no_job_may_have_been_made(
+    operation: str, start: Callable[[MgnMigrationService], object]
+) -> None:
+    with answering(operation, {}) as mgn, pytest.raises(ServiceUnavailableError, match="no usable answer from MGN"):
+        start(mgn)

@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 from botocore.parsers import ResponseParserError
+from pydantic import ValidationError
 
 from runtime.adapters.aws.refusals import without_quotes, without_values
 from runtime.errors import (
@@ -25,6 +26,7 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
+from runtime.models.base import faults
 
 THROTTLING_CODES = frozenset(
     {
@@ -110,12 +112,17 @@ def account_faults() -> Iterator[None]:
 
 @contextmanager
 def mgn_faults() -> Iterator[None]:
-    """Raises the errors of `account_faults` and says every other refusal in MGN's terms; no boto error passes."""
+    """Raises the errors of `account_faults` and says every other refusal in MGN's terms; no boto error passes.
+
+    An answer that lacks what MGN always says is none: the call may have had its effect.
+    """
     try:
         with account_faults():
             yield
     except ClientError as error:
         raise _mgn_refusal(error) from error
+    except ValidationError as error:
+        raise ServiceUnavailableError(f"no usable answer from MGN: {faults(error)}"[:MESSAGE_LIMIT]) from error
 
 
 def code_of(error: ClientError) -> str:

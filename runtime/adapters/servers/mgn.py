@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from time import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime.adapters.aws.batches import batches
 from runtime.adapters.aws.faults import mgn_faults
-from runtime.errors import ThrottledError
+from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.models.mgn import Job, JobLogEntry, SourceServer
 from runtime.models.request import Phase
 
@@ -76,8 +76,8 @@ class MgnMigrationService:
             pages = self._client.get_paginator("describe_job_log_items").paginate(
                 jobID=job_id, PaginationConfig={"PageSize": LOG_PAGE_SIZE}
             )
-            items = [item for page in pages for item in page.get("items", ())]
-        log = tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
+            items = [item for page in pages for item in _items(page)]
+            log = tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
         if job_id in self._ended:
             self._logs = {**dict(list(self._logs.items())[-KEPT_LOGS:]), job_id: log}
         return log
@@ -85,13 +85,12 @@ class MgnMigrationService:
     def start_launch(self, phase: Phase, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
         start = self._once.start_test if phase is Phase.TEST else self._once.start_cutover
         with mgn_faults():
-            response = start(sourceServerIDs=list(ids), tags=dict(tags))
-        return Job.model_validate(response["job"])
+            return Job.model_validate(start(sourceServerIDs=list(ids), tags=dict(tags)).get("job"))
 
     def terminate(self, ids: Sequence[str], tags: Mapping[str, str]) -> Job:
         with mgn_faults():
             response = self._once.terminate_target_instances(sourceServerIDs=list(ids), tags=dict(tags))
-        return Job.model_validate(response["job"])
+            return Job.model_validate(response.get("job"))
 
     def change_lifecycle(self, source_server_id: str, state: str) -> SourceServer:
         wanted = cast("ChangeServerLifeCycleStateSourceServerLifecycleStateType", state)
@@ -110,7 +109,7 @@ class MgnMigrationService:
                 filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
             )
             for page in pages:
-                yield from map(SourceServer.model_validate, page.get("items", ()))
+                yield from map(SourceServer.model_validate, _items(page))
 
     def _jobs(self, filters: "DescribeJobsRequestFiltersTypeDef") -> Iterator[Job]:
         with mgn_faults():
@@ -118,6 +117,13 @@ class MgnMigrationService:
                 filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
             )
             for page in pages:
-                jobs = [Job.model_validate(item) for item in page.get("items", ())]
+                jobs = [Job.model_validate(item) for item in _items(page)]
                 self._ended.update(job.job_id for job in jobs if not job.is_active)
                 yield from jobs
+
+
+def _items(page: Mapping[str, Any]) -> Sequence[Any]:
+    # Every list of MGN's has its items, be they none (docs/mgn.md#wire): an answer that lost them says nothing.
+    if (items := page.get("items")) is None:
+        raise ServiceUnavailableError("no usable answer from MGN: a list without items")
+    return cast("Sequence[Any]", items)
