@@ -60,7 +60,7 @@ def _sent_before(
     intended = record.commands_intended or {}
     if since := intended.get(key):
         found = ports.commands.find(instance_id, comment, since)
-        if found is None and ports.now() < since + timedelta(seconds=ports.budgets.launch_doubt):
+        if found is None and ports.now() < since + timedelta(seconds=ports.budgets.request_life):
             still_pending(ports, record, Patience.CHECKS, f"{what} may have been sent; looking for it", actor=actor)
         if found is not None:
             return record, found

@@ -47,7 +47,7 @@ class Budgets(BaseModel):
         default=120, description="How long a lost launch answer is looked for; longer than the dispatcher may run."
     )
     request_life: Annotated[int, Field(ge=1, le=1_800)] = Field(
-        default=360, description="How long a launch request without an answer may still arrive; AWS takes it for 300 s."
+        default=360, description="How long a request without an answer may still arrive; AWS takes it for 300 s."
     )
     max_lag: Seconds = Field(default=600, description="Replication lag above which no launch starts.")
     min_window: Annotated[int, Field(ge=0)] = Field(default=1_800, description="Shorter cutover windows are refused.")
