@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from runtime.errors import DriftError, SourceServerStateError
+from runtime.errors import DriftError, IllegalMoveError, SourceServerStateError
 from runtime.logic.journal import move, note
 from runtime.logic.lookups.migration import load, read_server, server_of
 from runtime.logic.ports import Ports
@@ -36,9 +36,12 @@ def prepare_launch(step: PrepareSource, phase: Phase, ports: Ports) -> None:
     """Run the pre-migration command once, set the lifecycle and the launch settings of `phase`.
 
     Raises CheckPendingError while the command runs, CheckFailedError when it fails, DriftError when MGN's lifecycle
-    does not allow the phase.
+    does not allow the phase, IllegalMoveError when the migration is undone.
     """
     record, ports = load(ports, step)
+    if record.status is MigrationStatus.ROLLING_BACK or record.status.is_terminal:
+        # A try that comes late would change again what the undo has restored.
+        raise IllegalMoveError(f"{record.migration_id} is {record.status}; no launch is prepared any more")
     command = record.request.pre_migration_command
     if command is not None:
         record = run_command(

@@ -11,6 +11,7 @@ from runtime.errors import (
 )
 from runtime.logic.journal import REASON_LIMIT, lock_held_by, move, note
 from runtime.logic.lookups.migration import active_jobs_of, load, server_of
+from runtime.logic.lookups.readiness import is_gone
 from runtime.logic.ports import Ports
 from runtime.logic.steps.rollback_plan import (
     AwaitJob,
@@ -152,7 +153,8 @@ def _situation(ports: Ports, record: MigrationRecord, state: Dispatch, server_id
         server=server,
         active_jobs=(*_young_jobs(ports, record, state), *active_jobs_of(ports, server_id)),
         instances=ports.instances.health(instances) if instances else {},
-        template=ports.launch_settings.current(server_id) if record.launch_template and server else None,
+        # MGN deletes the template of a server that left (docs/mgn.md#launch-template).
+        template=ports.launch_settings.current(server_id) if record.launch_template and not is_gone(server) else None,
     )
 
 

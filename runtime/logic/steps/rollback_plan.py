@@ -68,9 +68,8 @@ def next_step(record: MigrationRecord, now: Situation) -> UndoStep:
     server = now.server
     if server is None or is_gone(server):
         return Freeze("the source server left MGN after a launch; its instance is kept") if ours else Finished()
-    if server.state == LifeCycleState.CUTOVER:
-        why = "the cutover is final in MGN, so nothing can be undone; the source no longer replicates"
-        return Freeze(why) if ours else Finished()
+    if server.state == LifeCycleState.CUTOVER and ours:
+        return Freeze("the cutover is final in MGN, so nothing can be undone; the source no longer replicates")
     if now.active_jobs:
         return AwaitJob(now.active_jobs[0].job_id)
     return (
@@ -105,7 +104,8 @@ def _launch_left(server: SourceServer, ours: set[str]) -> UndoStep | None:
             continue
         if server.launched_job(phase) in ours:
             return Revert(before[phase])
-        return Freeze(f"{server.source_server_id} is {state} by a job that is not ours") if ours else Finished()
+        # A launch of somebody else stays, but not the template that this migration made.
+        return Freeze(f"{server.source_server_id} is {state} by a job that is not ours") if ours else None
     return None
 
 

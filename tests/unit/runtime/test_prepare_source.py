@@ -6,6 +6,7 @@ from runtime.errors import (
     CheckFailedError,
     CheckPendingError,
     DriftError,
+    IllegalMoveError,
     LaunchSettingsError,
     SourceServerGoneError,
     SourceServerStateError,
@@ -17,7 +18,17 @@ from runtime.models.mgn import CommandStatus, SourceServer
 from runtime.models.request import Phase
 from tests.builders import NOON, SECURITY_GROUP_ID, SERVER_ID, SUBNET_ID, a_server
 from tests.fakes import FakePorts
-from tests.unit.runtime.stages import SOURCE_NODE, a_step, a_world, bring_to, the_record, the_server, waits_of
+from tests.unit.runtime.stages import (
+    SOURCE_NODE,
+    a_step,
+    a_world,
+    assert_as_before,
+    bring_to,
+    the_record,
+    the_server,
+    undo_until_done,
+    waits_of,
+)
 
 COMMAND = {"instance_id": SOURCE_NODE, "document": "Quiesce", "parameters": {"wait": ["1"]}}
 
@@ -157,3 +168,12 @@ def test_change_that_is_refused_for_good_ends_the_attempt() -> None:
     ports.mgn.failures["change_lifecycle"] = [SourceServerStateError("ConflictException")]
     with pytest.raises(SourceServerStateError):
         prepare(ports, Phase.TEST)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_try_that_comes_late_changes_nothing_that_was_undone(phase: Phase) -> None:
+    ports = bring_to(f"{phase}-prepared")
+    undo_until_done(ports)
+    with pytest.raises(IllegalMoveError, match="is ROLLED_BACK"):
+        prepare(ports, phase)
+    assert_as_before(ports)

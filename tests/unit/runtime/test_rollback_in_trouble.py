@@ -16,9 +16,10 @@ from runtime.models.dispatch import VISIBLE_AFTER
 from runtime.models.functions.environment import Budgets
 from runtime.models.functions.steps import Failure, Rollback
 from runtime.models.mgn import SourceServer
+from runtime.models.request import Phase
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
-from tests.builders import NOON, SCOPE, SERVER_ID, a_job
+from tests.builders import NOON, SCOPE, SERVER_ID, a_job, a_server
 from tests.unit.runtime.stages import (
     a_step,
     a_world,
@@ -152,6 +153,23 @@ def test_terminate_of_a_server_that_left_mgn_is_planned_again_and_freezes() -> N
     assert ports.resumer.resumed["undo"].progress is Progress.AGAIN
     roll_back(a_step(Rollback), "again", ports)
     assert "left MGN after a launch" in the_record(ports).reason
+
+
+def test_i6_launch_by_somebody_else_stays_and_our_template_version_does_not() -> None:
+    ports = bring_to("test-prepared")
+    theirs = ports.mgn.start_launch(Phase.TEST, [SERVER_ID], {})
+    ports.mgn.end(theirs.job_id)
+    assert ports.launch_settings.defaults[SERVER_ID] == 2
+    assert undo_until_done(ports) is Progress.DONE
+    assert_as_before(ports, "TESTING")
+
+
+def test_server_that_left_before_its_launch_has_no_template_to_restore() -> None:
+    ports = bring_to("test-prepared")
+    ports.mgn.add(a_server(state="DISCONNECTED"))
+    ports.launch_settings.defaults.clear()
+    assert undo_until_done(ports) is Progress.DONE
+    assert the_record(ports).status is MigrationStatus.ROLLED_BACK
 
 
 @pytest.mark.parametrize("earlier", [True, False])
