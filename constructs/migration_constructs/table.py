@@ -21,22 +21,13 @@ class StateTable(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.key = key
-        # TableV2 with a key of ours wants to know its Region; these stacks are deployed to any.
-        self.table = dynamodb.Table(
+        self.table = _table(
             self,
-            "Table",
-            partition_key=_text(PARTITION_KEY),
+            key,
+            removal_policy,
             sort_key=_text(SORT_KEY),
-            time_to_live_attribute=TTL_ATTRIBUTE,
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
-            encryption_key=key,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
             stream=dynamodb.StreamViewType.NEW_IMAGE,
             deletion_protection=deletion_protection,
-            removal_policy=removal_policy,
         )
         for index, keys in INDEXES.items():
             self.table.add_global_secondary_index(
@@ -75,19 +66,7 @@ class TokenTable(Construct):
     def __init__(self, scope: Construct, id_: str, *, key: kms.IKey, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, id_)
         self.key = key
-        self.table = dynamodb.Table(
-            self,
-            "Table",
-            partition_key=_text(PARTITION_KEY),
-            time_to_live_attribute=TTL_ATTRIBUTE,
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
-            encryption_key=key,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            removal_policy=removal_policy,
-        )
+        self.table = _table(self, key, removal_policy)
 
     def grant_keep(self, grantee: iam.IGrantable) -> iam.Grant:
         """Write tokens without reading any."""
@@ -101,6 +80,34 @@ class TokenTable(Construct):
 
     def _grant(self, grantee: iam.IGrantable, action: str) -> iam.Grant:
         return iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[self.table.table_arn])
+
+
+def _table(
+    scope: Construct,
+    key: kms.IKey,
+    removal_policy: RemovalPolicy,
+    *,
+    sort_key: dynamodb.Attribute | None = None,
+    stream: dynamodb.StreamViewType | None = None,
+    deletion_protection: bool | None = None,
+) -> dynamodb.Table:
+    # TableV2 with a key of ours wants to know its Region; these stacks are deployed to any.
+    return dynamodb.Table(
+        scope,
+        "Table",
+        partition_key=_text(PARTITION_KEY),
+        sort_key=sort_key,
+        time_to_live_attribute=TTL_ATTRIBUTE,
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+        encryption_key=key,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        stream=stream,
+        deletion_protection=deletion_protection,
+        removal_policy=removal_policy,
+    )
 
 
 def _text(name: str) -> dynamodb.Attribute:

@@ -16,7 +16,7 @@ from runtime.logic.ports import Ports, Receiver
 from runtime.models.envelopes import EventEnvelope
 from runtime.models.events import ChangeRef
 from runtime.models.functions.environment import CallbackEnvironment
-from runtime.observability import correlate, logger
+from runtime.observability import UNKNOWN, correlate, logger
 
 
 @observed
@@ -30,7 +30,7 @@ def _tell(message: SQSRecord, ports: Ports) -> None:
     record, changed = journaled_change(ports.migrations, named)
     if record is None or changed is None:
         # Taken from the queue: the journal will not tell of it later either.
-        correlate(named.migration_id, "unknown")
+        correlate(named.migration_id, UNKNOWN)
         reason = f"the journal has no change of status under {named.sequence}"
         logger.warning("callback refused", extra={"message_id": message.message_id, "reason": reason})
         return

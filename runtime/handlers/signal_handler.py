@@ -29,8 +29,7 @@ def handler(event: Event, context: LambdaContext) -> Event:
         return each_record(event, context, EventType.SQS, lambda record: _decide(record, ports))
     envelope = EventEnvelope.model_validate(event)
     result = _receive(envelope, ports)
-    tell = logger.warning if result.startswith(REFUSED) else logger.info
-    tell("signal", extra={"detail_type": envelope.detail_type, "result": result})
+    _tell(result, detail_type=envelope.detail_type)
     return {"result": result}
 
 
@@ -53,5 +52,9 @@ def _decide(message: SQSRecord, ports: Ports) -> None:
     result = take_signal(
         ports, sent, sender=sender_of(message), message_id=message.message_id, sent_at=sent_at(message)
     )
+    _tell(result, migration_id=sent.migration_id)
+
+
+def _tell(result: str, **about: str) -> None:
     tell = logger.warning if result.startswith(REFUSED) else logger.info
-    tell("signal", extra={"migration_id": sent.migration_id, "result": result})
+    tell("signal", extra={**about, "result": result})
