@@ -16,11 +16,12 @@ from simulator.model.account.ports import (
     LaunchDone,
     LaunchOrder,
     LaunchResult,
-    TemplateChange,
+    TemplateDone,
     TemplateOrder,
     TerminateDone,
 )
 from simulator.model.account.server import Application
+from simulator.model.account.template_change import TemplateChange
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -67,6 +68,15 @@ class BotoCompute:
 
     def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
         self._submit(server_id, lambda: self._launch_templates.edit(template_id, change))
+
+    def read_template(self, server_id: str, template_id: str, done: TemplateDone) -> None:
+        def work() -> None:
+            try:
+                done((self._launch_templates.default_version(template_id)[1], ""))
+            except (ClientError, BotoCoreError) as error:
+                done(({}, "" if error_code(error) in _GONE else str(error)))
+
+        self._lanes.submit(server_id, work)
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
         def work() -> None:

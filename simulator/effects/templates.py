@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.model.account.ports import TemplateChange, TemplateOrder
+from simulator.model.account.ports import TemplateOrder
+from simulator.model.account.template_change import TemplateChange
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -47,7 +48,7 @@ class LaunchTemplates:
 
     def edit(self, template_id: str, change: TemplateChange) -> dict[str, Any]:
         """Make a new default version with the change, unless the default has it already; returns its data."""
-        number, data = self._default_version(template_id)
+        number, data = self.default_version(template_id)
         changed = change.applied(data)
         if changed == data:
             return data
@@ -59,7 +60,8 @@ class LaunchTemplates:
         self._client.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion=str(made))
         return changed
 
-    def _default_version(self, template_id: str) -> tuple[int, dict[str, Any]]:
+    def default_version(self, template_id: str) -> tuple[int, dict[str, Any]]:
+        """The number of the default version and its data."""
         answer = self._client.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=["$Default"])
         version = answer["LaunchTemplateVersions"][0]
         return version["VersionNumber"], version["LaunchTemplateData"]

@@ -9,11 +9,12 @@ from simulator.model.account.ports import (
     LaunchDone,
     LaunchOrder,
     LaunchResult,
-    TemplateChange,
+    TemplateDone,
     TemplateOrder,
     TerminateDone,
 )
 from simulator.model.account.server import Application
+from simulator.model.account.template_change import TemplateChange
 from simulator.model.forms.ids import Ids
 
 
@@ -52,6 +53,10 @@ class MemoryCompute:
         if (changed := change.applied(current)) != current:
             template.versions.append(changed)
             template.default = len(template.versions)
+
+    def read_template(self, server_id: str, template_id: str, done: TemplateDone) -> None:
+        template = self.templates.get(template_id)
+        done((template.versions[template.default - 1] if template else {}, ""))
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None:
         template = self.templates.get(order.template_id)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from simulator.model.account.account import Account
-from simulator.model.account.ports import TemplateChange
 from simulator.model.account.server import SourceServer
+from simulator.model.account.template_change import TemplateChange
 from simulator.model.forms.errors import conflict
 from simulator.model.forms.formats import View
 from simulator.model.servers import defaults

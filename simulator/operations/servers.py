@@ -50,6 +50,7 @@ def update_source_server(account: Account, request: Request) -> View:
         server.connector_action = dict(request["connectorAction"])
     server.user_provided_id = request.get("userProvidedID", server.user_provided_id)
     server.fqdn_for_actions = request.get("fqdnForActionFramework", server.fqdn_for_actions)
+    server.platform = request.get("platform", server.platform)
     return server_view(account, server)
 
 

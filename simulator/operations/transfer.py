@@ -1,5 +1,7 @@
 """Import and export of the inventory as CSV files in S3 (docs/mgn.md#inventory)."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from simulator.model.account.account import Account
@@ -45,8 +47,14 @@ def start_export(account: Account, request: Request) -> View:
     task = _task(account, EXPORT, request, **place)
 
     def write(done: ObjectDone) -> None:
-        text, task["counts"] = export_csv(account)
-        account.objects.write(request["s3Bucket"], request["s3Key"], text, done)
+        def known(templates: Mapping[str, Mapping[str, Any]], error: str) -> None:
+            if error:
+                done(("", error))
+                return
+            text, task["counts"] = export_csv(account, templates)
+            account.objects.write(request["s3Bucket"], request["s3Key"], text, done)
+
+        _read_templates(account, known)
 
     def written(answer: tuple[str, str]) -> None:
         error = answer[1]
@@ -55,6 +63,29 @@ def start_export(account: Account, request: Request) -> View:
     account.after(0, lambda: _begin(task))
     meet(account, account.timings.transfer, write, written)
     return {"exportTask": _view(account, task)}
+
+
+def _read_templates(account: Account, then: Callable[[Mapping[str, Mapping[str, Any]], str], None]) -> None:
+    """Read the launch templates of all servers; `then` gets their data by server id, and the last error."""
+    wanted = {server.server_id: server.template_id for server in account.servers.values() if server.template_id}
+    templates: dict[str, Mapping[str, Any]] = {}
+    errors = [""]
+
+    def answered(server_id: str, answer: tuple[Mapping[str, Any], str]) -> None:
+        templates[server_id], error = answer
+        errors.extend(filter(None, [error]))
+        if len(templates) == len(wanted):
+            then(templates, errors[-1])
+
+    if not wanted:
+        then(templates, "")
+    for server_id, template_id in wanted.items():
+        # Answers may come from other threads: they are taken up by the next run of the agenda.
+        account.compute.read_template(
+            server_id,
+            template_id,
+            lambda answer, server_id=server_id: account.results.append(partial(answered, server_id, answer)),  # type: ignore[misc]
+        )
 
 
 def _task(account: Account, kind: str, request: Request, **members: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from simulator.scenario import Scenario, ServerSpec
 def populate(account: Account, scenario: Scenario) -> None:
     """Fill a new account as the scenario says."""
     account.initialized = scenario.initialized
-    account.install = lambda user_id: _install(account, user_id)
+    account.install = lambda user_id, platform: _install(account, user_id, platform)
     account.managed_accounts = scenario.managed_accounts
     if scenario.initialized:
         create_default_templates(account)
@@ -53,10 +53,12 @@ def add_servers(account: Account, specs: Iterable[ServerSpec]) -> list[SourceSer
     return added
 
 
-def _install(account: Account, user_id: str) -> SourceServer:
+def _install(account: Account, user_id: str, platform: str) -> SourceServer:
     # Braces stand for placeholders in a scenario, for themselves in a file.
     literal = user_id.replace("{", "{{").replace("}", "}}")
     spec = ServerSpec(name=literal, user_provided_id=literal, lifecycle="PENDING_INSTALLATION")
+    if platform:
+        spec = spec.model_copy(update={"os": platform.title()})
     return add_servers(account, [spec])[0]
 
 
@@ -71,6 +73,7 @@ def _add(account: Account, spec: ServerSpec, name: str) -> SourceServer:
         timings=account.timings.model_copy(update=spec.timings.model_dump(exclude_unset=True)),
         state=spec.lifecycle,
         added_at=account.now,
+        platform="windows" if "windows" in spec.os.lower() else "linux",
         replication_type=spec.replication_type,
         vcenter_client_id=_vcenter_client(account, spec.vcenter_client),
         user_provided_id=spec.user_provided_id.format(n=account.sequence, name=name),
@@ -109,11 +112,10 @@ def _template_actions(account: Account, server: SourceServer) -> dict[str, dict[
     """New servers follow the launch template's actions made for their operating system."""
     template = default_template(account, LAUNCH_TEMPLATE) or {}
     actions = account.kept(TEMPLATE_ACTIONS).get(template.get("launchConfigurationTemplateID", ""), {})
-    system = "windows" if "windows" in server.hardware.os.lower() else "linux"
     return {
         key: {name: value for name, value in action.items() if name != "operatingSystem"}
         for key, action in actions.items()
-        if action.get("operatingSystem", system) == system
+        if action.get("operatingSystem", server.platform) == server.platform
     }
 
 

@@ -84,7 +84,7 @@ def test_refused_disassociation_changes_nothing(simulate: Any, refused: Any) -> 
     world = simulate()
     application, wave = shop(world)
     other = world.mgn.create_application(name="other")["applicationID"]
-    stranger = world.simulator.account.install("stranger").server_id
+    stranger = world.simulator.account.install("stranger", "").server_id
     asked = {"applicationID": application, "sourceServerIDs": [*world.ids[:1], stranger]}
     refused(world.mgn.disassociate_source_servers, asked, "ResourceNotFoundException")
     refused(

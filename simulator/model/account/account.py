@@ -43,7 +43,7 @@ class Account:
         self.compute = compute
         self.bus = bus
         self.objects = objects
-        self.install: Callable[[str], SourceServer]
+        self.install: Callable[[str, str], SourceServer]
         self.agenda = Agenda()
         self.chaos = Chaos(ids, self.notice)
         self.results: deque[Callable[[], None]] = deque()

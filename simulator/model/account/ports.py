@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from simulator.model.account.server import Application
+from simulator.model.account.template_change import TemplateChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,63 +62,10 @@ class NativeEvent:
     detail: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateChange:
-    """What becomes different in a launch template; empty means unchanged."""
-
-    instance_type: str = ""
-    subnet_id: str = ""
-    security_group_id: str = ""
-    private_ip: str = ""
-    instance_profile: str = ""
-    network_interface_id: str = ""
-    tenancy: str = ""
-    host_id: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
-    """Of the instance."""
-
-    def applied(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """LaunchTemplateData with the change in it."""
-        changed = dict(data)
-        if self.instance_type:
-            changed["InstanceType"] = self.instance_type
-        if self.instance_profile:
-            changed["IamInstanceProfile"] = {"Name": self.instance_profile}
-        placement = {
-            **({"Tenancy": self.tenancy} if self.tenancy else {}),
-            **({"HostId": self.host_id} if self.host_id else {}),
-        }
-        if placement:
-            changed["Placement"] = {**data.get("Placement", {}), **placement}
-        if self.tags:
-            changed["TagSpecifications"] = _instance_tags(data.get("TagSpecifications", []), dict(self.tags))
-        if self.network_interface_id:
-            # An interface that exists brings its subnet, address and groups (docs/mgn.md#launch-template).
-            changed["NetworkInterfaces"] = [{"DeviceIndex": 0, "NetworkInterfaceId": self.network_interface_id}]
-            return changed
-        nic = {
-            **({"SubnetId": self.subnet_id} if self.subnet_id else {}),
-            **({"Groups": [self.security_group_id]} if self.security_group_id else {}),
-            **({"PrivateIpAddress": self.private_ip} if self.private_ip else {}),
-        }
-        if nic:
-            first, *others = data.get("NetworkInterfaces") or [{"DeviceIndex": 0}]
-            changed["NetworkInterfaces"] = [{**first, **nic}, *others]
-        return changed
-
-
-def _instance_tags(specifications: list[dict[str, Any]], tags: dict[str, str]) -> list[dict[str, Any]]:
-    known: list[dict[str, str]] = next(
-        (each["Tags"] for each in specifications if each.get("ResourceType") == "instance"), []
-    )
-    merged = {**{tag["Key"]: tag["Value"] for tag in known}, **tags}
-    others = [each for each in specifications if each.get("ResourceType") != "instance"]
-    return [*others, {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in merged.items()]}]
-
-
 LaunchDone = Callable[[LaunchResult], None]
 TerminateDone = Callable[[str], None]
 ObjectDone = Callable[[tuple[str, str]], None]
+TemplateDone = Callable[[tuple[Mapping[str, Any], str]], None]
 
 
 class Compute(Protocol):
@@ -134,8 +82,12 @@ class Compute(Protocol):
 
     def delete_template(self, server_id: str, template_id: str) -> None: ...
 
-    def edit_template(self, server_id: str, template_id: str, change: "TemplateChange") -> None:
+    def edit_template(self, server_id: str, template_id: str, change: TemplateChange) -> None:
         """Make a new default version with the change, unless the default has it already."""
+        ...
+
+    def read_template(self, server_id: str, template_id: str, done: TemplateDone) -> None:
+        """Read the default version; `done` gets its data, empty when it is gone, and an error text."""
         ...
 
     def launch(self, order: LaunchOrder, done: LaunchDone) -> None: ...

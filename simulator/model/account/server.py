@@ -110,6 +110,8 @@ class SourceServer:
     timings: Timings
     state: str
     added_at: float
+    platform: str
+    """`linux` or `windows`, as the agent, an import or a person says."""
     replication_type: str = "AGENT_BASED"
     user_provided_id: str = ""
     fqdn_for_actions: str = ""

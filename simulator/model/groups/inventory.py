@@ -7,39 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from simulator.model.account.account import Account
-from simulator.model.account.ports import TemplateChange
 from simulator.model.account.server import SourceServer
+from simulator.model.account.template_change import TemplateChange
 from simulator.model.forms.formats import View
+from simulator.model.groups import launch_columns
 from simulator.model.groups.grouping import APPLICATION, WAVE, create_group, find_group
 from simulator.model.groups.import_room import exceeded_quotas
 
 USER_ID = "mgn:server:user-provided-id"
-SERVER_ID, APP_ID = "mgn:server:id", "mgn:app:id"
+SERVER_ID, APP_ID, WAVE_ID = "mgn:server:id", "mgn:app:id", "mgn:wave:id"
 APP, WAVE_NAME = "mgn:app:name", "mgn:wave:name"
 _DESCRIPTIONS = {APPLICATION: "mgn:app:description", WAVE: "mgn:wave:description"}
-_PLATFORM, _STATE = "mgn:server:platform", "mgn:server:state"
-_NIC = "mgn:launch:nic:0:"
-_TEMPLATE_COLUMNS = {
-    "mgn:launch:instance-type": "instance_type",
-    f"{_NIC}subnet-id": "subnet_id",
-    f"{_NIC}security-group-id:0": "security_group_id",
-    f"{_NIC}private-ip:0": "private_ip",
-    f"{_NIC}network-interface-id": "network_interface_id",
-    "mgn:launch:iam-instance-profile:name": "instance_profile",
-    "mgn:launch:placement:tenancy": "tenancy",
-    "mgn:launch:placement:host-id": "host_id",
-}
-_FQDN = "mgn:server:fqdn-for-action-framework"
+_FQDN, _PLATFORM = "mgn:server:fqdn-for-action-framework", "mgn:server:platform"
+_STATE, _TYPE = "mgn:server:lifecycle-state", "mgn:server:replication-type"
+_REPLICATION = "mgn:server:replication-state"
 _COLUMNS = (
-    "mgn:account-id", "mgn:region", SERVER_ID, USER_ID, _FQDN, _PLATFORM, _STATE, APP_ID, APP,
-    _DESCRIPTIONS[APPLICATION], WAVE_NAME, _DESCRIPTIONS[WAVE], *_TEMPLATE_COLUMNS,
+    "mgn:account-id", "mgn:region", WAVE_ID, WAVE_NAME, _DESCRIPTIONS[WAVE], APP_ID, APP, _DESCRIPTIONS[APPLICATION],
+    SERVER_ID, USER_ID, _PLATFORM, _FQDN, _STATE, _TYPE, _REPLICATION,
 )  # fmt: skip
 _TAGS = {"server": "mgn:server:tag:", "app": "mgn:app:tag:", "wave": "mgn:wave:tag:"}
-_INSTANCE_TAG = "mgn:launch:tag:instance:"
+_PLATFORMS = ("linux", "windows")
 # What user-provided ids and names of groups may be (docs/mgn.md#grouping).
 _NAME = re.compile(r"(?=.{1,256}\Z)[^\s\x00]( *[^\s\x00])*")
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
-_PREFIXES = (*_TAGS.values(), "mgn:launch:")
+_PREFIXES = tuple(_TAGS.values())
 
 Row = Mapping[str, str]
 
@@ -51,12 +42,15 @@ def import_csv(account: Account, text: str) -> tuple[View | None, list[View]]:
         rows.extend(csv.DictReader(io.StringIO(text, newline="")))
     except csv.Error as error:
         return None, [_error(len(rows) + 1, f"not CSV: {error}")]
+    # Of several servers with one user-provided id an import takes the first.
+    known = {server.user_provided_id: server.server_id for server in reversed(_live(account))}
+    rows = [_identified(account, known, row) for row in rows]
     errors = [error for number, row in enumerate(rows, start=1) for error in _check(account, number, row)]
     errors = errors or list(_conflicts(rows))
     if not rows:
         errors = [_error(0, "the file has no rows")]
     if not errors:
-        groups = [(row[USER_ID], row.get(APP) or "", row.get(WAVE_NAME) or "") for row in rows]
+        groups = [(_server_of(row), row.get(APP) or "", row.get(WAVE_NAME) or "") for row in rows]
         errors = [_error(number, text) for number, text in exceeded_quotas(account, groups)]
     if errors:
         return None, errors
@@ -67,18 +61,34 @@ def import_csv(account: Account, text: str) -> tuple[View | None, list[View]]:
     return counts, []
 
 
+def _identified(account: Account, known: Mapping[str, str], row: Row) -> Row:
+    """The row with the id of a server there is, and the names of groups of which it gives only the ids."""
+    found = {SERVER_ID: known.get(row.get(USER_ID) or " ", "")}
+    for column, kind, name in ((APP_ID, APPLICATION, APP), (WAVE_ID, WAVE, WAVE_NAME)):
+        found[name] = account.kept(kind).get(row.get(column) or "", {}).get("name", "")
+    return {**row, **{name: value for name, value in found.items() if value and not row.get(name)}}
+
+
+def _server_of(row: Row) -> str:
+    """The id of the row's server, or the user-provided id of a new one."""
+    return row.get(SERVER_ID) or row.get(USER_ID) or ""
+
+
 def _live(account: Account) -> list[SourceServer]:
     return [server for server in account.servers.values() if not server.archived]
 
 
-def export_csv(account: Account) -> tuple[str, View]:
-    """The file of all servers that are not archived, and the summary."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+def export_csv(account: Account, templates: Mapping[str, Mapping[str, Any]]) -> tuple[str, View]:
+    """The file of all servers that are not archived, given their launch templates by server id, and the summary."""
     servers = _live(account)
-    for server in servers:
-        writer.writerow(_row(account, server))
+    rows = [_row(account, server, templates.get(server.server_id, {})) for server in servers]
+    # Tags, volumes and interfaces have columns where a server has them.
+    fixed = (*_COLUMNS, *launch_columns.COLUMNS)
+    out = io.StringIO()
+    others = sorted({name for row in rows for name in row} - {*fixed})
+    writer = csv.DictWriter(out, (*fixed, *others), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     counts = {
         "serversCount": len(servers),
         "applicationsCount": len(account.kept(APPLICATION)),
@@ -87,28 +97,36 @@ def export_csv(account: Account) -> tuple[str, View]:
     return out.getvalue(), counts
 
 
-def _row(account: Account, server: SourceServer) -> dict[str, str]:
+def _row(account: Account, server: SourceServer, template: Mapping[str, Any]) -> dict[str, str]:
     application = account.kept(APPLICATION).get(server.application_id, {})
     wave = account.kept(WAVE).get(application.get("waveID", ""), {})
-    return {
+    row = {
         "mgn:account-id": account.ids.account_id,
         "mgn:region": account.ids.region,
         SERVER_ID: server.server_id,
         USER_ID: server.user_provided_id,
+        _PLATFORM: server.platform.title(),
         _FQDN: server.fqdn_for_actions,
         _STATE: server.state,
+        _TYPE: server.replication_type,
+        _REPLICATION: server.replication.state,
         APP_ID: application.get("applicationID", ""),
         APP: application.get("name", ""),
         _DESCRIPTIONS[APPLICATION]: application.get("description", ""),
+        WAVE_ID: wave.get("waveID", ""),
         WAVE_NAME: wave.get("name", ""),
         _DESCRIPTIONS[WAVE]: wave.get("description", ""),
+        **launch_columns.columns(server, template),
     }
+    for kind, tags in (("server", server.tags), ("app", application.get("tags")), ("wave", wave.get("tags"))):
+        row |= {f"{_TAGS[kind]}{key}": value for key, value in (tags or {}).items()}
+    return row
 
 
 def _check(account: Account, number: int, row: Row) -> list[View]:
     if None in row:
         return [_error(number, "more values than the file has columns")]
-    problems = [f"unknown column {name!r}" for name in row if name not in _COLUMNS and not name.startswith(_PREFIXES)]
+    problems = [f"unknown column {name!r}" for name in row if not _is_column(name)]
     problems += [
         f"{name} holds characters that no text has" for name, value in row.items() if _NO_TEXT.search(value or "")
     ]
@@ -117,10 +135,13 @@ def _check(account: Account, number: int, row: Row) -> list[View]:
         for name in (USER_ID, APP, WAVE_NAME)
         if row.get(name) and not _NAME.fullmatch(row[name])
     ]
-    if not row.get(USER_ID):
+    if not _server_of(row):
         problems.append(f"{USER_ID} is missing")
     if row.get(WAVE_NAME) and not row.get(APP):
         problems.append(f"{WAVE_NAME} needs {APP}")
+    if row.get(_PLATFORM) and row[_PLATFORM].casefold() not in _PLATFORMS:
+        problems.append(f"{_PLATFORM} {row[_PLATFORM]!r} is none of {', '.join(map(str.title, _PLATFORMS))}")
+    problems += launch_columns.problems(row)
     problems += _unknown_ids(account, row)
     for name, own in (("mgn:account-id", account.ids.account_id), ("mgn:region", account.ids.region)):
         if row.get(name) and row[name] != own:
@@ -128,14 +149,21 @@ def _check(account: Account, number: int, row: Row) -> list[View]:
     return [_error(number, problem) for problem in problems]
 
 
+def _is_column(name: str) -> bool:
+    return name in _COLUMNS or name.startswith(_PREFIXES) or launch_columns.is_column(name)
+
+
 def _unknown_ids(account: Account, row: Row) -> list[str]:
     server = account.servers.get(row.get(SERVER_ID) or "")
-    if row.get(SERVER_ID) and (server is None or server.archived or server.user_provided_id != row.get(USER_ID)):
-        return [f"{SERVER_ID} {row[SERVER_ID]} is no server with {USER_ID} {row.get(USER_ID)!r}"]
-    application = account.kept(APPLICATION).get(row.get(APP_ID) or "", {})
-    if row.get(APP_ID) and application.get("name") != row.get(APP):
-        return [f"{APP_ID} {row[APP_ID]} is no application with {APP} {row.get(APP)!r}"]
-    return []
+    if row.get(SERVER_ID) and (server is None or server.archived):
+        return [f"{SERVER_ID} {row[SERVER_ID]} is no server here"]
+    if server and row.get(USER_ID) and server.user_provided_id not in ("", row[USER_ID]):
+        return [f"{USER_ID} {row[USER_ID]!r} is not {server.user_provided_id!r} of {server.server_id}, and stays"]
+    return [
+        f"{column} {row[column]} is no {kind.lower()} with {name} {row.get(name)!r}"
+        for column, kind, name in ((APP_ID, APPLICATION, APP), (WAVE_ID, WAVE, WAVE_NAME))
+        if row.get(column) and account.kept(kind).get(row[column], {}).get("name", "") != (row.get(name) or " ")
+    ]
 
 
 def _conflicts(rows: Iterable[Row]) -> Iterator[View]:
@@ -144,12 +172,10 @@ def _conflicts(rows: Iterable[Row]) -> Iterator[View]:
     for number, row in enumerate(rows, start=1):
         for name, value in row.items():
             kind = "app" if name == WAVE_NAME else name.split(":")[1]
-            key = {"app": APP, "wave": WAVE_NAME}.get(kind, USER_ID)
-            if name in (APP, USER_ID):
-                key = USER_ID
-            about = (key, row.get(key) or "", name)
-            if value and row.get(key) and said.setdefault(about, value) != value:
-                yield _error(number, f"{name} {value!r} contradicts {said[about]!r} of an earlier row")
+            names = {"app": row.get(APP), "wave": row.get(WAVE_NAME)}
+            whose = _server_of(row) if name == APP else names.get(kind, _server_of(row))
+            if value and whose and said.setdefault((kind, whose, name), value) != value:
+                yield _error(number, f"{name} {value!r} contradicts {said[kind, whose, name]!r} of an earlier row")
 
 
 def _error(number: int, text: str) -> View:
@@ -157,13 +183,14 @@ def _error(number: int, text: str) -> View:
 
 
 def _apply(account: Account, row: Row, counts: View, touched: set[str]) -> None:
-    server = _server(account, row[USER_ID], counts, touched)
+    server = _server(account, row, counts, touched)
     server.fqdn_for_actions = row.get(_FQDN) or server.fqdn_for_actions
+    server.platform = (row.get(_PLATFORM) or server.platform).casefold()
     server.tags.update(_tagged(row, _TAGS["server"]))
-    change = {member: row[name] for name, member in _TEMPLATE_COLUMNS.items() if row.get(name)}
-    tags = tuple(_tagged(row, _INSTANCE_TAG).items())
-    if (change or tags) and server.template_id:
-        account.compute.edit_template(server.server_id, server.template_id, TemplateChange(**change, tags=tags))
+    launch_columns.configure(server, row)
+    change = launch_columns.change(row)
+    if change != TemplateChange() and server.template_id:
+        account.compute.edit_template(server.server_id, server.template_id, change)
     if not row.get(APP):
         return
     application = _group(account, APPLICATION, row[APP], counts["applications"], touched)
@@ -185,13 +212,15 @@ def _tagged(row: Row, prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix) and value}
 
 
-def _server(account: Account, user_id: str, counts: View, touched: set[str]) -> SourceServer:
-    for server in account.servers.values():
-        if server.user_provided_id == user_id and not server.archived:
-            _count(counts["servers"], "modifiedCount", f"server {server.server_id}", touched)
-            return server
-    server = account.install(user_id)
-    _count(counts["servers"], "createdCount", f"server {server.server_id}", touched)
+def _server(account: Account, row: Row, counts: View, touched: set[str]) -> SourceServer:
+    user_id = row.get(USER_ID) or ""
+    server = account.servers.get(row.get(SERVER_ID) or "") or next(
+        (each for each in _live(account) if each.user_provided_id == user_id), None
+    )
+    member = "modifiedCount" if server else "createdCount"
+    server = server or account.install(user_id, row.get(_PLATFORM) or "")
+    server.user_provided_id = server.user_provided_id or user_id
+    _count(counts["servers"], member, f"server {server.server_id}", touched)
     return server
 
 

@@ -50,7 +50,7 @@ def launch_settings(server: SourceServer, template: Settings | None) -> Settings
     return {
         "name": f"Launch Configuration for Source Server {server.server_id}",
         **LAUNCH,
-        "licensing": {"osByol": "windows" not in server.hardware.os.lower()},
+        "licensing": {"osByol": server.platform != "windows"},
         **_inherited(template),
     }
 
