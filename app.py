@@ -21,8 +21,17 @@ def build(app: App) -> App:
     encryption = EncryptionStack(app, settings=settings).encryption
     storage = StorageStack(app, settings=settings, encryption=encryption)
     messaging = MessagingStack(app, settings=settings, encryption=encryption)
-    OrchestrationStack(app, settings=settings, encryption=encryption, storage=storage, messaging=messaging)
-    AccessStack(app, settings=settings, encryption=encryption, state=storage.state, messaging=messaging)
+    orchestration = OrchestrationStack(
+        app, settings=settings, encryption=encryption, storage=storage, messaging=messaging
+    )
+    AccessStack(
+        app,
+        settings=settings,
+        encryption=encryption,
+        state=storage.state,
+        messaging=messaging,
+        http=orchestration.http,
+    )
     if targets := settings.targets:
         for place in targets.places:
             TargetAccessStack(app, settings=settings, targets=targets, place=place)

@@ -50,7 +50,7 @@ FULL_MESSAGE: dict[str, object] = {
 """Everything a careful team asks for."""
 
 
-class _Published(GenerateJsonSchema):
+class Published(GenerateJsonSchema):
     """Titles stay where a person wrote them: a field's name needs none. Names are held to their patterns."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -75,7 +75,7 @@ def schema(name: str) -> dict[str, Any]:
     """The JSON Schema of one published model."""
     model = schema_models()[name]
     stem = file_name(name).removesuffix(".json")
-    made = model.model_json_schema(by_alias=True, schema_generator=_Published)
+    made = model.model_json_schema(by_alias=True, schema_generator=Published)
     head = {"$schema": DIALECT, "$id": f"{NAMESPACE}:{stem}", "title": _words(model.__name__)}
     examples = {"examples": [EARLIER_MESSAGE, FULL_MESSAGE]} if model is MigrationRequest else {}
     # For people: what it is and its fields first, the definitions they refer to last.

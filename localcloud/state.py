@@ -45,6 +45,11 @@ class CloudState(BaseModel, frozen=True):
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def session(self, scope: Scope | None = None) -> boto3.Session:
+        """A boto3 session of the root user in an account and Region of this cloud, home by default."""
+        place = scope or self.home
+        return boto3.Session(place.account, SECRET, region_name=place.region)
+
     def client(self, service: str, scope: Scope | None = None, **options: Any) -> Any:
         """A boto3 client that may do anything in an account and Region of this cloud, home by default."""
         place = scope or self.home

@@ -2,7 +2,9 @@
 
 MigrationError
 ├── RequestError                    the message or the request cannot be used
-│   └── RequestConflictError        same id, other body
+│   ├── RequestConflictError        same id, other body; or a decision that comes too late
+│   ├── UnknownMigrationError       there is no such migration
+│   └── DecisionRefusedError        the stage's rules do not let the decision count
 ├── TransientError                  heals by waiting; the state machine retries it
 │   ├── ThrottledError              AWS asked for fewer calls
 │   ├── ServiceUnavailableError     AWS answered 5xx or not at all
@@ -42,6 +44,14 @@ class RequestError(MigrationError):
 
 class RequestConflictError(RequestError):
     """The migration id was accepted before with another body."""
+
+
+class UnknownMigrationError(RequestError):
+    """There is no migration of this id."""
+
+
+class DecisionRefusedError(RequestError):
+    """The stage's rules do not let the decision count."""
 
 
 class TransientError(MigrationError):

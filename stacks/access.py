@@ -1,16 +1,22 @@
 """What people may be given: policies for those who ask, those who decide and those who look."""
 
-from aws_cdk import ArnFormat, Aws, Stack
+import json
+
+from aws_cdk import ArnFormat, Aws, Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from migration_constructs import EncryptedQueue, EncryptionKey, StateTable, acknowledge_wildcards
+from migration_constructs import EncryptedQueue, EncryptionKey, HttpDoor, StateTable, acknowledge_wildcards, any_id
+from migration_constructs.http_door import STAGE
 from runtime.models.deployment import stack_name
+from runtime.models.http import ROUTES, Right
 from runtime.models.table import PEOPLES_PARTITIONS
 from stacks.messaging import MessagingStack
 from stacks.settings import StageSettings
 
 SEND = ["kms:Decrypt", "kms:GenerateDataKey"]
+# The name that synthesis gives to what one stack tells another; a wrong one ends the synthesis.
+API_OUTPUT = "PublishOutputRefHttpApi4E1D418441C71FFF"
 READ = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"]
 
 
@@ -25,6 +31,7 @@ class AccessStack(Stack):
         encryption: EncryptionKey,
         state: StateTable,
         messaging: MessagingStack,
+        http: HttpDoor | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -44,9 +51,13 @@ class AccessStack(Stack):
             arn_format=ArnFormat.SLASH_RESOURCE_NAME,
         )
         look = [self._find(), *self._look(state)]
-        self._policy("MigrationSender", "Send requests.", [self._find(), *self._send(messaging.requests)])
-        # Whoever decides is shown what about.
-        self._policy("MigrationApprover", "Look at migrations and decide.", [*look, *self._send(messaging.decisions)])
+        send, decide = [self._find(), *self._send(messaging.requests)], [*look, *self._send(messaging.decisions)]
+        if http:
+            look, send = [*look, _invoke(http, Right.READ)], [*send, _invoke(http, Right.SEND)]
+            # Whoever decides is shown what about.
+            decide = [*decide, _invoke(http, Right.READ, Right.DECIDE)]
+        self._policy("MigrationSender", "Send requests.", send)
+        self._policy("MigrationApprover", "Look at migrations and decide.", decide)
         self._policy("MigrationReader", "Look at migrations.", look)
 
     def _policy(self, name: str, description: str, statements: list[iam.PolicyStatement]) -> None:
@@ -67,6 +78,25 @@ class AccessStack(Stack):
                 ),
             },
         )
+        api = self._api()
+        acknowledge_wildcards(
+            policy,
+            {
+                f"Resource::{api}/{STAGE}/{route.method}{any_id(route.path)}": "Paths hold the ids of migrations."
+                for route in ROUTES
+                if any_id(route.path) != route.path
+            },
+        )
+
+    def _api(self) -> str:
+        """How cdk-nag writes the ARN of the API of another stack."""
+        output = {
+            "StackName": stack_name(self._stage, "Orchestration"),
+            "Region": {"Ref": "AWS::Region"} if Token.is_unresolved(self.region) else self.region,
+            "OutputName": API_OUTPUT,
+        }
+        id_ = json.dumps({"Fn::GetStackOutput": output}, separators=(",", ":"))
+        return f"arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:{id_}"
 
     def _find(self) -> iam.PolicyStatement:
         return iam.PolicyStatement(
@@ -93,3 +123,7 @@ class AccessStack(Stack):
     def _through(self, sid: str, actions: list[str], service: str) -> iam.PolicyStatement:
         via = {"StringEquals": {"kms:ViaService": f"{service}.{Aws.REGION}.amazonaws.com"}}
         return iam.PolicyStatement(sid=sid, actions=actions, resources=[self._key.key_arn], conditions=via)
+
+
+def _invoke(http: HttpDoor, *rights: Right) -> iam.PolicyStatement:
+    return iam.PolicyStatement(sid="UseTheHttpDoor", actions=["execute-api:Invoke"], resources=http.arns(*rights))

@@ -22,6 +22,7 @@ from runtime.models.functions.catalogue import (
     CALLBACK_HANDLER,
     DISPATCH_LAUNCHES,
     FUNCTIONS,
+    HTTP_HANDLER,
     INGRESS_HANDLER,
     STEPS,
     SWEEP,
@@ -73,6 +74,8 @@ class PipelineFunctions(Construct):
         requests = dict.fromkeys(STEPS, settings.mgn_requests_of_steps) | {DISPATCH_LAUNCHES: settings.mgn_requests}
         self._made: dict[Function, HandlerFunction] = {}
         for function in FUNCTIONS:
+            if function is HTTP_HANDLER and settings.http is None:
+                continue
             own: dict[str, object] = {"mgn_requests": requests[function]} if function in requests else {}
             own["targets"] = settings.targets.told(function) if settings.targets else None
             self._made[function] = made = HandlerFunction(
@@ -99,6 +102,8 @@ class PipelineFunctions(Construct):
             if function.wakes:
                 wakes.queue.grant_send_messages(made.function)
         state.grant_query(self[SWEEP].function, Index.STATUS_TIME)
+        if settings.http:
+            state.grant_query(self[HTTP_HANDLER].function, *Index)
         self.callback_secret.grant_read(self[CALLBACK_HANDLER].function)
         _keep_from_others(self.callback_secret, settings.stage)
 

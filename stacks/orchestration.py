@@ -3,6 +3,7 @@
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
@@ -10,7 +11,9 @@ from pydantic.alias_generators import to_pascal
 
 from migration_constructs import (
     FROM_OTHERS,
+    Doorstep,
     EncryptionKey,
+    HttpDoor,
     MigrationStateMachine,
     Pace,
     StateTable,
@@ -23,6 +26,7 @@ from runtime.models.events import SOURCE, MigrationRequested, MigrationSignal
 from runtime.models.functions.catalogue import (
     CALLBACK_HANDLER,
     DISPATCH_LAUNCHES,
+    HTTP_HANDLER,
     INGRESS_HANDLER,
     PUBLISH_EVENTS,
     STEPS,
@@ -32,7 +36,7 @@ from runtime.models.functions.steps import AwaitSignal
 from runtime.models.table import JOURNAL_PREFIX, SORT_KEY
 from stacks.functions import PipelineFunctions
 from stacks.messaging import MessagingStack
-from stacks.settings import StageSettings
+from stacks.settings import HttpSettings, StageSettings
 from stacks.storage import StorageStack
 
 UNHAPPY_ENDS = ["FAILED", "TIMED_OUT", "ABORTED"]
@@ -92,6 +96,7 @@ class OrchestrationStack(Stack):
         self.migration.grant_describe_executions(self.functions[SWEEP].role, self.functions[SWEEP])
         messaging.bus.keep_source_to(self, self.functions.publishers)
         self._take_in(settings)
+        self.http = self._open_door(settings.http, settings, key) if settings.http else None
         self._publish_journal(state)
         self._start_executions()
         self._wake(settings)
@@ -127,6 +132,18 @@ class OrchestrationStack(Stack):
                 max_concurrency=settings.dispatchers,
                 report_batch_item_failures=True,
             )
+        )
+
+    def _open_door(self, http: HttpSettings, settings: StageSettings, key: kms.IKey) -> HttpDoor:
+        return HttpDoor(
+            self,
+            "Http",
+            name=f"migration-{settings.stage}",
+            handler=self.functions[HTTP_HANDLER].function,
+            doorstep=Doorstep(**http.model_dump()),
+            key=key,
+            log_retention=settings.log_retention,
+            removal_policy=settings.removal,
         )
 
     def _publish_journal(self, state: StateTable) -> None:
@@ -213,6 +230,7 @@ class OrchestrationStack(Stack):
             state_table_name=state.table.table_name,
             state_machine_arn=self.migration.state_machine.state_machine_arn,
             callback_secret_arn=self.functions.callback_secret.secret_arn,
+            http_url=self.http.api.url if self.http else None,
         )
-        for field, value in deployment.model_dump(by_alias=False).items():
+        for field, value in deployment.model_dump(by_alias=False, exclude_none=True).items():
             CfnOutput(self, to_pascal(field), value=value)

@@ -61,6 +61,21 @@ class IngressSettings(Settings):
     )
 
 
+class HttpSettings(Settings):
+    """The HTTP door."""
+
+    per_second: Annotated[int, Field(ge=1)] = Field(default=50, description="Requests let in a second, of all callers.")
+    burst: Annotated[int, Field(ge=1)] = Field(default=100, description="Requests let in at once.")
+    vpc_endpoint_ids: tuple[Annotated[str, Field(pattern=r"^vpce-[0-9a-f]{8,17}$")], ...] = Field(
+        default=(), description="Interface endpoints of execute-api: the door is private, and opens through them only."
+    )
+    web_acl_arn: str | None = Field(default=None, description="AWS WAF's regional web ACL before the door.")
+    sets_log_role: bool = Field(
+        default=True,
+        description="Set the role by which API Gateway writes logs, one for the account; false where there is one.",
+    )
+
+
 class ConcurrencySettings(Settings):
     """Invocations at a time kept for what brings migrations to their ends; it may not have more, either."""
 
@@ -163,6 +178,7 @@ class StageSettings(Settings):
     )
     pace: PaceSettings = Field(default=PaceSettings(), description="Retries of the state machine.")
     ingress: IngressSettings = Field(default=IngressSettings(), description="Intake of requests.")
+    http: HttpSettings | None = Field(default=None, description="Open the HTTP door.")
     webhook_urls: tuple[str, ...] = Field(default=(), description="Receivers of every change of status.")
     allows_private_callbacks: bool = Field(
         default=False, description="Callbacks may go to private addresses; for receivers on the same machine only."

@@ -8,7 +8,7 @@ from threading import RLock
 from runtime.errors import RecordChangedError
 from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Outcome, Wait
@@ -47,8 +47,18 @@ class InMemoryMigrations:
         return {id_: self.records[id_] for id_ in migration_ids if id_ in self.records}
 
     def find(
-        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
+        self,
+        *,
+        status: MigrationStatus | None = None,
+        wave: str | None = None,
+        application: str | None = None,
+        after: Position | None = None,
     ) -> Iterable[MigrationRecord]:
+        by_time = wave is None and application is None
+
+        def place(of: MigrationRecord | Position) -> tuple[object, str]:
+            return of.updated_at if by_time else of.status, of.migration_id
+
         found = [
             record
             for record in self.records.values()
@@ -56,7 +66,7 @@ class InMemoryMigrations:
             and wave in (None, record.request.wave)
             and application in (None, record.request.app_name)
         ]
-        return iter(sorted(found, key=lambda record: record.updated_at))
+        return iter(record for record in sorted(found, key=place) if after is None or place(record) > place(after))
 
     def reject(self, rejection: Rejection) -> bool:
         with self._one_at_a_time:

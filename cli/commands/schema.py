@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.exits import UsageError
+from cli.openapi import write_openapi
 from cli.output import say, say_document
 from cli.schemas import REQUEST, schema_models, write_schemas
 from cli.schemas import schema as schema_of
@@ -26,7 +27,7 @@ def schema(names: Names = None, write: Write = None, listed: Listed = False) -> 
     if listed:
         say("\n".join(known))
     elif write is not None:
-        say("\n".join(str(path) for path in write_schemas(write)))
+        say("\n".join(str(path) for path in (*write_schemas(write), write_openapi(write))))
     else:
         found = [schema_of(name) for name in names or [REQUEST]]
         say_document(found[0] if len(found) == 1 else found)

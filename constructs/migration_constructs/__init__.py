@@ -5,6 +5,7 @@ from migration_constructs.acknowledgements import acknowledge, acknowledge_wildc
 from migration_constructs.bus import FROM_OTHERS, MigrationBus, bus_policy
 from migration_constructs.claim import CLAIM, MgnClaim
 from migration_constructs.function import HandlerFunction, Network, Platform, duration
+from migration_constructs.http_door import Doorstep, HttpDoor, any_id
 from migration_constructs.key import EncryptionKey
 from migration_constructs.permissions import permit
 from migration_constructs.queue import EncryptedQueue
@@ -15,9 +16,11 @@ from migration_constructs.table import StateTable, TokenTable
 __all__ = [
     "CLAIM",
     "FROM_OTHERS",
+    "Doorstep",
     "EncryptedQueue",
     "EncryptionKey",
     "HandlerFunction",
+    "HttpDoor",
     "MgnClaim",
     "MigrationBus",
     "MigrationStateMachine",
@@ -29,6 +32,7 @@ __all__ = [
     "TokenTable",
     "acknowledge",
     "acknowledge_wildcards",
+    "any_id",
     "bundle",
     "bus_policy",
     "duration",

@@ -32,11 +32,17 @@ UNUSED = (
     "*.dist-info/sboms",
     "**/*.pyi",
     "**/*.c",
-    "aws_lambda_powertools/event_handler",
+    # What only the validation and the pages of its own OpenAPI load.
+    "aws_lambda_powertools/event_handler/middlewares",
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui",
     "aws_lambda_powertools/metrics/provider/datadog",
     # All but batch and the data classes it reads, and jmespath_utils and typing, which the logger imports.
     "aws_lambda_powertools/utilities/[!_bdjt]*",
     "aws_lambda_powertools/utilities/data_masking",
+    "aws_lambda_powertools/utilities/data_classes/*authorizer_event.py",
+    "aws_lambda_powertools/utilities/data_classes/cognito_*.py",
+    "aws_lambda_powertools/utilities/data_classes/iot_*.py",
+    "aws_lambda_powertools/utilities/data_classes/s3_object_event.py",
     # All but boto_utils, botocore, resources and util: nothing else is patched.
     "aws_xray_sdk/ext/[!_bru]*",
     "boto3/data",
@@ -53,7 +59,7 @@ UNUSED = (
 # what the steps of the state machine never load, or seldom: with it the asset would pass twelve megabytes.
 COMPILE = (
     *("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-p", "/var/task"),
-    *("-x", "data_classes|aws_xray_sdk|wrapt"),
+    *("-x", "data_classes|event_handler|aws_xray_sdk|wrapt"),
 )
 
 

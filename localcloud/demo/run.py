@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic.alias_generators import to_pascal
 from rich.console import Console
 from rich.live import Live
 
+from cli.http_door import HttpDoor
 from cli.views import migrations_table
 from localcloud.cloud import local_cloud
 from localcloud.demo.evidence import gather
@@ -27,6 +29,7 @@ from runtime.adapters.state.state import DynamoDbState
 from runtime.models.decisions import Decision
 from runtime.models.deployment import Deployment, stack_name
 from runtime.models.events import REQUEST_DETAIL_TYPE, MigrationSignal
+from runtime.models.http import DECIDE, SUBMIT, SUBMIT_TEST, DecisionBody, Route
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.status import MigrationStatus
@@ -43,8 +46,8 @@ TIME_SCALE = 60
 SCHEDULE_SCALE = 20
 """The sweep's minute takes three seconds."""
 
-LIMIT_SECONDS = 170
-"""Every migration has ended long before; a demo that hangs is a failure."""
+STILL_SECONDS = 60
+"""No wait of the sample lasts so long: a demo in which nothing moves is a failure."""
 
 
 @dataclass
@@ -92,7 +95,7 @@ def run_demo(console: Console, *, auth: bool) -> int:
     ):
         watch.steps["start and deploy"] = round(time.monotonic() - begun, 1)
         run = DemoRun(state, messages(receiver.url))
-        console.print(f"[bold]3[/] Sending {len(run.sent)} messages through SQS and EventBridge …")
+        console.print(f"[bold]3[/] Sending {len(run.sent)} messages through SQS, EventBridge and HTTP …")
         with watch.step("migrations"):
             run.send()
             run.follow(console)
@@ -111,30 +114,38 @@ class DemoRun:
         self._state = state
         self.deployment = deployment_of(state)
         self._sqs, self._events = state.client("sqs"), state.client("events")
+        self._http = HttpDoor.of(self.deployment, state.session(), state.endpoint)
         self.table = DynamoDbState(state.client("dynamodb"), self.deployment.state_table_name, refuse)
         self._decided: set[tuple[str, str]] = set()
 
     def send(self) -> None:
         """Put every message through its front door."""
         for message in self.sent:
-            if message.door == "sqs":
-                self._sqs.send_message(QueueUrl=self.deployment.queue_url, MessageBody=message.body)
-            else:
-                self._put_event(REQUEST_DETAIL_TYPE, message.body)
+            match message.door:
+                case "sqs":
+                    self._sqs.send_message(QueueUrl=self.deployment.queue_url, MessageBody=message.body)
+                case "eventbridge":
+                    self._put_event(REQUEST_DETAIL_TYPE, message.body)
+                case "http":
+                    self._ask(SUBMIT, message.body)
+                case "http test":
+                    self._ask(SUBMIT_TEST, message.body)
 
     def follow(self, console: Console) -> None:
         """Show progress and decide where a person is asked, until every message has come to its end."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        last, moved = 0, time.monotonic()
         with Live(console=console, refresh_per_second=4, transient=True) as live:
-            while time.monotonic() < deadline:
+            while time.monotonic() < moved + STILL_SECONDS:
                 records = tuple(self.table.migrations.find())
+                if (entries := sum(record.sequence for record in records)) != last:
+                    last, moved = entries, time.monotonic()
                 live.update(migrations_table(records, now=datetime.now(UTC), one_line=True))
                 for record in records:
                     self._decide(record)
                 if self._is_over(records):
                     return
                 time.sleep(0.5)
-        console.print(f"[red]Not every migration ended within {LIMIT_SECONDS} s.[/]")
+        console.print(f"[red]Not every migration ended, and for {STILL_SECONDS} s none moved.[/]")
 
     def report(self, receiver: CallbackReceiver, started: datetime, watch: Stopwatch, auth: bool) -> Report:
         """Wait for the last callbacks, gather the evidence and judge it."""
@@ -163,13 +174,16 @@ class DemoRun:
         self._decided.add((record.migration_id, gate))
         expected = next(m.ends for m in self.sent if m.migration_id == record.migration_id)
         cancels = expected == MigrationStatus.CANCELLED
-        signal = MigrationSignal(
-            migration_id=record.migration_id,
+        decision = DecisionBody(
             decision=Decision.CANCEL if cancels else Decision.APPROVE,
             gate=None if cancels else gate,
             by="demo operator",
             reason="the team is not ready" if cancels else "checked the test instance",
         )
+        if gate is Gate.FINALIZE:
+            self._ask(DECIDE, decision.to_json(), record.migration_id)
+            return
+        signal = MigrationSignal(migration_id=record.migration_id, **decision.model_dump(by_alias=False))
         self._sqs.send_message(QueueUrl=self.deployment.decisions_queue_url or "", MessageBody=signal.to_json())
 
     def _is_over(self, records: tuple[MigrationRecord, ...]) -> bool:
@@ -181,6 +195,11 @@ class DemoRun:
     def _callbacks_missing(self, receiver: CallbackReceiver) -> int:
         ended = {c.migration_id for c in list(receiver.callbacks.values()) if c.to_status.is_terminal}
         return sum(bool(m.migration_id) and m.migration_id not in ended for m in self.sent)
+
+    def _ask(self, route: Route, body: str, migration_id: str = "") -> None:
+        answer = self._http.ask(route, body, migration_id)
+        if answer.refusal:
+            raise DeploymentError(f"{route.method} {route.path} answered {answer.status}: {answer.refusal}")
 
     def _put_event(self, detail_type: str, detail: str) -> None:
         entry = {"Source": "demo.producer", "DetailType": detail_type, "Detail": detail}
@@ -196,7 +215,8 @@ def _wait_for(condition: Callable[[], bool], *, seconds: float) -> None:
 def deployment_of(state: CloudState) -> Deployment:
     """What was deployed, by the outputs of its stack."""
     outputs = state.outputs[stack_name("local", "Orchestration")]
-    return Deployment.model_validate({name[0].lower() + name[1:]: value for name, value in outputs.items()})
+    fields = {to_pascal(field): field for field in Deployment.model_fields}
+    return Deployment.model_validate({fields[name]: value for name, value in outputs.items() if name in fields})
 
 
 def _callback_secret(state: CloudState) -> str:

@@ -22,11 +22,14 @@ IN_TARGET: dict[str, object] = {
 }
 
 
+Door = Literal["sqs", "eventbridge", "http", "http test"]
+
+
 class Message(NamedTuple):
     """One message through a front door, and the end its sender expects; None when it makes no migration of its own."""
 
     body: str
-    door: Literal["sqs", "eventbridge"] = "sqs"
+    door: Door = "sqs"
     migration_id: str | None = None
     ends: str | None = None
 
@@ -53,9 +56,11 @@ def messages(callback_url: str) -> tuple[Message, ...]:
         ),
         _message(_request("shop-web-1", "shop", "wave-2", callback_url, sourceVmId="VM-2001"), "COMPLETED"),
         _message(_request("shop-web-2", "shop", "wave-2", callback_url, test=False), "COMPLETED"),
-        _message(_request("shop-app-1", "shop", "wave-2", callback_url, subnetId=SECOND_SUBNET), "COMPLETED"),
+        _message(
+            _request("shop-app-1", "shop", "wave-2", callback_url, subnetId=SECOND_SUBNET), "COMPLETED", door="http"
+        ),
         _message(_request("shop-db-1", "shop", "wave-2", callback_url), "ROLLED_BACK"),
-        _message(_request("shop-batch-1", "shop", "wave-2", callback_url, mode="test"), "COMPLETED"),
+        _message(_request("shop-batch-1", "shop", "wave-2", callback_url), "COMPLETED", door="http test"),
         _message(
             _request("hr-web-1", "hr", "wave-2", callback_url, approval={"cutover": True, "finalize": True}),
             "COMPLETED",
@@ -73,7 +78,7 @@ def messages(callback_url: str) -> tuple[Message, ...]:
     )
 
 
-def _message(request: dict[str, object], ends: str, door: Literal["sqs", "eventbridge"] = "sqs") -> Message:
+def _message(request: dict[str, object], ends: str, door: Door = "sqs") -> Message:
     return Message(json.dumps(request), door, str(request["migrationId"]), ends)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         NetworkFacts,
         SourceServer,
     )
-    from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+    from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
     from runtime.models.request import Check, MigrationRequest, Phase
     from runtime.models.scope import Scope
     from runtime.models.status import MigrationStatus
@@ -47,9 +47,17 @@ class Migrations(Protocol):
         """
 
     def find(
-        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
+        self,
+        *,
+        status: MigrationStatus | None = None,
+        wave: str | None = None,
+        application: str | None = None,
+        after: Position | None = None,
     ) -> Iterable[MigrationRecord]:
-        """Records by index; by `status` alone oldest change first, without any filter all of them."""
+        """Records by index; by `status` alone oldest change first, without any filter all of them.
+
+        With `after` those that follow a place in the list this filter gave.
+        """
 
     def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
         """The records of these migrations, read consistently; unknown ids are left out."""

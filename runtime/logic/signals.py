@@ -15,7 +15,7 @@ from runtime.models.record import Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
 
 ACTOR = AwaitSignal.function.name
-REFUSED = "refused"
+IGNORED, REFUSED = "ignored", "refused"
 
 
 def take_signal(
@@ -32,11 +32,11 @@ def take_signal(
     """
     record = ports.migrations.record(sent.migration_id)
     if record is None:
-        return "ignored: no such migration"
+        return f"{IGNORED}: no such migration"
     if sent_at is not None and is_older(record, sent_at):
-        return "ignored: sent before the request was accepted; decide again"
+        return f"{IGNORED}: sent before the request was accepted; decide again"
     if record.status.is_terminal and sent.decision is not Decision.RELEASE:
-        return f"ignored: the migration is {record.status}"
+        return f"{IGNORED}: the migration is {record.status}"
     signal = Signal(**sent.model_dump(), sender=sender, message_id=message_id, at=ports.now())
     if why := _breaks_rule(ports.decision_rules, record, signal):
         ports.decisions.refuse(RefusedDecision(**signal.model_dump(), why=why))
@@ -44,7 +44,7 @@ def take_signal(
     if sent.decision is Decision.RELEASE:
         return _release(ports, record, signal)
     if lacks := _lacks_gate(ports.decision_rules, record, signal):
-        return f"ignored: {lacks}"
+        return f"{IGNORED}: {lacks}"
     first = ports.decisions.keep(signal, since=record.created_at)
     # Only read now, because a step that parked meanwhile has not seen the signal.
     if record.scope is None:
@@ -52,7 +52,7 @@ def take_signal(
     hand_out_signals(ports, record)
     if record.scope is not None:
         ports.wakes.wake(record.scope)
-    return "taken" if first else "ignored: decided before"
+    return "taken" if first else f"{IGNORED}: decided before"
 
 
 def mgn_event(ports: Ports, event: EventEnvelope) -> str:
@@ -96,23 +96,23 @@ def execution_ended(ports: Ports, migration_id: str, execution: str, status: str
     """A state machine execution failed, timed out or was stopped: its migration freezes if it has no end yet."""
     record = ports.migrations.record(migration_id)
     if record is None or record.execution != execution:
-        return "ignored: not the execution of this migration"
+        return f"{IGNORED}: not the execution of this migration"
     if not record.status.is_terminal:
         reason = f"its execution ended {status} without an end for the migration"
         move(ports, record, MigrationStatus.FROZEN, actor=ACTOR, reason=reason)
     # On every try: one that died half-way must not leave a wait that nobody is behind until its deadline.
     for wait in ports.waits.of(record.scope, migration_id) if record.scope else ():
         ports.waits.close(wait)
-    return f"ignored: the migration is {record.status}" if record.status.is_terminal else "frozen"
+    return f"{IGNORED}: the migration is {record.status}" if record.status.is_terminal else "frozen"
 
 
 def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     lock = lock_held_by(record, at=signal.at)
     if record.status is not MigrationStatus.FROZEN or lock is None:
-        return f"ignored: the migration is {record.status} and holds no server"
+        return f"{IGNORED}: the migration is {record.status} and holds no server"
     held = ports.migrations.lock_of(lock.scope, lock.source_server_id)
     if held is None or held.owner != lock.owner:
-        return "ignored: released before"
+        return f"{IGNORED}: released before"
     ports.decisions.keep(signal, since=record.created_at)
     reason = f"released by {signal.words}"[:REASON_LIMIT]
     failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]

@@ -15,6 +15,7 @@ class Deployment(Payload):
     state_table_name: str
     state_machine_arn: str
     callback_secret_arn: str
+    http_url: str | None = Field(default=None, description="None: the stage has no HTTP door.")
 
 
 DEFAULT_BUS_RULES = ("mgn-events", "execution-failed", "sweep")

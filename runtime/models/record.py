@@ -143,6 +143,19 @@ class MigrationRecord(Facts):
                 return self.undo_launch
 
 
+class Position(Stored):
+    """A place in a list of migrations: that of this one as it was then."""
+
+    migration_id: MigrationId
+    status: MigrationStatus
+    updated_at: Moment
+
+    @classmethod
+    def of(cls, record: MigrationRecord) -> "Position":
+        """The place of a record now."""
+        return cls(migration_id=record.migration_id, status=record.status, updated_at=record.updated_at)
+
+
 class Lock(Stored):
     """One active migration per source server (I2)."""
 

@@ -1,6 +1,7 @@
 """The published schemas are those of the models, and say the same."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from cfnlint.jsonschema import StandardValidator  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
+from cli.openapi import openapi, write_openapi
 from cli.schemas import EARLIER_MESSAGE, FULL_MESSAGE, file_name, schema, schema_models, write_schemas
 from runtime.models.request import MigrationRequest
 from tests.cli.deployed_stage import a_message, run
@@ -26,8 +28,17 @@ def is_valid(document: object) -> bool:
 
 def test_the_published_schemas_are_those_of_the_models(folder: Path) -> None:
     write_schemas(folder)
+    write_openapi(folder)
     generated = {path.name: path.read_text() for path in folder.glob("*.json")}
     assert {path.name: path.read_text() for path in PUBLISHED.glob("*.json")} == generated, STALE
+
+
+def test_the_http_doors_document_names_only_what_it_holds() -> None:
+    document = openapi()
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    operations = [each["operationId"] for path in document["paths"].values() for each in path.values()]
+    assert len(operations) == len(set(operations)) == 6
 
 
 def test_the_request_is_migration_payload() -> None:
@@ -123,7 +134,9 @@ def test_the_command_prints_events() -> None:
 
 def test_the_command_writes_all(folder: Path) -> None:
     ran = run("schema", "--write", "made/here")
-    assert sorted(ran.out.split()) == sorted(f"made/here/{file_name(name)}" for name in schema_models())
+    assert sorted(ran.out.split()) == sorted(
+        ["made/here/openapi.json", *(f"made/here/{file_name(name)}" for name in schema_models())]
+    )
     assert (folder / "made/here/migration_status_changed.json").exists()
 
 

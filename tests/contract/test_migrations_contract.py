@@ -1,12 +1,13 @@
 """What every Migrations does: the fake and the DynamoDB adapter pass the same suite."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from runtime.errors import RecordChangedError
 from runtime.logic.ports import State
-from runtime.models.record import MigrationRecord
+from runtime.models.record import MigrationRecord, Position
 from runtime.models.status import MigrationStatus
 from tests.builders import (
     NOON,
@@ -139,6 +140,24 @@ class TestLists:
         assert ids(wave="w1", status=MigrationStatus.RECEIVED) == {"mig-1"}
         assert ids(application="billing", status=MigrationStatus.COMPLETED) == {"mig-3"}
         assert ids(wave="w3") == set()
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            {"wave": "1"},
+            {"application": "billing"},
+            {"status": MigrationStatus.RECEIVED},
+            {"wave": "1", "status": MigrationStatus.RECEIVED},
+        ],
+        ids=str,
+    )
+    def test_goes_on_after_a_place_in_the_list(self, state: State, filters: dict[str, Any]) -> None:
+        for number in range(4):
+            accept(state, a_record(f"mig-{number}", updated_at=NOON + timedelta(minutes=number)))
+        every = list(state.migrations.find(**filters))
+        assert len(every) == 4
+        for number, record in enumerate(every, start=1):
+            assert list(state.migrations.find(**filters, after=Position.of(record))) == every[number:]
 
     def test_a_move_leaves_the_old_status(self, state: State) -> None:
         moved = after(accept(state), MigrationStatus.VALIDATING)

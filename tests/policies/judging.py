@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from runtime.models.functions.catalogue import HTTP_HANDLER
 from tests.policies.calls import Call
 from tests.policies.templates import (
     ELSEWHERE,
@@ -140,6 +141,8 @@ def _asked(stage: str, call: Call) -> Iterator[tuple[str, Call, Json]]:
     if call.action in NEED_SETTINGS and stage != "everything":
         return
     role = role_of_function(stage).get(call.function, "")
+    if call.function == HTTP_HANDLER.name and not role:
+        return
     home = next(s.place for s in statements(stage) if s.holder == role)
     yield role, call, _request(stage, call, role, home)
     if stage == "everything" and call.action.startswith(IN_TARGETS):

@@ -30,6 +30,7 @@ ALL_SETTINGS: Json = {
         "ebs_key_arns": {ELSEWHERE[0]: [f"arn:aws:kms:{ELSEWHERE[1]}:{ELSEWHERE[0]}:key/there"]},
     },
     "documents": ["AWS-RunShellScript", "checks"],
+    "http": {"vpc_endpoint_ids": ["vpce-0123456789abcdef0"]},
     "ebs_key_arns": [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/here"],
 }
 """Whatever adds a policy to a stage or changes one."""

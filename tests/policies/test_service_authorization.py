@@ -171,7 +171,9 @@ def _takes(pattern: str, action: Mapping[str, Any], resource: str) -> bool:
     types = [each["name"] for each in action["resourceTypes"]]
     if not types or resource == "*":
         return resource == "*"
-    return any(_matches(template, resource) for type_ in types for template in _arns(pattern, type_))
+    # How the policy of an API names the API, which has no id yet.
+    named = re.sub("^execute-api:/", "arn:aws:execute-api:us-east-1:111111111111:api/", resource)
+    return any(_matches(template, named) for type_ in types for template in _arns(pattern, type_))
 
 
 def _required_types(pattern: str) -> set[str]:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from runtime.models.base import Model
 from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.table import (
     DOCUMENT,
@@ -111,6 +111,12 @@ def record_item(record: MigrationRecord) -> "Item":
     }
     item = _item(migration_key(record.migration_id), RECORD, record, record.expires_at)
     return {**item, **indexed, SEQUENCE: {"N": str(record.sequence)}}
+
+
+def index_key(index: Index, partition: str, position: Position) -> "Item":
+    """The key an index has of a record at this place."""
+    sort = _sortable(position.updated_at) if index is Index.STATUS_TIME else position.status
+    return {**key(migration_key(position.migration_id), RECORD), **_indexed(index, partition, sort)}
 
 
 def journal_item(entry: JournalEntry) -> "Item":

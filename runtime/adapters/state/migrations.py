@@ -16,7 +16,7 @@ from runtime.adapters.state.table import (
     equals,
 )
 from runtime.errors import RecordChangedError
-from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
+from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
 from runtime.models.table import JOURNAL_PREFIX, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE, Index
@@ -65,15 +65,20 @@ class DynamoDbMigrations:
             ) from refused
 
     def find(
-        self, *, status: MigrationStatus | None = None, wave: str | None = None, application: str | None = None
+        self,
+        *,
+        status: MigrationStatus | None = None,
+        wave: str | None = None,
+        application: str | None = None,
+        after: Position | None = None,
     ) -> Iterable[MigrationRecord]:
         if wave is not None:
-            found = self._records(Index.WAVE_STATUS, wave, status)
+            found = self._records(Index.WAVE_STATUS, wave, status, after)
             return (record for record in found if application in (None, record.request.app_name))
         if application is not None:
-            return self._records(Index.APPLICATION_STATUS, application, status)
+            return self._records(Index.APPLICATION_STATUS, application, status, after)
         if status is not None:
-            return self._records(Index.STATUS_TIME, status)
+            return self._records(Index.STATUS_TIME, status, after=after)
         return self._every_record()
 
     def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
@@ -103,8 +108,11 @@ class DynamoDbMigrations:
     def unlock(self, lock: Lock) -> None:
         self._table.delete(_lock_key(lock), equals(items.OWNER, lock.owner))
 
-    def _records(self, index: Index, partition: str, sort: str | None = None) -> Iterator[MigrationRecord]:
-        found = self._table.index(index, partition, sort)
+    def _records(
+        self, index: Index, partition: str, sort: str | None = None, after: Position | None = None
+    ) -> Iterator[MigrationRecord]:
+        start = items.index_key(index, partition, after) if after else None
+        found = self._table.index(index, partition, sort, start)
         return readable(found, MigrationRecord.from_json, self._report)
 
     def _every_record(self) -> Iterator[MigrationRecord]:

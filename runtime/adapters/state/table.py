@@ -102,8 +102,10 @@ class StateTable:
             }
         )
 
-    def index(self, index: Index, partition: str, sort: str | None = None) -> "Iterator[Item]":
-        """The items an index has under one key, by its sort key; may lag the table by a moment."""
+    def index(
+        self, index: Index, partition: str, sort: str | None = None, after: "Item | None" = None
+    ) -> "Iterator[Item]":
+        """The items an index has under one key, by its sort key, those after a key of its own; may lag the table."""
         names = INDEXES[index]
         only_sort = {} if sort is None else {":s": {"S": sort}}
         return self._query(
@@ -113,7 +115,8 @@ class StateTable:
                 "KeyConditionExpression": "#p = :p" if sort is None else "#p = :p AND #s = :s",
                 "ExpressionAttributeNames": {"#p": names.partition} | ({} if sort is None else {"#s": names.sort}),
                 "ExpressionAttributeValues": {":p": {"S": partition}, **only_sort},
-            }
+            },
+            after,
         )
 
     def put(self, item: "Item", condition: Condition) -> bool:
@@ -166,9 +169,11 @@ class StateTable:
             except ClientError as error:
                 raise _refusal(error) from error
 
-    def _query(self, query: "QueryInputPaginateTypeDef") -> "Iterator[Item]":
+    def _query(self, query: "QueryInputPaginateTypeDef", after: "Item | None" = None) -> "Iterator[Item]":
+        # Not among the paginator's own arguments, which it hands on all the same.
+        start: dict[str, Any] = {"ExclusiveStartKey": after} if after else {}
         with aws_faults():
-            for page in self._client.get_paginator("query").paginate(**query):
+            for page in self._client.get_paginator("query").paginate(**query, **start):
                 yield from page["Items"]
 
     def _holds(self, write: Any) -> bool:

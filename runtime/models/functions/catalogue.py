@@ -5,6 +5,7 @@ from datetime import timedelta
 from runtime.models.functions import steps
 from runtime.models.functions.environment import (
     CallbackEnvironment,
+    HttpEnvironment,
     IngressEnvironment,
     PublishEnvironment,
     StepEnvironment,
@@ -17,6 +18,13 @@ INGRESS_HANDLER = Function(
     name="ingress_handler",
     environment=IngressEnvironment,
     timeout=timedelta(seconds=30),  # unless the stage says otherwise
+)
+HTTP_HANDLER = Function(
+    name="http_handler",
+    environment=HttpEnvironment,
+    # API Gateway waits 29 seconds.
+    timeout=timedelta(seconds=28),
+    wakes=True,
 )
 DISPATCH_LAUNCHES = Function(
     name="dispatch_launches",
@@ -49,6 +57,7 @@ STEPS: tuple[Function, ...] = tuple(dict.fromkeys(step.function for step in step
 
 FUNCTIONS: tuple[Function, ...] = (
     INGRESS_HANDLER,
+    HTTP_HANDLER,
     *STEPS,
     DISPATCH_LAUNCHES,
     SWEEP,

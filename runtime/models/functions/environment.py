@@ -113,6 +113,15 @@ class IngressEnvironment(HandlerEnvironment):
     retention_days: Annotated[int, Field(ge=1)] = 90
 
 
+class HttpEnvironment(HandlerEnvironment):
+    """http_handler: takes requests as ingress_handler does, and decisions as signal_handler does."""
+
+    event_bus: Name
+    wake_queue: Name
+    begins_per_sender: BeginsPerSender = 200
+    decision_rules: DecisionRules = Field(default_factory=DecisionRules)
+
+
 class StepEnvironment(HandlerEnvironment):
     """Handlers that run as a step of the state machine, and the dispatcher."""
 
