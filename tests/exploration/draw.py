@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from runtime.models.decisions import Decision
 from runtime.models.request import Gate, Mode, Phase
+from runtime.models.status import MigrationStatus
 from tests.exploration.story import (
     NOBODY,
     Decided,
@@ -13,14 +14,16 @@ from tests.exploration.story import (
     Fault,
     FaultKind,
     Lag,
+    Meddling,
     Migration,
+    Outage,
     Place,
     Stop,
     Story,
     Trouble,
 )
 
-K = FaultKind
+K, S = FaultKind, MigrationStatus
 Made = TypeVar("Made")
 HOUR = 3_600
 
@@ -30,50 +33,56 @@ LONGEST_PAUSE = 55
 LATEST_EFFECT = 300
 """AWS takes a signed request no longer."""
 
-CALLS: dict[str, float] = {
-    "mgn.start_launch": 1.5,
-    "mgn.terminate": 0.6,
-    "mgn.change_lifecycle": 1.5,
-    "mgn.finalize": 0.6,
-    "mgn.jobs": 8,
-    "mgn.jobs_since": 5,
-    "mgn.servers": 8,
-    "mgn.active_servers": 0.6,
-    "mgn.job_log": 0.6,
-    "launch_settings.current": 2,
-    "launch_settings.apply": 1.5,
-    "launch_settings.restore": 0.6,
-    "instances.health": 6,
-    "commands.send": 1,
-    "commands.find": 0.6,
-    "commands.status": 1.5,
-    "prober.probe": 1.5,
-    "migrations.record": 20,
-    "migrations.append": 10,
-    "migrations.records_of": 4,
-    "migrations.lock": 0.8,
-    "migrations.lock_of": 0.6,
-    "migrations.unlock": 0.6,
-    "migrations.find": 3,
-    "waits.park": 5,
-    "waits.of": 6,
-    "waits.open": 15,
-    "waits.amend": 4,
-    "waits.decide": 4,
-    "waits.close": 4,
-    "tokens.keep": 5,
-    "tokens.token": 5,
-    "dispatches.state": 10,
-    "dispatches.save": 8,
-    "dispatches.looked": 10,
-    "decisions.keep": 1.5,
-    "decisions.of": 6,
-    "resumer.resume": 5,
-    "resumer.is_running": 0.6,
-    "wakes.wake": 15,
-    "bus.publish": 1.5,
+CALLS: dict[str, dict[str, float]] = {
+    "ingress_handler": {"migrations.record": 3, "migrations.append": 2, "bus.publish": 2},
+    "validate_input": {
+        **{"migrations.record": 2, "migrations.append": 3, "migrations.lock": 1.5, "network.facts": 1.5},
+        **{"mgn.active_servers": 1.5, "mgn.servers": 1.5, "mgn.jobs_since": 1.5, "launch_settings.ebs_key": 1.5},
+    },
+    "prepare_source": {
+        **{"migrations.record": 4, "migrations.append": 3, "waits.park": 1.5, "waits.of": 1, "waits.amend": 1},
+        **{"tokens.keep": 1.5, "decisions.of": 2, "wakes.wake": 1.5, "mgn.servers": 2, "mgn.change_lifecycle": 1.2},
+        **{"launch_settings.current": 1.5, "launch_settings.apply": 2, "commands.send": 1, "commands.status": 1},
+        **{"commands.find": 1},
+    },
+    "trigger_migration": {
+        **{"migrations.record": 2, "migrations.append": 2, "waits.park": 2, "waits.amend": 1, "tokens.keep": 2},
+        **{"decisions.of": 2, "wakes.wake": 2},
+    },
+    "verify_migration": {
+        **{"migrations.record": 5, "migrations.append": 4, "waits.park": 2, "waits.amend": 1, "tokens.keep": 2},
+        **{"decisions.of": 2, "wakes.wake": 2, "mgn.jobs": 4, "mgn.job_log": 1.5, "instances.health": 3},
+        **{"prober.probe": 3, "commands.send": 1, "commands.status": 1},
+    },
+    "finalize_cutover": {
+        **{"migrations.record": 1.3, "migrations.append": 1.5, "decisions.of": 1.3, "instances.health": 1.3},
+        **{"mgn.servers": 1.3, "mgn.finalize": 1.3},
+    },
+    "rollback_handler": {
+        **{"migrations.record": 3, "migrations.append": 3, "waits.park": 1.3, "waits.amend": 1, "tokens.keep": 1.3},
+        **{"decisions.of": 1.5, "wakes.wake": 1.3, "mgn.servers": 3, "mgn.jobs": 2, "mgn.jobs_since": 3},
+        **{"mgn.change_lifecycle": 1.3, "launch_settings.current": 3, "launch_settings.restore": 1.2},
+        **{"instances.health": 3, "dispatches.state": 2, "resumer.resume": 1.2},
+    },
+    "signal_handler": {
+        **{"migrations.record": 5, "migrations.append": 2, "migrations.lock_of": 1, "decisions.keep": 1.5},
+        **{"decisions.of": 4, "waits.park": 3, "waits.of": 3, "waits.amend": 2, "waits.close": 1, "tokens.keep": 3},
+        **{"wakes.wake": 5},
+    },
+    "dispatch_launches": {
+        **{"dispatches.state": 15, "dispatches.save": 4, "dispatches.looked": 15, "dispatches.last_look": 15},
+        **{"waits.open": 15, "waits.amend": 2, "waits.decide": 5, "waits.close": 5, "tokens.token": 5},
+        **{"resumer.resume": 5, "wakes.wake": 10, "migrations.records_of": 3, "migrations.append": 2},
+        **{"mgn.jobs": 10, "mgn.jobs_since": 3, "mgn.servers": 10, "mgn.start_launch": 1.5, "mgn.terminate": 1},
+        **{"instances.health": 8},
+    },
+    "sweep": {
+        **{"dispatches.count_sweep": 8, "migrations.find": 15, "migrations.append": 1, "wakes.wake": 8},
+        **{"resumer.is_running": 3, "waits.of": 1, "waits.close": 1, "bus.publish": 1},
+    },
+    "publish_events": {"migrations.record": 10, "bus.publish": 10},
 }
-"""The calls that may go wrong, and about how often a migration makes each."""
+"""What each function calls, and about how often in a story that comes to it."""
 
 TRIES: dict[str, float] = {
     "try of validate_input": 0.8,
@@ -85,6 +94,8 @@ TRIES: dict[str, float] = {
     "try of rollback_handler": 1.5,
 }
 """The functions whose tries Step Functions may take for lost although they go on."""
+
+TRIED = tuple(name.removeprefix("try of ") for name in TRIES)
 
 CLIENT: dict[str, float] = {
     "MGN DescribeJobs": 6,
@@ -98,17 +109,46 @@ CLIENT: dict[str, float] = {
 }
 """Below the adapter, where the SDK itself sends some calls again."""
 
-TOUCHING = (
+HOT = (
+    *("dispatch_launches mgn.start_launch", "dispatch_launches mgn.start_launch", "dispatch_launches mgn.terminate"),
+    *("dispatch_launches dispatches.save", "dispatch_launches migrations.append", "dispatch_launches resumer.resume"),
+    *("dispatch_launches waits.decide", "dispatch_launches waits.close", "dispatch_launches migrations.records_of"),
+    *("finalize_cutover mgn.finalize", "finalize_cutover migrations.append", "finalize_cutover decisions.of"),
+    *("rollback_handler mgn.change_lifecycle", "prepare_source mgn.change_lifecycle", "prepare_source commands.send"),
+    *("prepare_source launch_settings.apply", "verify_migration commands.send", "signal_handler migrations.append"),
+)
+"""The calls on which most depends."""
+
+OVERLAPPING = (
+    *("prepare_source", "rollback_handler", "rollback_handler", "finalize_cutover", "verify_migration"),
+    *("trigger_migration", "dispatch_launches", "dispatch_launches"),
+)
+"""Functions of which two run at once."""
+
+OFTEN = ("dispatch_launches", "rollback_handler", "finalize_cutover", "prepare_source", "verify_migration")
+"""The functions whose calls are broken twice as often as those of others."""
+
+CHANGES = (
     *("mgn.start_launch", "mgn.terminate", "mgn.change_lifecycle", "mgn.finalize", "launch_settings.apply"),
     *("launch_settings.restore", "commands.send", "waits.park", "waits.decide", "waits.amend", "waits.close"),
     *("migrations.append", "migrations.lock", "dispatches.save", "resumer.resume", "decisions.keep", "bus.publish"),
+    *("tokens.keep", "wakes.wake"),
 )
-"""The calls that change something: drawn as often as all others together."""
 
 READING = ("MGN DescribeJobs", "MGN DescribeSourceServers", "MGN DescribeJobLogItems")
 
 NEVER_LATE = ("launch_settings.apply", "launch_settings.restore")
 """A ModifyLaunchTemplate that arrives when the undo is done finds nobody to restore the template: docs/proof."""
+
+CUES = (
+    *(S.TEST_LAUNCHING, S.TEST_VERIFYING, S.AWAITING_APPROVAL, S.AWAITING_WINDOW, S.CUTOVER_LAUNCHING),
+    *(S.CUTOVER_VERIFYING, S.SOAKING, S.FINALIZING, S.FINALIZING, S.FINALIZING, S.ROLLING_BACK, S.PREPARING),
+)
+
+OUTAGES = {"mgn": 1_800, "instances": 1_800, "launch_settings": 1_800, "resumer": 600, "migrations": 240, "waits": 240}
+"""How long a service may be down: less than everything is tried again for, with its queue."""
+
+LATE_CHANGES = tuple(name for name in CHANGES if name not in NEVER_LATE)
 
 KNOBS: dict[str, tuple[str | bool, ...]] = {
     "busy_batch": ("reject_all", "skip_busy"),
@@ -130,6 +170,8 @@ def draw(seed: int) -> Story:
     servers = tuple(f"vm-{number}" for number in range(1, chance.choice((1, 1, 1, 2, 2, 3)) + 1))
     migrations = _migrations(chance, servers)
     decisions = tuple(decided for each in migrations for decided in _decisions(chance, each))
+    stops = _maybe(chance, 0.07, lambda: _stop(chance, migrations))
+    decisions += tuple(decided for stop in stops for decided in _released(chance, stop))
     is_long = any(each.window or each.patience < HOUR for each in migrations)
     return Story(
         seed=seed,
@@ -137,16 +179,18 @@ def draw(seed: int) -> Story:
         migrations=migrations,
         decisions=decisions,
         troubles=_maybe(chance, 0.2, lambda: _trouble(chance, servers)),
-        stops=_maybe(chance, 0.04, lambda: _stop(chance, migrations)),
-        faults=_faults(chance),
+        stops=stops,
+        meddlings=_maybe(chance, 0.1, lambda: _meddling(chance, migrations)),
+        outages=_maybe(chance, 0.08, lambda: _outage(chance)),
+        faults=_faults(chance) or _around_release(chance, stops),
         delivery=_delivery(chance),
         lag=_lag(chance),
         knobs={name: chance.choice(values) for name, values in KNOBS.items() if chance.random() < 0.3},
         quick_jobs=chance.random() < 0.3,
         streams=chance.random() < 0.25,
         disorder=chance.choice((0, 0, 0.5, 5)),
-        sweep=chance.choice((300, 900)) if is_long else chance.choice((60, 120, 300)),
-        look=chance.choice((5, 30, 30, 60)),
+        sweep=chance.choice((300, 900)) if is_long else chance.choice((120, 300)),
+        look=chance.choice((15, 60, 60)),
     )
 
 
@@ -204,8 +248,9 @@ def _decisions(chance: Random, migration: Migration) -> list[Decided]:
         if chance.random() < 0.1:
             other = Decision.APPROVE if decision is Decision.REJECT else Decision.REJECT
             found.append(_decided(migration, _moment(chance), other, gate))
-    if chance.random() < 0.15:
-        found.append(_decided(migration, _moment(chance), Decision.CANCEL))
+    if chance.random() < 0.2:
+        cue, at = _cue(chance, migration)
+        found.append(Decided(at=at, cue=cue, migration=migration.id, decision=Decision.CANCEL))
     return found
 
 
@@ -225,31 +270,107 @@ def _trouble(chance: Random, servers: tuple[str, ...]) -> Trouble:
 
 def _stop(chance: Random, migrations: tuple[Migration, ...]) -> Stop:
     stopped = chance.choice(migrations)
-    return Stop(at=stopped.at + chance.uniform(1, 2_400), migration=stopped.id, heard=chance.random() < 0.6)
+    cue, at = _cue(chance, stopped)
+    return Stop(at=at, cue=cue, migration=stopped.id, heard=chance.random() < 0.6)
+
+
+def _around_release(chance: Random, stops: tuple[Stop, ...]) -> tuple[Fault, ...]:
+    """A release that breaks where it changes something."""
+    call = chance.choice(("signal_handler decisions.keep", "signal_handler migrations.append"))
+    kind = chance.choice((K.CRASH_BEFORE, K.CRASH_AFTER, K.THROTTLED, K.ANSWER_LOST))
+    return _maybe(chance, 0.8, lambda: Fault(call=call, nth=1, kind=kind, cue=S.FROZEN)) if stops else ()
+
+
+def _released(chance: Random, stop: Stop) -> list[Decided]:
+    moments = [chance.uniform(1, 4 * HOUR) for _ in range(chance.choice((0, 1, 1, 2)))]
+    return [
+        Decided(at=round(moment, 1), cue=S.FROZEN, migration=stop.migration, decision=Decision.RELEASE)
+        for moment in moments
+    ]
+
+
+def _meddling(chance: Random, migrations: tuple[Migration, ...]) -> Meddling:
+    concerned = chance.choice(migrations)
+    cue, at = _cue(chance, concerned)
+    what = chance.choice(("terminate instance", "terminate instance", "start test"))
+    return Meddling(at=at, cue=cue, migration=concerned.id, what=what)
+
+
+def _outage(chance: Random) -> Outage:
+    port, longest = chance.choice(tuple(OUTAGES.items()))
+    return Outage(port=port, at=round(chance.uniform(0, 2_400), 1), lasts=round(chance.uniform(30, longest)))
+
+
+def _cue(chance: Random, migration: Migration) -> tuple[S | Literal["fault"] | None, float]:
+    """When somebody does something, most often with what the migration does just then."""
+    if chance.random() < 0.3:
+        return None, round(migration.at + _moment(chance), 1)
+    cue = "fault" if chance.random() < 0.35 else chance.choice(CUES)
+    return cue, round(chance.choice((0, 0.1, chance.uniform(0, 5), chance.uniform(0, 300))), 2)
 
 
 def _faults(chance: Random) -> tuple[Fault, ...]:
     # Some kinds are switched off in each seed, so that one does not hide another.
     kinds = [kind for kind in FaultKind if chance.random() < 0.5] or [chance.choice(tuple(FaultKind))]
+    if chance.random() < 0.15:
+        return _overlap(chance)
     return tuple(_fault(chance, chance.choice(kinds)) for _ in range(chance.choice((0, 1, 2, 2, 3, MOST_FAULTS))))
 
 
+def _overlap(chance: Random) -> tuple[Fault, ...]:
+    """Two invocations of one function meet."""
+    function = chance.choice(OVERLAPPING)
+    calls = CALLS[function]
+    often = [name for name in calls if name in CHANGES or name.startswith("mgn.")]
+    names = [chance.choice(often) for _ in range(2)]
+    slow = [_slow(chance, f"{function} {name}", 1 + int(chance.expovariate(1 / calls[name]))) for name in names]
+    if function not in TRIED:
+        return tuple(slow)
+    kind = chance.choice((K.TRY_LATE, K.TRY_TWICE))
+    again = Fault(
+        call=f"try of {function}",
+        nth=1 + int(chance.expovariate(1)),
+        kind=kind,
+        seconds=round(chance.choice((0.1, chance.uniform(0, 5), chance.uniform(0, LONGEST_PAUSE))), 1),
+    )
+    return again, *slow[: chance.choice((0, 1, 1, 2))]
+
+
+def _slow(chance: Random, call: str, nth: int) -> Fault:
+    kind = chance.choice((K.CALL_SLOW, K.ANSWER_LATE))
+    return Fault(call=call, nth=nth, kind=kind, seconds=round(chance.uniform(0.1, LONGEST_PAUSE), 1))
+
+
 def _fault(chance: Random, kind: FaultKind) -> Fault:
-    calls = CALLS
-    if kind in (K.TRY_LATE, K.TRY_TWICE):
-        calls = TRIES
-    elif kind is K.BROKEN_ANSWER:
-        calls = {name: CLIENT[name] for name in READING}
-    elif kind is K.ANSWER_LOST and chance.random() < 0.4:
-        calls = CLIENT
-    changing = [name for name in TOUCHING if kind is not K.EFFECT_LATE or name not in NEVER_LATE]
-    must_change = kind is K.EFFECT_LATE or (calls is CALLS and chance.random() < 0.5)
-    call = chance.choice(changing if must_change else sorted(calls))
+    name, often = _call(chance, kind)
     # Early calls are likelier: what a story does not come to is a fault wasted.
-    nth = 1 + int(chance.expovariate(1 / calls[call]))
+    nth = 1 + int(chance.expovariate(1 / often))
     longest = LATEST_EFFECT if kind is K.EFFECT_LATE else LONGEST_PAUSE
     lasts = kind in (K.CALL_SLOW, K.ANSWER_LATE, K.EFFECT_LATE, K.TRY_LATE, K.TRY_TWICE)
-    return Fault(call=call, nth=nth, kind=kind, seconds=round(chance.uniform(0.1, longest), 1) if lasts else 0)
+    cue = None
+    if chance.random() < 0.25:
+        nth, cue = 1 + int(chance.expovariate(1.5)), chance.choice(CUES)
+    seconds = round(chance.uniform(0.1, longest), 1) if lasts else 0
+    return Fault(call=name, nth=nth, kind=kind, seconds=seconds, cue=cue)
+
+
+def _call(chance: Random, kind: FaultKind) -> tuple[str, float]:
+    """The call that goes wrong in this way, and about how often it is made."""
+    if kind in (K.TRY_LATE, K.TRY_TWICE):
+        return chance.choice(tuple(TRIES.items()))
+    if kind is K.BROKEN_ANSWER or (kind is K.ANSWER_LOST and chance.random() < 0.3):
+        names = READING if kind is K.BROKEN_ANSWER else tuple(CLIENT)
+        name = chance.choice(names)
+        return name, CLIENT[name]
+    if chance.random() < 0.3:
+        hot = chance.choice([name for name in HOT if kind is not K.EFFECT_LATE or name.split()[1] in LATE_CHANGES])
+        function, name = hot.split()
+        return hot, CALLS[function][name]
+    function = chance.choice((*CALLS, *OFTEN))
+    calls = CALLS[function]
+    changes = [name for name in calls if name in (LATE_CHANGES if kind is K.EFFECT_LATE else CHANGES)]
+    name = chance.choice(changes if kind is K.EFFECT_LATE or chance.random() < 0.5 else tuple(calls))
+    return f"{function} {name}", calls[name]
 
 
 def _delivery(chance: Random) -> Delivery:

@@ -1,14 +1,15 @@
 """Breaks the calls of a story, wherever a function makes them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
 from runtime.errors import MigrationError, ServiceUnavailableError, ThrottledError
-from tests.exploration.story import Fault, FaultKind
+from runtime.models.status import MigrationStatus
+from tests.exploration.story import Fault, FaultKind, Outage
 from tests.saboteur import CALLS, CrashError
 
 K = FaultKind
@@ -27,65 +28,84 @@ class Around(Protocol):
     def later(self, seconds: float, action: Call) -> None:
         """Do something after so many seconds."""
 
-    def place(self) -> str:
-        """What runs now, and when, in words."""
+    def function(self) -> str:
+        """What runs now."""
+
+    def elapsed(self) -> float:
+        """The time since the beginning."""
+
+    def strike(self, fault: Fault) -> None:
+        """Hear that a fault comes now."""
 
 
-class Struck(NamedTuple):
-    """A fault that came, and where."""
-
+@dataclass
+class _Counted:
     fault: Fault
-    place: str
+    left: int
 
 
 class Faults:
     """The faults of one story, counted down as their calls are made."""
 
-    def __init__(self, world: Around, faults: Iterable[Fault]) -> None:
-        self.struck: list[Struck] = []
+    def __init__(self, world: Around, faults: Iterable[Fault], outages: Iterable[Outage] = ()) -> None:
         self._world = world
-        self._due = {(fault.call, fault.nth): fault for fault in faults}
-        self._named = {call for call, _ in self._due}
-        self._made = Counter[str]()
+        self._due: dict[str, list[_Counted]] = {}
+        self._cued = list(faults)
+        self.cue(None)
+        self._outages = {outage.port: outage for outage in outages}
 
     def next(self, name: str) -> Fault | None:
         """The fault of this call, which is being made."""
-        if name not in self._named:
-            return None
-        self._made[name] += 1
-        fault = self._due.get((name, self._made[name]))
-        if fault is None or self._world.is_quiet():
-            return None
-        self.struck.append(Struck(fault, self._world.place()))
-        return fault
+        comes: Fault | None = None
+        for counted in self._due.get(name, ()):
+            counted.left -= 1
+            if not counted.left and not self._world.is_quiet():
+                comes = counted.fault
+        if comes is not None:
+            self._world.strike(comes)
+        return comes
+
+    def cue(self, status: MigrationStatus | None) -> None:
+        """Begin to count the calls of those that waited for this."""
+        for fault in [fault for fault in self._cued if fault.cue is status]:
+            self._cued.remove(fault)
+            self._due.setdefault(fault.call, []).append(_Counted(fault, fault.nth))
 
     def around(self, name: str, call: Call, late: Callable[[], Call]) -> Any:
         """Make a port's call, or what its fault makes of it; `late` gives what happens where its effect is late."""
-        fault = self.next(name)
+        fault = self.next(f"{self._world.function()} {name}")
+        if self._is_out(name):
+            raise ServiceUnavailableError("internal error")
         if fault is None:
             return call()
+        self._before(fault, late)
+        answer = call()
+        if fault.kind is K.ANSWER_LATE:
+            self._world.hang(fault.seconds)
+        elif fault.kind is K.CRASH_AFTER:
+            raise CrashError("killed after the call")
+        elif fault.kind is K.ANSWER_LOST:
+            raise ServiceUnavailableError("the answer was lost")
+        return answer
+
+    def _before(self, fault: Fault, late: Callable[[], Call]) -> None:
+        """What happens before a call is made, if it is."""
         match fault.kind:
             case K.THROTTLED:
                 raise ThrottledError("slow down")
+            case K.UNAVAILABLE:
+                raise ServiceUnavailableError("internal error")
             case K.CRASH_BEFORE:
                 raise CrashError("killed before the call")
+            case K.CALL_SLOW:
+                self._world.hang(fault.seconds)
             case K.EFFECT_LATE:
                 self._world.later(fault.seconds, late())
                 raise ServiceUnavailableError("no answer yet")
-            case K.CALL_SLOW:
-                self._world.hang(fault.seconds)
-                return call()
-            case K.UNAVAILABLE:
-                raise ServiceUnavailableError("internal error")
-        answer = call()
-        match fault.kind:
-            case K.ANSWER_LATE:
-                self._world.hang(fault.seconds)
-            case K.CRASH_AFTER:
-                raise CrashError("killed after the call")
-            case K.ANSWER_LOST:
-                raise ServiceUnavailableError("the answer was lost")
-        return answer
+
+    def _is_out(self, name: str) -> bool:
+        outage = self._outages.get(name.partition(".")[0])
+        return outage is not None and outage.at <= self._world.elapsed() < outage.at + outage.lasts
 
     def below_the_adapter(self, name: str, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Make a call of the SDK's, or what its fault makes of it."""

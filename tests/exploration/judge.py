@@ -12,7 +12,7 @@ from runtime.models.request import Gate, Mode, Phase
 from runtime.models.status import MigrationStatus
 from simulator.model.account.job import Job
 from simulator.model.account.server import SourceServer
-from tests.exploration.stage import Stage
+from tests.exploration.stage import TERMINATED, Heard, Stage
 from tests.exploration.story import NOBODY, FaultKind, Migration
 
 S = MigrationStatus
@@ -213,19 +213,22 @@ def _finalized(stage: Stage, each: Played) -> Iterator[Violation]:
         if asked.check_passes_after is None:
             yield Violation("finalized unduly", f"{asked.id}: its check never passed")
         # What came after the last reading nobody can have known.
-        last = max((n for n in range(number) if _reads(stage, n, heard.invocation, asked)), default=number)
-        kept = [n for n in range(last) if _keeps_cancel(stage, n, asked)]
-        if kept:
+        if any(_keeps_cancel(earlier, asked) for earlier in _known(stage, number, "decisions.of")):
             yield Violation("finalized unduly", f"{asked.id}: a cancellation had come before it was finalized")
+        known = _known(stage, number, "instances.health")
+        gone = {earlier.args[0] for earlier in known if earlier.call == TERMINATED}
+        if gone & {job.participants[heard.args[0]].instance_id for job in each.started("START_CUTOVER")}:
+            yield Violation("finalized unduly", f"{asked.id}: its instance was gone")
 
 
-def _reads(stage: Stage, number: int, invocation: int, asked: Migration) -> bool:
-    heard = stage.heard[number]
-    return (heard.call, heard.invocation, heard.args) == ("decisions.of", invocation, (asked.id,))
+def _known(stage: Stage, number: int, read: str) -> list[Heard]:
+    """What happened before the function that made a call read something for the last time."""
+    invocation = stage.heard[number].invocation
+    reads = [n for n in range(number) if (stage.heard[n].invocation, stage.heard[n].call) == (invocation, read)]
+    return stage.heard[: max(reads, default=number)]
 
 
-def _keeps_cancel(stage: Stage, number: int, asked: Migration) -> bool:
-    heard = stage.heard[number]
+def _keeps_cancel(heard: Heard, asked: Migration) -> bool:
     signal = heard.args[0] if heard.call == "decisions.keep" else None
     return isinstance(signal, Signal) and (signal.migration_id, signal.decision) == (asked.id, Decision.CANCEL)
 
@@ -250,7 +253,7 @@ def _frozen(stage: Stage, each: Played) -> Iterator[Violation]:
     alive = _alive(stage, each)
     is_left = alive and any(t.at in LEAVES_INSTANCES and t.server == each.asked.server for t in stage.story.troubles)
     is_final = each.server is not None and each.server.state == "CUTOVER"
-    if not (each.asked.id in stage.stopped or is_left or is_final):
+    if not (each.asked.id in stage.stopped or is_left or is_final or _is_launched_by_others(stage, each)):
         yield Violation("frozen without reason", f"{each.asked.id}: {each.entries[-1].reason}")
 
 
@@ -261,6 +264,11 @@ def _end(stage: Stage, played: tuple[Played, ...], each: Played) -> Iterator[Vio
         allowed = {S.REJECTED} if asked.server == NOBODY else {S.COMPLETED, S.REJECTED}
     if why := tuple(_obstacles(stage, each)):
         allowed = allowed - {S.COMPLETED} | {S.ROLLED_BACK}
+    if _is_launched_by_others(stage, each):
+        allowed |= {S.REJECTED, S.ROLLED_BACK}
+    if _is_meddled_with(stage, each):
+        # Noticed, or too early to matter.
+        allowed.add(S.ROLLED_BACK)
     if asked.window and each.ended >= stage.after(asked.at + asked.window[1]):
         # It closed: a gate was opened too late, or it took too long.
         allowed.add(S.ROLLED_BACK)
@@ -307,6 +315,12 @@ def _is_late(each: Played, gate: Gate) -> bool:
     return approved is not None and any(approved >= began + patience for began in waiting)
 
 
+def _is_launched_by_others(stage: Stage, each: Played) -> bool:
+    started = {meddling.migration for meddling in stage.meddled if meddling.what == "start test"}
+    places = {(asked.in_target, asked.server) for asked in stage.story.migrations if asked.id in started}
+    return _place(each) in places
+
+
 def _is_taken(played: tuple[Played, ...], each: Played) -> bool:
     """Whether another migration had its server, or has cut it over."""
     others = (other for other in played if other is not each and _place(other) == _place(each))
@@ -314,7 +328,9 @@ def _is_taken(played: tuple[Played, ...], each: Played) -> bool:
 
 
 def _was_there(other: Played, each: Played) -> bool:
-    return other.held[1] >= each.entries[0].at or (other.status is S.COMPLETED and other.asked.mode is Mode.MIGRATE)
+    # A person who released a frozen server may have left it as it was.
+    is_changed = other.status is S.FROZEN or (other.status is S.COMPLETED and other.asked.mode is Mode.MIGRATE)
+    return other.held[1] >= each.entries[0].at or is_changed
 
 
 def _place(each: Played) -> tuple[bool, str]:
@@ -325,11 +341,10 @@ def _locks_held(stage: Stage, played: tuple[Played, ...]) -> Iterator[Violation]
     for one, other in combinations(played, 2):
         if _place(one) == _place(other) and max(one.held[0], other.held[0]) < min(one.held[1], other.held[1]):
             yield Violation("two at once", f"{one.asked.id} and {other.asked.id} have {one.asked.server}")
-    late_lock = any(s.fault.kind is FaultKind.EFFECT_LATE and "lock" in s.fault.call for s in stage.faults.struck)
     frozen = {each.asked.id for each in played if each.status is S.FROZEN}
     for lock in stage.stored.locks.values():
         # One that arrives late is in nobody's way: the next migration takes it over.
-        if lock.owner not in frozen and not late_lock:
+        if lock.owner not in frozen and not _came_late(stage, "migrations.lock"):
             yield Violation("lock left", f"{lock.owner} has ended and holds {lock.source_server_id}")
     for each in played:
         if each.status is S.FROZEN and each.held[1] is EVER and each.held[0] is not EVER:
@@ -345,33 +360,50 @@ def _of_servers(stage: Stage, played: tuple[Played, ...]) -> Iterator[Violation]
 
 
 def _of_server(stage: Stage, here: list[Played]) -> Iterator[Violation]:
-    any_ = here[0]
-    server = any_.server
-    assert server is not None
-    alive = _alive(stage, any_)
-    final = [each for each in here if each.status is S.COMPLETED and each.asked.mode is Mode.MIGRATE]
-    frozen = [each for each in here if each.status is S.FROZEN]
+    any_, final = here[0], [each for each in here if each.status is S.COMPLETED and each.asked.mode is Mode.MIGRATE]
     if final:
-        launched = [job.participants[server.server_id].instance_id for job in final[0].started("START_CUTOVER")]
-        if server.state != "CUTOVER":
-            yield Violation("wrong end", f"{final[0].asked.id} is COMPLETED and {server.name} {server.state}")
-        if sorted(alive) != sorted(launched):
-            yield Violation("instance left", f"{server.name}: {', '.join(alive) or 'none'} run, wanted {launched}")
+        yield from _final(stage, final[0])
+    elif all(each.status in ENDS - {S.FROZEN} for each in here):
+        yield from _restored(stage, any_)
+
+
+def _final(stage: Stage, each: Played) -> Iterator[Violation]:
+    server, alive = each.server, _alive(stage, each)
+    if server is None or _is_launched_by_others(stage, each):
         return
-    if any(each.status not in ENDS for each in here):
-        return
-    if frozen:
+    launched = [job.participants[server.server_id].instance_id for job in each.started("START_CUTOVER")]
+    if server.state != "CUTOVER":
+        yield Violation("wrong end", f"{each.asked.id} is COMPLETED and {server.name} {server.state}")
+    if sorted(alive) != sorted(launched) and not _is_meddled_with(stage, each):
+        yield Violation("instance left", f"{server.name}: {', '.join(alive) or 'none'} run, wanted {launched}")
+
+
+def _restored(stage: Stage, each: Played) -> Iterator[Violation]:
+    """What has to be as it was before, where nothing is final and nothing frozen."""
+    server, alive = each.server, _alive(stage, each)
+    if server is None:
         return
     if server.state == "CUTOVER":
         yield Violation("wrong end", f"{server.name} is final, and no migration of it is")
         return
-    if alive:
+    if alive and not _is_launched_by_others(stage, each):
         yield Violation("instance left", f"{server.name}: {', '.join(alive)} run and nobody wants them")
-    if server.state != "READY_FOR_TEST":
+    # A change that arrives when the undo is over leaves it where a new migration can begin as well: docs/proof.
+    ready = {"READY_FOR_TEST", "READY_FOR_CUTOVER"} if _came_late(stage, "mgn.change_lifecycle") else {"READY_FOR_TEST"}
+    if server.state not in ready and not _is_launched_by_others(stage, each):
         yield Violation("lifecycle not restored", f"{server.name} is {server.state}")
-    default = stage.accounts[stage.scope_of(any_.asked)].launch_settings.defaults[server.server_id]
+    default = stage.accounts[stage.scope_of(each.asked)].launch_settings.defaults[server.server_id]
     if default != 1:
         yield Violation("template not restored", f"{server.name}: version {default} is the default")
+
+
+def _came_late(stage: Stage, call: str) -> bool:
+    late = (struck.fault.call for struck in stage.struck if struck.fault.kind is FaultKind.EFFECT_LATE)
+    return any(name.endswith(f" {call}") for name in late)
+
+
+def _is_meddled_with(stage: Stage, each: Played) -> bool:
+    return any(meddling.migration == each.asked.id for meddling in stage.meddled)
 
 
 def _left(stage: Stage, played: tuple[Played, ...]) -> Iterator[Violation]:
@@ -392,6 +424,8 @@ def _left(stage: Stage, played: tuple[Played, ...]) -> Iterator[Violation]:
 
 
 def _unknown(job: Job, played: Iterable[Played]) -> Iterator[Violation]:
+    if not job.tags:
+        return
     mine = [each for each in played if any(job is known for known in each.jobs)]
     for server_id, participant in job.participants.items():
         if not participant.skipped and all(each.server and each.server.server_id != server_id for each in mine):

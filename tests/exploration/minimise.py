@@ -7,7 +7,7 @@ from tests.exploration.story import Migration, Story
 
 Fails = Callable[[Story], bool]
 
-PIECES = ("faults", "decisions", "troubles", "stops")
+PIECES = ("faults", "decisions", "troubles", "stops", "meddlings", "outages")
 PLAIN = Story(seed=0, servers=(), migrations=())
 PLAIN_MIGRATION = Migration(id="", server="")
 
@@ -43,6 +43,8 @@ def _with_simpler_surroundings(story: Story) -> Iterator[Story]:
         yield story.model_copy(update={"knobs": {name: value for name, value in story.knobs.items() if name != knob}})
     for name in ("quick_jobs", "streams", "disorder", "sweep", "look"):
         yield story.model_copy(update={name: getattr(PLAIN, name)})
+    at_once = tuple(fault.model_copy(update={"cue": None}) for fault in story.faults)
+    yield story.model_copy(update={"faults": at_once})
     rounded = tuple(fault.model_copy(update={"seconds": float(round(fault.seconds))}) for fault in story.faults)
     yield story.model_copy(update={"faults": rounded})
 
@@ -55,6 +57,7 @@ def _without(story: Story, migration: Migration) -> Story:
         "servers": tuple(server for server in story.servers if server in named) or story.servers[:1],
         "decisions": tuple(each for each in story.decisions if each.migration != migration.id),
         "stops": tuple(each for each in story.stops if each.migration != migration.id),
+        "meddlings": tuple(each for each in story.meddlings if each.migration != migration.id),
     }
     return story.model_copy(update=changes)
 

@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ from runtime.logic.steps import (
 from runtime.logic.waits import observing, parking, settling
 from runtime.models.mgn import Truth
 from runtime.models.waits import ParkedStep
+from tests.exploration.draw import draw
+from tests.exploration.judge import Violation, judge
+from tests.exploration.stage import play
+from tests.fake_state import InMemoryMigrations
 
 
 class Edit(NamedTuple):
@@ -47,6 +52,10 @@ BUGS: Mapping[str, Bug] = {
         (Edit(batching._tagged_jobs, "if not batches:", "if True:"),),
     ),
     "no conditional write": Bug(
+        "the journal takes an entry that does not follow the one before",
+        (Edit(InMemoryMigrations.append, "!= entry.sequence - 1", "== -1"),),
+    ),
+    "dispatchers overwrite": Bug(
         "a dispatcher overwrites what another one wrote",
         (
             Edit(
@@ -224,6 +233,29 @@ BUGS: Mapping[str, Bug] = {
         was_there=True,
     ),
 }
+
+
+WITHIN = 500
+"""Seeds within which each has to be found."""
+
+
+class Found(NamedTuple):
+    """The first seed that found a bug, and how."""
+
+    name: str
+    seed: int | None
+    violation: Violation | None
+    seconds: float
+
+
+def find(name: str, within: int = WITHIN) -> Found:
+    """Play seeds until one finds the bug."""
+    began = time.process_time()
+    with planted(name):
+        for seed in range(within):
+            if violations := judge(play(draw(seed))):
+                return Found(name, seed, violations[0], time.process_time() - began)
+    return Found(name, None, None, time.process_time() - began)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def played_seed(seed: int) -> Played:
     """Play and judge one seed."""
     stage = play(draw(seed))
     ends = Counter(str(journal[-1].to_status) for journal in stage.stored.journals.values())
-    return Played(seed, ends, len(stage.faults.struck), judge(stage))
+    return Played(seed, ends, len(stage.struck), judge(stage))
 
 
 def _each(numbers: Iterator[int]) -> Iterator[Played]:

@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache, partial
 from random import Random
@@ -15,8 +15,8 @@ from botocore.exceptions import ReadTimeoutError
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.logic.journal import rebuild
 from runtime.logic.ports import Ports
-from runtime.models.events import BusEvent, MigrationSignal, StatusEvent
-from runtime.models.functions.catalogue import FUNCTIONS
+from runtime.models.events import BusEvent, MigrationRequested, MigrationSignal, StatusEvent
+from runtime.models.functions.catalogue import FUNCTIONS, SWEEP
 from runtime.models.functions.environment import Budgets, IngressEnvironment
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
@@ -25,10 +25,12 @@ from runtime.models.status import MigrationStatus
 from runtime.observability import metrics
 from simulator.engine import Simulator
 from simulator.memory import MemoryBus
+from simulator.model.forms.errors import MgnError
 from simulator.scenario import Scenario
 from tests.builders import TARGET_ACCOUNT, TARGET_REGION, TARGET_SCOPE, a_request
+from tests.exploration.actors import Actors
 from tests.exploration.faults import Faults, Port
-from tests.exploration.story import Decided, FaultKind, Migration, Stop, Story
+from tests.exploration.story import Decided, Fault, FaultKind, Meddling, Migration, Stop, Story
 from tests.pipeline.asl import Json, TaskFailedError
 from tests.pipeline.direct_client import DirectClient
 from tests.pipeline.test_accounts import Target
@@ -49,8 +51,10 @@ RECEIVES, RECEIVED_AGAIN = 3, 180
 QUICK = {"job_pending": 5, "cleanup": 5, "snapshot": 5, "conversion": 10, "launch": 5, "boot": 20, "terminate": 10}
 DOCUMENT = "AWS-RunShellScript"
 TIMEOUTS = {function.name: function.timeout.total_seconds() for function in FUNCTIONS}
-HEARD = frozenset({"decisions.keep", "decisions.of", "send mgn.finalize"})
+HEARD = frozenset({"decisions.keep", "decisions.of", "instances.health", "send mgn.finalize"})
 """The calls whose order the judge asks for."""
+TERMINATED = "terminated by hand"
+SLOW = (FaultKind.CALL_SLOW, FaultKind.ANSWER_LATE)
 OF_THE_ACCOUNT = ("mgn", "launch_settings", "network", "instances", "commands")
 
 
@@ -62,6 +66,14 @@ class Heard(NamedTuple):
     scope: Scope
     call: str
     args: tuple[Any, ...]
+
+
+class Struck(NamedTuple):
+    """A fault that came: when, and in which function."""
+
+    fault: Fault
+    at: float
+    function: str
 
 
 class Client(DirectClient):
@@ -99,7 +111,12 @@ class Stage(World):
         self.story = story
         self._chance = Random(f"stage {story.seed}")
         self._began: list[float] = []
-        self.faults = Faults(self, story.faults)
+        self.faults = Faults(self, story.faults, story.outages)
+        self.struck: list[Struck] = []
+        self.meddled: set[Meddling] = set()
+        """What changed something."""
+        self._cued: list[Decided | Stop | Meddling] = [*story.decisions, *story.stops, *story.meddlings]
+        self._actors = Actors(any(fault.kind in SLOW for fault in story.faults))
         self.heard: list[Heard] = []
         self._invocations: list[int] = []
         self.published: list[StatusEvent] = []
@@ -153,33 +170,40 @@ class Stage(World):
         with self._wired():
             while self.simulator.clock.now() < until:
                 self._step()
+        self._actors.end()
 
     def is_over(self) -> bool:
-        is_asked = self.simulator.clock.now() > self.began + _last_request(self.story) + 1 and not self._on_the_way
+        asked_by = self.began + _last_request(self.story) + self.story.disorder + 1
+        is_asked = self.simulator.clock.now() > asked_by and not self._on_the_way
         return is_asked and super().is_over()
 
     def is_quiet(self) -> bool:
         return self.simulator.clock.now() > self.began + _last_request(self.story) + QUIET_AFTER
 
-    def place(self) -> str:
-        return f"{self.clock_words()} in {self.running or 'sweep'}"
+    def function(self) -> str:
+        return self.running or SWEEP.name
 
-    def clock_words(self) -> str:
-        """The time since the beginning."""
-        return str(timedelta(seconds=round(self.simulator.clock.now() - self.began, 1)))[:9]
+    def elapsed(self) -> float:
+        return self.simulator.clock.now() - self.began
+
+    def strike(self, fault: Fault) -> None:
+        if not self.struck:
+            self.cue("fault")
+        self.struck.append(Struck(fault, self.elapsed(), self.function()))
 
     def hang(self, seconds: float) -> None:
-        until = self.simulator.clock.now() + seconds
-        super().later(seconds, lambda: None)
-        while self.simulator.clock.now() < until:
-            self._step()
-        timeout = TIMEOUTS[self.running or "sweep"]
+        mine = self.running, self._began, self._invocations
+        self.running, self._began, self._invocations = "", [], []
+        super().later(seconds, self._actors.leave())
+        self._actors.wait()
+        self.running, self._began, self._invocations = mine
+        timeout = TIMEOUTS[self.function()]
         if self._began and self.simulator.clock.now() - self._began[-1] > timeout:
             raise CrashError(f"timed out after {timeout:.0f} s")
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         extra = self._chance.uniform(0, self.story.disorder) if seconds and self.story.disorder else 0
-        super().later(seconds + extra, action)
+        super().later(seconds + extra, lambda: self._actors.act(action))
 
     def at(self, scope: Scope) -> Ports:
         return cast(Ports, self.accounts[scope])
@@ -194,8 +218,13 @@ class Stage(World):
         return super().invoke(function, payload)
 
     def publish(self, events: Sequence[BusEvent]) -> None:
-        self.published += [event for event in events if isinstance(event, StatusEvent)]
-        super().publish(events)
+        for event in events:
+            if isinstance(event, MigrationRequested):
+                detail = json.loads(event.to_json())
+                for latency in self._latencies(detail):
+                    self.later(latency, lambda detail=detail: self._start(detail))  # type: ignore[misc]
+            elif isinstance(event, StatusEvent):
+                self.published.append(event)
 
     def health(self, ids: Sequence[str]) -> dict[str, InstanceHealth]:
         found = super().health(ids)
@@ -203,8 +232,18 @@ class Stage(World):
         hidden = [id_ for id_ in ids if self._seen.get(id_, limit) > limit]
         return {**found, **{id_: InstanceHealth(instance_id=id_) for id_ in hidden}}
 
+    def cue(self, cue: str | None, migration: str | None = None) -> None:
+        """Have those act who waited for this."""
+        does: dict[type, Callable[[Any], None]] = {Decided: self._decide, Stop: self._stop, Meddling: self._meddle}
+        for each in [each for each in self._cued if each.cue == cue and migration in (None, each.migration)]:
+            self._cued.remove(each)
+            self.later(each.at or 0.01, partial(does[type(each)], each))
+
     def stream(self, entry: JournalEntry) -> None:
         """Hand a journal entry to publish_events, perhaps more than once."""
+        if entry.changes_status:
+            self.faults.cue(entry.to_status)
+            self.cue(entry.to_status, entry.migration_id)
         if not self.story.streams:
             return
         image = {"NewImage": {"document": {"S": entry.to_json()}}, "SequenceNumber": str(entry.sequence)}
@@ -291,7 +330,8 @@ class Stage(World):
         delivery, chance = self.story.delivery, self._chance
         if self.is_quiet():
             return (EVENT_LATENCY,)
-        if chance.random() < delivery.lost:
+        # Those of MGN are best effort, ours are not.
+        if chance.random() < (delivery.lost if event.get("source") == "aws.mgn" else delivery.lost / 4):
             return ()
         copies = 2 if chance.random() < delivery.doubled else 1
         return tuple(EVENT_LATENCY + chance.uniform(0, delivery.latest) for _ in range(copies))
@@ -342,10 +382,7 @@ class Stage(World):
             if each.contradicted_at is not None:
                 other = json.dumps({**json.loads(body), "appName": "another"})
                 self.later(each.at + each.contradicted_at, lambda other=other: self._send(other))  # type: ignore[misc]
-        for decided in self.story.decisions:
-            self.later(decided.at or 0.01, lambda decided=decided: self._decide(decided))  # type: ignore[misc]
-        for stop in self.story.stops:
-            self.later(stop.at, lambda stop=stop: self._stop(stop))  # type: ignore[misc]
+        self.cue(None)
 
     def _prepare(self, number: int, each: Migration) -> None:
         if each.check_passes_after is None or each.check_passes_after:
@@ -395,6 +432,22 @@ class Stage(World):
     def _decide(self, decided: Decided) -> None:
         named = decided.model_dump(include={"decision", "gate"})
         self.signal(MigrationSignal(migration_id=decided.migration, by="ana", reason="because", **named))
+
+    def _meddle(self, meddling: Meddling) -> None:
+        asked = next(each for each in self.story.migrations if each.id == meddling.migration)
+        record, simulator = self.stored.records.get(asked.id), self.simulator_of(asked)
+        if record is None or record.status.is_terminal or record.source_server_id is None:
+            return
+        if meddling.what == "start test":
+            with suppress(MgnError):
+                simulator.call("StartTest", sourceServerIDs=[record.source_server_id])
+                self.meddled.add(meddling)
+            return
+        for instance in simulator.compute.instances.values():
+            if instance.server_id == record.source_server_id and instance.state == "running":
+                instance.state = "terminated"
+                self.meddled.add(meddling)
+                self.heard.append(Heard(self.now(), 0, self.scope_of(asked), TERMINATED, (instance.instance_id,)))
 
     def _stop(self, stop: Stop) -> None:
         record = self.stored.records.get(stop.migration)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from runtime.models.decisions import Decision
 from runtime.models.request import Gate, Mode, Phase
+from runtime.models.status import MigrationStatus
 
 NOBODY = "nobody"
 """The name of a server that MGN does not have."""
@@ -41,12 +42,17 @@ class FaultKind(StrEnum):
 
 
 class Fault(Part):
-    """The `nth` call of this name goes wrong; the slow and the late ones by so many seconds."""
+    """The `nth` call of this name goes wrong, the slow and the late ones by so many seconds.
+
+    Calls are named after the function and the port they are made by, below the adapter after MGN's operation.
+    """
 
     call: str
     nth: int
     kind: FaultKind
     seconds: float = 0
+    cue: MigrationStatus | None = None
+    """Counted from when a migration comes into this status for the first time; from the beginning without one."""
 
 
 class Migration(Part):
@@ -73,13 +79,32 @@ class Migration(Part):
     """When the same id is sent with another body."""
 
 
-class Decided(Part):
-    """A decision that a person sends."""
+class Cued(Part):
+    """What somebody does with a migration: so many seconds after the beginning, or after its cue."""
 
     at: float
+    cue: MigrationStatus | Literal["fault"] | None = None
+    """When the migration comes into a status for the first time, or the first fault comes."""
     migration: str
+
+
+class Decided(Cued):
+    """A decision that a person sends."""
+
     decision: Decision
     gate: Gate | None = None
+
+
+class Stop(Cued):
+    """Somebody stops the execution of a migration; its event reaches us or not."""
+
+    heard: bool
+
+
+class Meddling(Cued):
+    """Somebody changes the server behind our back."""
+
+    what: Literal["terminate instance", "start test"]
 
 
 class Trouble(Part):
@@ -90,16 +115,16 @@ class Trouble(Part):
     phase: Phase | None = None
 
 
-class Stop(Part):
-    """Somebody stops the execution of a migration; its event reaches us or not."""
+class Outage(Part):
+    """Calls of a port fail for a while."""
 
+    port: str
     at: float
-    migration: str
-    heard: bool
+    lasts: float
 
 
 class Delivery(Part):
-    """What becomes of MGN's events and of the records of the table's stream."""
+    """What becomes of events, and of the records of the table's stream."""
 
     lost: float = 0
     doubled: float = 0
@@ -126,6 +151,8 @@ class Story(Part):
     decisions: tuple[Decided, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     stops: tuple[Stop, ...] = ()
+    meddlings: tuple[Meddling, ...] = ()
+    outages: tuple[Outage, ...] = ()
     faults: tuple[Fault, ...] = ()
     delivery: Delivery = Delivery()
     lag: Lag = Lag()

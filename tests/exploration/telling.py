@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.exploration.judge import Violation
 from tests.exploration.stage import Stage
-from tests.exploration.story import Delivery, Fault, Lag, Migration, Story
+from tests.exploration.story import Cued, Delivery, Fault, Lag, Migration, Story
 
 REASON = 150
 
@@ -15,7 +15,7 @@ def told(stage: Stage, violations: tuple[Violation, ...]) -> str:
     lines = [f"Seed {story.seed}", "", "asked for:"]
     lines += [f"  {_clock(each.at)}  {_asked(each)}" for each in story.migrations]
     lines += [*_part("decided:", _decisions(story)), *_part("MGN and people:", _around(story))]
-    struck = [f"{place}: {_fault(fault)}" for fault, place in stage.faults.struck]
+    struck = [f"{_clock(at)}  in {function}: {_fault(fault)}" for fault, at, function in stage.struck]
     lines += [*_part("went wrong:", struck), *_part("what happened:", _journals(stage))]
     lines += _part("what the judge saw:", [f"{each.kind}: {each.what}" for each in violations] or ["nothing wrong"])
     return "\n".join(lines)
@@ -38,7 +38,7 @@ def _plain(value: object) -> str:
 
 def _decisions(story: Story) -> list[str]:
     return [
-        f"{_clock(each.at)}  {each.decision}{f' {each.gate}' if each.gate else ''} of {each.migration}"
+        f"{_when(each)}  {each.decision}{f' {each.gate}' if each.gate else ''} of {each.migration}"
         for each in sorted(story.decisions, key=lambda each: each.at)
     ]
 
@@ -46,9 +46,11 @@ def _decisions(story: Story) -> list[str]:
 def _around(story: Story) -> list[str]:
     lines = [f"{each.at} of {each.server} fails{f', {each.phase}' if each.phase else ''}" for each in story.troubles]
     lines += [
-        f"{_clock(each.at)}  the execution of {each.migration} is stopped{'' if each.heard else ', unheard'}"
+        f"{_when(each)}  the execution of {each.migration} is stopped{'' if each.heard else ', unheard'}"
         for each in story.stops
     ]
+    lines += [f"{_when(each)}  by hand, with the server of {each.migration}: {each.what}" for each in story.meddlings]
+    lines += [f"{_clock(each.at)}  {each.port} is down for {each.lasts:g} s" for each in story.outages]
     for part, plain in ((story.delivery, Delivery()), (story.lag, Lag())):
         if part != plain:
             said = part.model_dump(exclude_defaults=True)
@@ -71,7 +73,12 @@ def _journals(stage: Stage) -> Iterator[str]:
 
 def _fault(fault: Fault) -> str:
     by = f" by {fault.seconds:g} s" if fault.seconds else ""
-    return f"{fault.call} number {fault.nth}, {fault.kind}{by}"
+    since = f" since {fault.cue}" if fault.cue else ""
+    return f"{fault.call} number {fault.nth}{since}, {fault.kind}{by}"
+
+
+def _when(each: Cued) -> str:
+    return f"{_clock(each.at)} after {each.cue}" if each.cue else _clock(each.at)
 
 
 def _clock(seconds: float) -> str:
