@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from runtime.models.decisions import Decision
 from runtime.models.request import Gate, Mode, Phase
@@ -135,6 +135,8 @@ CHANGES = (
     *("tokens.keep", "wakes.wake"),
 )
 
+ON_PORTS = tuple(kind for kind in FaultKind if kind not in (K.BROKEN_ANSWER, K.TRY_LATE, K.TRY_TWICE))
+
 READING = ("MGN DescribeJobs", "MGN DescribeSourceServers", "MGN DescribeJobLogItems")
 
 NEVER_LATE = ("launch_settings.apply", "launch_settings.restore")
@@ -172,8 +174,9 @@ def draw(seed: int) -> Story:
     decisions = tuple(decided for each in migrations for decided in _decisions(chance, each))
     stops = _maybe(chance, 0.07, lambda: _stop(chance, migrations))
     decisions += tuple(decided for stop in stops for decided in _released(chance, stop))
-    is_long = any(each.window or each.patience < HOUR for each in migrations)
-    return Story(
+    is_long = any(each.window or each.gates for each in migrations)
+    faults = _faults(chance) or _around_release(chance, stops)
+    story = Story(
         seed=seed,
         servers=servers,
         migrations=migrations,
@@ -182,16 +185,45 @@ def draw(seed: int) -> Story:
         stops=stops,
         meddlings=_maybe(chance, 0.1, lambda: _meddling(chance, migrations)),
         outages=_maybe(chance, 0.08, lambda: _outage(chance)),
-        faults=_faults(chance) or _around_release(chance, stops),
+        faults=faults,
         delivery=_delivery(chance),
         lag=_lag(chance),
         knobs={name: chance.choice(values) for name, values in KNOBS.items() if chance.random() < 0.3},
-        quick_jobs=chance.random() < 0.3,
+        # A launch that arrives late does most harm when the job of another call is over.
+        quick_jobs=chance.random() < (0.8 if _is_late_launch(faults) else 0.3),
         streams=chance.random() < 0.25,
         disorder=chance.choice((0, 0, 0.5, 5)),
         sweep=chance.choice((300, 900)) if is_long else chance.choice((120, 300)),
         look=chance.choice((15, 60, 60)),
     )
+    return _coincidence(chance, story) if chance.random() < 0.15 else story
+
+
+def _is_late_launch(faults: tuple[Fault, ...]) -> bool:
+    return any(fault.kind is K.EFFECT_LATE and fault.call.endswith("start_launch") for fault in faults)
+
+
+def _coincidence(chance: Random, story: Story) -> Story:
+    """Something goes wrong in a function, and just then somebody does something with its migration."""
+    concerned = chance.choice(story.migrations)
+    function = chance.choice(OVERLAPPING)
+    call, often = chance.choice(tuple(CALLS[function].items()))
+    if function in TRIED and chance.random() < 0.3:
+        fault = _again(chance, function)
+    else:
+        kind = chance.choice([kind for kind in ON_PORTS if kind is not K.EFFECT_LATE or call in LATE_CHANGES])
+        fault = _broken(chance, f"{function} {call}", 1 + int(chance.expovariate(1 / often)), kind)
+    at = round(chance.choice((0, chance.uniform(0, 3), chance.uniform(0, 60))), 2)
+    cued: dict[str, Any] = {"at": at, "cue": "fault", "migration": concerned.id}
+    act = chance.random()
+    changes: dict[str, Any] = {"faults": (fault, *story.faults[: chance.choice((0, 0, 1))])}
+    if act < 0.6:
+        changes["decisions"] = (*story.decisions, Decided(**cued, decision=Decision.CANCEL))
+    elif act < 0.9:
+        changes["meddlings"] = (Meddling(**cued, what="terminate instance"),)
+    else:
+        changes["stops"] = (Stop(**cued, heard=True),)
+    return story.model_copy(update=changes)
 
 
 def _maybe(chance: Random, probability: float, make: Callable[[], Made]) -> tuple[Made, ...]:
@@ -298,7 +330,9 @@ def _meddling(chance: Random, migrations: tuple[Migration, ...]) -> Meddling:
 
 def _outage(chance: Random) -> Outage:
     port, longest = chance.choice(tuple(OUTAGES.items()))
-    return Outage(port=port, at=round(chance.uniform(0, 2_400), 1), lasts=round(chance.uniform(30, longest)))
+    return Outage(
+        port=port, at=chance.choice((0, round(chance.uniform(0, 2_400), 1))), lasts=round(chance.uniform(30, longest))
+    )
 
 
 def _cue(chance: Random, migration: Migration) -> tuple[S | Literal["fault"] | None, float]:
@@ -314,7 +348,7 @@ def _faults(chance: Random) -> tuple[Fault, ...]:
     kinds = [kind for kind in FaultKind if chance.random() < 0.5] or [chance.choice(tuple(FaultKind))]
     if chance.random() < 0.15:
         return _overlap(chance)
-    return tuple(_fault(chance, chance.choice(kinds)) for _ in range(chance.choice((0, 1, 2, 2, 3, MOST_FAULTS))))
+    return tuple(_fault(chance, chance.choice(kinds)) for _ in range(chance.choice((0, 1, 2, 3, 3, MOST_FAULTS))))
 
 
 def _overlap(chance: Random) -> tuple[Fault, ...]:
@@ -326,14 +360,13 @@ def _overlap(chance: Random) -> tuple[Fault, ...]:
     slow = [_slow(chance, f"{function} {name}", 1 + int(chance.expovariate(1 / calls[name]))) for name in names]
     if function not in TRIED:
         return tuple(slow)
+    return _again(chance, function), *slow[: chance.choice((0, 1, 1, 2))]
+
+
+def _again(chance: Random, function: str) -> Fault:
     kind = chance.choice((K.TRY_LATE, K.TRY_TWICE))
-    again = Fault(
-        call=f"try of {function}",
-        nth=1 + int(chance.expovariate(1)),
-        kind=kind,
-        seconds=round(chance.choice((0.1, chance.uniform(0, 5), chance.uniform(0, LONGEST_PAUSE))), 1),
-    )
-    return again, *slow[: chance.choice((0, 1, 1, 2))]
+    seconds = chance.choice((0.1, chance.uniform(0.1, 5), chance.uniform(0.1, LONGEST_PAUSE)))
+    return Fault(call=f"try of {function}", nth=1 + int(chance.expovariate(1)), kind=kind, seconds=round(seconds, 1))
 
 
 def _slow(chance: Random, call: str, nth: int) -> Fault:
@@ -345,13 +378,16 @@ def _fault(chance: Random, kind: FaultKind) -> Fault:
     name, often = _call(chance, kind)
     # Early calls are likelier: what a story does not come to is a fault wasted.
     nth = 1 + int(chance.expovariate(1 / often))
+    if chance.random() < 0.25:
+        return _broken(chance, name, 1 + int(chance.expovariate(1.5)), kind, chance.choice(CUES))
+    return _broken(chance, name, nth, kind)
+
+
+def _broken(chance: Random, call: str, nth: int, kind: FaultKind, cue: S | None = None) -> Fault:
     longest = LATEST_EFFECT if kind is K.EFFECT_LATE else LONGEST_PAUSE
     lasts = kind in (K.CALL_SLOW, K.ANSWER_LATE, K.EFFECT_LATE, K.TRY_LATE, K.TRY_TWICE)
-    cue = None
-    if chance.random() < 0.25:
-        nth, cue = 1 + int(chance.expovariate(1.5)), chance.choice(CUES)
     seconds = round(chance.uniform(0.1, longest), 1) if lasts else 0
-    return Fault(call=name, nth=nth, kind=kind, seconds=seconds, cue=cue)
+    return Fault(call=call, nth=nth, kind=kind, seconds=seconds, cue=cue)
 
 
 def _call(chance: Random, kind: FaultKind) -> tuple[str, float]:
@@ -362,7 +398,7 @@ def _call(chance: Random, kind: FaultKind) -> tuple[str, float]:
         names = READING if kind is K.BROKEN_ANSWER else tuple(CLIENT)
         name = chance.choice(names)
         return name, CLIENT[name]
-    if chance.random() < 0.3:
+    if chance.random() < 0.4:
         hot = chance.choice([name for name in HOT if kind is not K.EFFECT_LATE or name.split()[1] in LATE_CHANGES])
         function, name = hot.split()
         return hot, CALLS[function][name]

@@ -27,6 +27,7 @@ from tests.exploration.draw import draw
 from tests.exploration.judge import Violation, judge
 from tests.exploration.stage import play
 from tests.fake_state import InMemoryMigrations
+from tests.pipeline.asl import Execution
 
 
 class Edit(NamedTuple):
@@ -216,6 +217,16 @@ BUGS: Mapping[str, Bug] = {
         (Edit(mgn._items, 'if (items := page.get("items")) is None:', 'if (items := page.get("items", ())) is None:'),),
         was_there=True,
     ),
+    "frozen, never begun": Bug(
+        "an execution whose first step cannot run for a while freezes a migration that touched nothing",
+        (
+            Edit(Execution._failed, 'done >= retrier["MaxAttempts"]', "done >= 2"),
+            Edit(
+                rollback._round, "return _finish(ports, record, step)", 'return _freeze(ports, record, "never begun")'
+            ),
+        ),
+        was_there=True,
+    ),
     "release untold": Bug(
         "a release that dies half-way unlocks the server without a word in the journal",
         (
@@ -228,8 +239,15 @@ BUGS: Mapping[str, Bug] = {
         was_there=True,
     ),
     "template not restored": Bug(
-        "a late try of prepare_source changes the launch template after the undo",
-        (Edit(prepare_source.prepare_launch, "record.status is MigrationStatus.ROLLING_BACK", "False"),),
+        "a late try of prepare_source changes the template after the undo, and beside others' launch it stays",
+        (
+            Edit(
+                prepare_source.prepare_launch,
+                "record.status is MigrationStatus.ROLLING_BACK or record.status.is_terminal",
+                "False",
+            ),
+            Edit(rollback_plan._launch_left, "if ours else None", "if ours else Finished()"),
+        ),
         was_there=True,
     ),
 }
