@@ -196,7 +196,17 @@ def draw(seed: int) -> Story:
         sweep=chance.choice((300, 900)) if is_long else chance.choice((120, 300)),
         look=chance.choice((15, 60, 60)),
     )
+    if _is_late_launch(faults):
+        return _long_launched(chance, story)
     return _coincidence(chance, story) if chance.random() < 0.15 else story
+
+
+def _long_launched(chance: Random, story: Story) -> Story:
+    """The story with servers that stay launched for a while, in an MGN that launches them again when asked."""
+    knobs = {**story.knobs, "test_relaunch": True, "cutover_relaunch": True}
+    changes = {"soak": 600, "checked": True, "check_passes_after": chance.choice((600, 1_500))}
+    migrations = tuple(each.model_copy(update=changes) for each in story.migrations)
+    return story.model_copy(update={"knobs": knobs, "migrations": migrations})
 
 
 def _is_late_launch(faults: tuple[Fault, ...]) -> bool:

@@ -252,7 +252,8 @@ def _events(stage: Stage, each: Played) -> Iterator[Violation]:
 def _frozen(stage: Stage, each: Played) -> Iterator[Violation]:
     alive = _alive(stage, each)
     is_left = alive and any(t.at in LEAVES_INSTANCES and t.server == each.asked.server for t in stage.story.troubles)
-    is_final = each.server is not None and each.server.state == "CUTOVER"
+    is_given_up = each.cancelled is not None or _came_late(stage, "mgn.finalize")
+    is_final = each.server is not None and each.server.state == "CUTOVER" and is_given_up
     if not (each.asked.id in stage.stopped or is_left or is_final or _is_launched_by_others(stage, each)):
         yield Violation("frozen without reason", f"{each.asked.id}: {each.entries[-1].reason}")
 

@@ -56,16 +56,6 @@ BUGS: Mapping[str, Bug] = {
         "the journal takes an entry that does not follow the one before",
         (Edit(InMemoryMigrations.append, "!= entry.sequence - 1", "== -1"),),
     ),
-    "dispatchers overwrite": Bug(
-        "a dispatcher overwrites what another one wrote",
-        (
-            Edit(
-                batching.save,
-                "state.model_copy(update=changes)",
-                'state.model_copy(update=changes | {"version": ports.dispatches.state(state.scope).version})',
-            ),
-        ),
-    ),
     "no grace": Bug(
         "a launch whose answer was lost is called for again at once",
         (
@@ -88,8 +78,8 @@ BUGS: Mapping[str, Bug] = {
         (
             Edit(
                 batching._still_owed,
-                "if record.status is LAUNCHING_STATUS",
-                "if True or record.status is LAUNCHING_STATUS",
+                "owed = []",
+                "return [(wait, records[wait.migration_id]) for wait in group if wait.migration_id in records]",
             ),
         ),
     ),
@@ -110,10 +100,6 @@ BUGS: Mapping[str, Bug] = {
     "lock not taken": Bug(
         "validate_input does not ask who has the server",
         (Edit(validate_input._lock, "held = ports.migrations.lock(lock)", "held = lock"),),
-    ),
-    "second execution": Bug(
-        "an event that comes twice runs the migration twice",
-        (Edit(validate_input.validate, "record.execution not in (None, step.execution)", "False"),),
     ),
     "undo order reversed": Bug(
         "the undo begins with the launch template",
