@@ -203,7 +203,7 @@ BUGS: Mapping[str, Bug] = {
         (Edit(mgn._items, 'if (items := page.get("items")) is None:', 'if (items := page.get("items", ())) is None:'),),
         was_there=True,
     ),
-    "frozen, never begun": Bug(
+    "frozen never begun": Bug(
         "an execution whose first step cannot run for a while freezes a migration that touched nothing",
         (
             Edit(Execution._failed, 'done >= retrier["MaxAttempts"]', "done >= 2"),
