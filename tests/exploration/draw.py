@@ -198,7 +198,7 @@ def draw(seed: int) -> Story:
     )
     if _is_late_launch(faults):
         return _long_launched(chance, story)
-    return _coincidence(chance, story) if chance.random() < 0.15 else story
+    return _coincidence(chance, story) if chance.random() < 0.25 else story
 
 
 def _long_launched(chance: Random, story: Story) -> Story:
@@ -216,13 +216,13 @@ def _is_late_launch(faults: tuple[Fault, ...]) -> bool:
 def _coincidence(chance: Random, story: Story) -> Story:
     """Something goes wrong in a function, and just then somebody does something with its migration."""
     concerned = chance.choice(story.migrations)
-    function = chance.choice(OVERLAPPING)
+    function = chance.choice((*OVERLAPPING, *["finalize_cutover"] * 4))
     call, often = chance.choice(tuple(CALLS[function].items()))
     if function in TRIED and chance.random() < 0.3:
         fault = _again(chance, function)
     else:
         kind = chance.choice([kind for kind in ON_PORTS if kind is not K.EFFECT_LATE or call in LATE_CHANGES])
-        fault = _broken(chance, f"{function} {call}", 1 + int(chance.expovariate(1 / often)), kind)
+        fault = _broken(chance, f"{function} {call}", 1 + int(chance.expovariate(2 / often)), kind)
     at = round(chance.choice((0, chance.uniform(0, 3), chance.uniform(0, 60))), 2)
     cued: dict[str, Any] = {"at": at, "cue": "fault", "migration": concerned.id}
     act = chance.random()

@@ -346,7 +346,7 @@ def _locks_held(stage: Stage, played: tuple[Played, ...]) -> Iterator[Violation]
     for lock in stage.stored.locks.values():
         # One that arrives late is in nobody's way: the next migration takes it over.
         if lock.owner not in frozen and not _came_late(stage, "migrations.lock"):
-            yield Violation("lock left", f"{lock.owner} has ended and holds {lock.source_server_id}")
+            yield Violation("lock left", f"{lock.owner} is not FROZEN and holds {lock.source_server_id}")
     for each in played:
         if each.status is S.FROZEN and each.held[1] is EVER and each.held[0] is not EVER:
             held = stage.stored.locks.get((stage.scope_of(each.asked), each.server.server_id if each.server else ""))

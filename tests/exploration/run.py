@@ -74,6 +74,8 @@ def explore(console: Console, first: int, seeds: int | None, seconds: float | No
         shown = progress.add_task("playing", total=seeds)
         for played in _each(_until(numbers, began, seconds)):
             tally.add(played)
+            for violation in played.violations[:1]:
+                console.print(f"seed {played.seed}: {violation.kind}: {violation.what}", markup=False, highlight=False)
             description = f"playing, {len(tally.failed)} failed" if tally.failed else "playing"
             progress.update(shown, advance=1, description=description)
     console.print(tally.table(time.monotonic() - began))

@@ -69,11 +69,10 @@ class Heard(NamedTuple):
 
 
 class Struck(NamedTuple):
-    """A fault that came: when, and in which function."""
+    """A fault that came, and when."""
 
     fault: Fault
     at: float
-    function: str
 
 
 class Client(DirectClient):
@@ -189,7 +188,7 @@ class Stage(World):
     def strike(self, fault: Fault) -> None:
         if not self.struck:
             self.cue("fault")
-        self.struck.append(Struck(fault, self.elapsed(), self.function()))
+        self.struck.append(Struck(fault, self.elapsed()))
 
     def hang(self, seconds: float) -> None:
         mine = self.running, self._began, self._invocations

@@ -15,7 +15,7 @@ def told(stage: Stage, violations: tuple[Violation, ...]) -> str:
     lines = [f"Seed {story.seed}", "", "asked for:"]
     lines += [f"  {_clock(each.at)}  {_asked(each)}" for each in story.migrations]
     lines += [*_part("decided:", _decisions(story)), *_part("MGN and people:", _around(story))]
-    struck = [f"{_clock(at)}  in {function}: {_fault(fault)}" for fault, at, function in stage.struck]
+    struck = [f"{_clock(at)}  {_fault(fault)}" for fault, at in stage.struck]
     lines += [*_part("went wrong:", struck), *_part("what happened:", _journals(stage))]
     lines += _part("what the judge saw:", [f"{each.kind}: {each.what}" for each in violations] or ["nothing wrong"])
     return "\n".join(lines)
