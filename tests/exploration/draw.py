@@ -172,10 +172,10 @@ def draw(seed: int) -> Story:
     servers = tuple(f"vm-{number}" for number in range(1, chance.choice((1, 1, 1, 2, 2, 3)) + 1))
     migrations = _migrations(chance, servers)
     decisions = tuple(decided for each in migrations for decided in _decisions(chance, each))
-    stops = _maybe(chance, 0.07, lambda: _stop(chance, migrations))
+    stops = _maybe(chance, 0.1, lambda: _stop(chance, migrations))
     decisions += tuple(decided for stop in stops for decided in _released(chance, stop))
     is_long = any(each.window or each.gates for each in migrations)
-    faults = _faults(chance) or _around_release(chance, stops)
+    faults = _around_release(chance) if stops and chance.random() < 0.4 else _faults(chance)
     story = Story(
         seed=seed,
         servers=servers,
@@ -313,18 +313,21 @@ def _trouble(chance: Random, servers: tuple[str, ...]) -> Trouble:
 def _stop(chance: Random, migrations: tuple[Migration, ...]) -> Stop:
     stopped = chance.choice(migrations)
     cue, at = _cue(chance, stopped)
+    if chance.random() < 0.5:
+        # A wait that nothing but a person ends, or whatever is done then.
+        cue, at = (S.AWAITING_APPROVAL, 0.1) if stopped.gates else (S.PREPARING, round(chance.uniform(0.1, 900), 1))
     return Stop(at=at, cue=cue, migration=stopped.id, heard=chance.random() < 0.6)
 
 
-def _around_release(chance: Random, stops: tuple[Stop, ...]) -> tuple[Fault, ...]:
+def _around_release(chance: Random) -> tuple[Fault, ...]:
     """A release that breaks where it changes something."""
     call = chance.choice(("signal_handler decisions.keep", "signal_handler migrations.append"))
     kind = chance.choice((K.CRASH_BEFORE, K.CRASH_AFTER, K.THROTTLED, K.ANSWER_LOST))
-    return _maybe(chance, 0.8, lambda: Fault(call=call, nth=1, kind=kind, cue=S.FROZEN)) if stops else ()
+    return (Fault(call=call, nth=1, kind=kind, cue=S.FROZEN),)
 
 
 def _released(chance: Random, stop: Stop) -> list[Decided]:
-    moments = [chance.uniform(1, 4 * HOUR) for _ in range(chance.choice((0, 1, 1, 2)))]
+    moments = [chance.uniform(1, 900) for _ in range(chance.choice((0, 1, 1, 2)))]
     return [
         Decided(at=round(moment, 1), cue=S.FROZEN, migration=stop.migration, decision=Decision.RELEASE)
         for moment in moments
@@ -335,6 +338,9 @@ def _meddling(chance: Random, migrations: tuple[Migration, ...]) -> Meddling:
     concerned = chance.choice(migrations)
     cue, at = _cue(chance, concerned)
     what = chance.choice(("terminate instance", "terminate instance", "start test"))
+    if what == "start test" and chance.random() < 0.5:
+        # Just before we would.
+        cue, at = S.TEST_LAUNCHING if concerned.test else S.CUTOVER_LAUNCHING, 0.01
     return Meddling(at=at, cue=cue, migration=concerned.id, what=what)
 
 

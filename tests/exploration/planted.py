@@ -5,6 +5,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from runtime.adapters.servers import mgn
@@ -25,7 +26,9 @@ from runtime.models.mgn import Truth
 from runtime.models.waits import ParkedStep
 from tests.exploration.draw import draw
 from tests.exploration.judge import Violation, judge
+from tests.exploration.run import REGRESSIONS
 from tests.exploration.stage import play
+from tests.exploration.story import Story
 from tests.fake_state import InMemoryMigrations
 from tests.pipeline.asl import Execution
 
@@ -244,7 +247,7 @@ WITHIN = 500
 
 
 class Found(NamedTuple):
-    """The first seed that found a bug, and how."""
+    """The first seed that found a bug, and how; without a seed only the story that was kept for it did."""
 
     name: str
     seed: int | None
@@ -259,7 +262,18 @@ def find(name: str, within: int = WITHIN) -> Found:
         for seed in range(within):
             if violations := judge(play(draw(seed))):
                 return Found(name, seed, violations[0], time.process_time() - began)
-    return Found(name, None, None, time.process_time() - began)
+        violations = judge(play(story_of(name))) if path_of(name).exists() else ()
+    return Found(name, None, next(iter(violations), None), time.process_time() - began)
+
+
+def path_of(name: str) -> Path:
+    """Where the story of a bug is kept."""
+    return REGRESSIONS / f"{name.replace(' ', '-')}.json"
+
+
+def story_of(name: str) -> Story:
+    """The story that was kept for a bug."""
+    return Story.model_validate_json(path_of(name).read_text())
 
 
 @contextmanager

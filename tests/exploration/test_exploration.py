@@ -10,7 +10,7 @@ import pytest
 from tests.exploration.draw import draw
 from tests.exploration.judge import judge
 from tests.exploration.minimise import minimised
-from tests.exploration.planted import BUGS, planted
+from tests.exploration.planted import BUGS, path_of, planted, story_of
 from tests.exploration.run import REGRESSIONS, fails
 from tests.exploration.stage import play
 from tests.exploration.story import Story
@@ -18,7 +18,7 @@ from tests.exploration.telling import told
 
 SEEDS = 25
 KEPT = sorted(REGRESSIONS.glob("*.json"))
-OF_A_BUG = {file.stem.replace("-", " "): file for file in KEPT if file.stem.replace("-", " ") in BUGS}
+OF_A_BUG = [name for name in BUGS if path_of(name).exists()]
 QUICKLY_FOUND = {"signal lost": 5, "no conditional write": 10, "no grace": 20}
 """Within so many seeds."""
 
@@ -42,14 +42,14 @@ def test_what_once_failed_holds(file: Path) -> None:
     assert not found, told(stage, found)
 
 
-@pytest.mark.parametrize(("bug", "file"), OF_A_BUG.items(), ids=OF_A_BUG.keys())
-def test_the_story_of_a_bug_finds_it(bug: str, file: Path) -> None:
+@pytest.mark.parametrize("bug", OF_A_BUG)
+def test_the_story_of_a_bug_finds_it(bug: str) -> None:
     with planted(bug):
-        assert judge(play(Story.model_validate_json(file.read_text())))
+        assert judge(play(story_of(bug)))
 
 
 def test_every_kind_that_was_real_has_a_story() -> None:
-    assert {name for name, bug in BUGS.items() if bug.was_there} <= OF_A_BUG.keys()
+    assert {name for name, bug in BUGS.items() if bug.was_there} <= set(OF_A_BUG)
 
 
 @pytest.mark.parametrize(("bug", "within"), QUICKLY_FOUND.items(), ids=QUICKLY_FOUND.keys())
