@@ -337,6 +337,7 @@ def _released(chance: Random, stop: Stop) -> list[Decided]:
 def _meddling(chance: Random, migrations: tuple[Migration, ...]) -> Meddling:
     concerned = chance.choice(migrations)
     cue, at = _cue(chance, concerned)
+    what: Literal["terminate instance", "start test"]
     what = chance.choice(("terminate instance", "terminate instance", "start test"))
     if what == "start test" and chance.random() < 0.5:
         # Just before we would.
@@ -351,7 +352,7 @@ def _outage(chance: Random) -> Outage:
     )
 
 
-def _cue(chance: Random, migration: Migration) -> tuple[S | Literal["fault"] | None, float]:
+def _cue(chance: Random, migration: Migration) -> tuple[MigrationStatus | Literal["fault"] | None, float]:
     """When somebody does something, most often with what the migration does just then."""
     if chance.random() < 0.3:
         return None, round(migration.at + _moment(chance), 1)
@@ -399,7 +400,7 @@ def _fault(chance: Random, kind: FaultKind) -> Fault:
     return _broken(chance, name, nth, kind)
 
 
-def _broken(chance: Random, call: str, nth: int, kind: FaultKind, cue: S | None = None) -> Fault:
+def _broken(chance: Random, call: str, nth: int, kind: FaultKind, cue: MigrationStatus | None = None) -> Fault:
     longest = LATEST_EFFECT if kind is K.EFFECT_LATE else LONGEST_PAUSE
     lasts = kind in (K.CALL_SLOW, K.ANSWER_LATE, K.EFFECT_LATE, K.TRY_LATE, K.TRY_TWICE)
     seconds = round(chance.uniform(0.1, longest), 1) if lasts else 0

@@ -216,7 +216,7 @@ def _finalized(stage: Stage, each: Played) -> Iterator[Violation]:
         if any(_keeps_cancel(earlier, asked) for earlier in _known(stage, number, "decisions.of")):
             yield Violation("finalized unduly", f"{asked.id}: a cancellation had come before it was finalized")
         known = _known(stage, number, "instances.health")
-        gone = {earlier.args[0] for earlier in known if earlier.call == TERMINATED}
+        gone = {e.args[0] for e in known if (e.call, e.scope) == (TERMINATED, heard.scope)}
         if gone & {job.participants[heard.args[0]].instance_id for job in each.started("START_CUTOVER")}:
             yield Violation("finalized unduly", f"{asked.id}: its instance was gone")
 
