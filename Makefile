@@ -18,7 +18,7 @@ unexport VIRTUAL_ENV
 PYTHON ?= python3
 STAGE ?= dev
 
-.PHONY: help setup demo test check lint types synth permissions calls snapshot bench mutants docs local local-down clean
+.PHONY: help setup demo test check lint types synth permissions calls snapshot bench explore mutants docs local local-down clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -105,6 +105,10 @@ bench: .build/ready ## Print the figures of the simulator and of the pipeline (a
 	@python -m tests.integration.bench
 	@python -m tests.pipeline.bench
 	@python -m localcloud bench
+
+explore: .build/ready ## Play random schedules with faults and judge each (SEEDS=200, SECONDS=, SEED=the first; alone: tell it)
+	@python -m tests.exploration $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(SEED),--seed $(SEED))
 
 mutants: .build/ready ## List the changes of runtime/logic that no unit test notices (ONLY=pattern: some of them)
 	@uv run --frozen --quiet --group mutants python -m tests.mutants $(if $(ONLY),'$(ONLY)')
