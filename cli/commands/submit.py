@@ -1,90 +1,190 @@
-"""`migrate submit`: requests from a file to the deployment."""
+"""`migrate submit`: requests from files to the deployment."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import sleep
 from typing import Annotated
 
 import typer
 
 from cli.commands.options import AsJson, Interval
-from cli.deployed import Deployed
+from cli.commands.watch import conclude, follow
+from cli.deployed import Deployed, is_denied
 from cli.exits import ExitCode, UsageError
-from cli.following import Submission, Watched
-from cli.output import say, say_document
-from cli.request_file import Message, raw_messages, read_text, valid_messages
-from cli.screens import screen
+from cli.following import Watched
+from cli.output import advise, complain, note, progress, say, say_document, show, warn, words
+from cli.reading.requests import Message, option_defaults, raw_messages, valid_messages
 from cli.sending import Sent, Via, send
+from cli.sent import SENT, OnItsWay
+from cli.tables import Column, Listing
 from cli.target import Target, takes_target
+from cli.views import in_number
 
-CLOCK_SKEW = timedelta(seconds=5)
+DOOR_LOOKS = 30
+DOOR_SECONDS = 0.5
+"""How often and at what intervals it is looked for what became of requests before they are left on their way."""
+
+SHOWN_REJECTIONS = 20
 
 Requests = Annotated[
-    str,
-    typer.Argument(metavar="FILE", help="JSON: one request, a list of them, or JSON Lines; - is standard input."),
+    list[str],
+    typer.Argument(
+        metavar="FILE...", help="JSON, JSON Lines, YAML or CSV; a folder of such files; - is standard input."
+    ),
 ]
 Door = Annotated[Via, typer.Option(help="Send to the queue, or as events to the bus.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Send what is there without validating it, to see it rejected.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Validate, say what would be sent, and send nothing.")]
-WaitForEnd = Annotated[bool, typer.Option("--wait", help="Follow the migrations until all have ended.")]
+Default = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--default",
+        help="A field of every request that does not say otherwise, like wave=7 or approval.cutover=true; repeatable.",
+        metavar="FIELD=VALUE",
+        show_default=False,
+    ),
+]
+WaitForEnd = Annotated[
+    bool | None,
+    typer.Option(
+        "--wait/--no-wait",
+        help="Follow the migrations until all have ended, or send and leave; else until accepted or rejected.",
+        show_default=False,
+    ),
+]
 
 
 @takes_target
 def submit(
     target: Target,
-    file: Requests,
+    files: Requests,
+    default: Default = None,
     via: Door = Via.SQS,
     raw: Raw = False,
     dry_run: DryRun = False,
-    wait: WaitForEnd = False,
+    wait: WaitForEnd = None,
     interval: Interval = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Submit migration requests.
+    """Submit migration requests, and tell which are accepted.
 
     Nothing is sent unless all are valid. Sending a request again is harmless: an id is accepted once.
     """
     if raw and wait and via is Via.EVENTBRIDGE:
         raise UsageError("--raw with --wait needs --via sqs: a rejection of an unvalidated event cannot be told apart")
-    text = read_text(file)
-    messages = raw_messages(text) if raw else valid_messages(text)
+    if raw and default:
+        raise UsageError("--raw sends what is there: it takes no --default")
+    messages = raw_messages(files) if raw else valid_messages(files, option_defaults(default or []))
     if dry_run:
-        _print(messages, [], as_json=as_json, text=f"{_requests(len(messages))} valid, nothing sent")
+        _print_valid(messages, as_json=as_json)
         return
     deployed = Deployed(target)
-    since = datetime.now(UTC) - CLOCK_SKEW
-    sent = send(deployed, messages, via)
-    if not wait:
-        _print(messages, sent, as_json=as_json, text=f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
-        return
+    at = datetime.now(UTC)
+    with progress("sending", len(messages)) as bar:
+        sent = send(deployed, messages, via, lambda count: bar.advance(bar.task_ids[0], count))
+    requests = [_on_its_way(one, via, at) for one in sent]
+    deployed.outbox.add(requests)
     if not as_json:
-        say(f"{_requests(len(sent))} sent to {deployed.stage} by {via}")
-    raise typer.Exit(_wait(deployed, Submission(sent, via, since), interval=interval, as_json=as_json))
+        say(f"{in_number(len(sent), 'request')} sent to {deployed.stage} by {via}")
+    watched = Watched(deployed.state, {one.migration_id: one for one in requests})
+    if wait:
+        ids = list(watched.on_the_way)
+        follow(watched, lambda: ids, until_done=True, interval=interval, as_json=as_json)
+        deployed.outbox.forget(set(ids) - watched.on_the_way.keys())
+        raise typer.Exit(conclude(watched))
+    if wait is None and not (raw and via is Via.EVENTBRIDGE):
+        _wait_at_the_door(deployed, watched)
+    raise typer.Exit(_tell(watched, sent, as_json=as_json))
 
 
-def _wait(deployed: Deployed, submission: Submission, *, interval: float, as_json: bool) -> ExitCode:
-    watched = Watched(deployed.state)
-    with screen(watched, as_json=as_json) as show:
-        while True:
-            changes = watched.look(submission.migration_ids())
-            show([*changes, *submission.look(watched)])
-            if submission.has_ended(watched):
+def _wait_at_the_door(deployed: Deployed, watched: Watched) -> None:
+    """Look for what becomes of the requests, until that is known or it takes too long."""
+    from botocore.exceptions import ClientError
+
+    ids = list(watched.on_the_way)
+    with progress("accepted or rejected", len(ids)) as bar:
+        for _ in range(DOOR_LOOKS):
+            try:
+                watched.look_at_the_door()
+            except ClientError as error:
+                if not is_denied(error):
+                    raise
+                warn("you may send requests, but not see what becomes of them")
                 break
-            sleep(interval)
-    return ExitCode.ENDED_BADLY if submission.rejections or not watched.all_completed() else ExitCode.OK
+            bar.update(bar.task_ids[0], completed=len(ids) - len(watched.on_the_way))
+            if not watched.on_the_way:
+                break
+            sleep(DOOR_SECONDS)
+    deployed.outbox.forget(set(ids) - watched.on_the_way.keys())
 
 
-def _print(messages: Sequence[Message], sent: Sequence[Sent], *, as_json: bool, text: str) -> None:
-    if not as_json:
-        say(text)
+def _tell(watched: Watched, sent: Sequence[Sent], *, as_json: bool) -> ExitCode:
+    rejected, waiting = watched.rejected, watched.on_the_way
+    code = ExitCode.ENDED_BADLY if rejected else ExitCode.OK
+    if as_json:
+        say_document([_row(watched, one) for one in sent])
+        return code
+    accepted = len(sent) - len(rejected) - len(waiting)
+    if accepted:
+        say(f"{accepted} accepted")
+    if waiting:
+        say(f"{len(waiting)} {SENT}, neither accepted nor rejected yet")
+    if rejected:
+        told = [f"  {id_}: {one.reason}" for id_, one in list(rejected.items())[:SHOWN_REJECTIONS]]
+        more = [f"  and {len(rejected) - SHOWN_REJECTIONS} more"] if len(rejected) > SHOWN_REJECTIONS else []
+        complain("\n".join([f"{len(rejected)} rejected", *told, *more]))
+    _advise(watched, sent)
+    return code
+
+
+def _advise(watched: Watched, sent: Sequence[Sent]) -> None:
+    followed = [one.message for one in sent if one.message.migration_id not in watched.rejected]
+    waves = {message.request.wave for message in followed if message.request is not None}
+    if len(followed) == 1:
+        advise(f"follow it: migrate watch {followed[0].migration_id}")
+    elif followed and len(waves) == 1:
+        advise(f"follow them: migrate watch --wave {waves.pop()}")
+    elif followed:
+        advise("follow them: migrate watch")
+
+
+def _row(watched: Watched, one: Sent) -> dict[str, object]:
+    key = _key(one)
+    row: dict[str, object] = _place(one.message) | {"messageId": one.id}
+    if key in watched.rejected:
+        return {**row, "became": "rejected", "reason": watched.rejected[key].reason}
+    return {**row, "became": "sent" if key in watched.on_the_way else "accepted"}
+
+
+def _place(message: Message) -> dict[str, object]:
+    return {"file": message.file, "line": message.line, "migrationId": message.migration_id}
+
+
+def _print_valid(messages: Sequence[Message], *, as_json: bool) -> None:
+    if as_json:
+        say_document([_place(message) | {"messageId": None} for message in messages])
         return
-    ids: Sequence[str | None] = [one.id for one in sent] or [None] * len(messages)
-    rows = [
-        {"line": message.line, "migrationId": message.migration_id, "messageId": id_}
-        for message, id_ in zip(messages, ids, strict=True)
-    ]
-    say_document(rows)
+    requests = [message.request for message in messages if message.request is not None]
+    columns = [Column("Migration"), Column("Server"), Column("App", goes=2), Column("Wave", goes=1)]
+    rows = [(each.migration_id, each.source_vm_id, each.app_name, each.wave) for each in requests]
+    if rows:
+        show(Listing(columns, [[*map(words, row)] for row in rows]))
+    note(f"{in_number(len(messages), 'request')} valid, nothing sent")
 
 
-def _requests(count: int) -> str:
-    return f"{count} request{'' if count == 1 else 's'}"
+def _on_its_way(sent: Sent, via: Via, at: datetime) -> OnItsWay:
+    request = sent.message.request
+    return OnItsWay(
+        migration_id=_key(sent),
+        source_vm_id=request.source_vm_id if request else "",
+        app_name=request.app_name if request else "",
+        wave=request.wave if request else "",
+        digest=request.digest() if request else None,
+        message_id=sent.id if via is Via.SQS else None,
+        at=at,
+    )
+
+
+def _key(sent: Sent) -> str:
+    # What is sent raw may have no migration id.
+    return sent.message.migration_id or sent.id

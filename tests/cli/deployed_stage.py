@@ -47,9 +47,9 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(*arguments: str, stdin: str | bytes | None = None, **env: str) -> Ran:
+def run(*arguments: str, stdin: str | bytes | None = None, charset: str = "utf-8", **env: str) -> Ran:
     """Run `migrate` in this process; an error nobody meant to raise fails the test."""
-    result = CliRunner().invoke(app, list(arguments), input=stdin, env={"COLUMNS": "100", **env})
+    result = CliRunner(charset=charset).invoke(app, list(arguments), input=stdin, env={"COLUMNS": "100", **env})
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)

@@ -75,7 +75,7 @@ def test_several_migrations_at_once(stage: Stage) -> None:
 
 def test_a_frozen_migration_is_released(stage: Stage) -> None:
     stage.move(stage.accept(), S.FROZEN)
-    assert run("release", "mig-1", *WHY).code == 0
+    assert run("release", "mig-1", *WHY, "--yes").code == 0
     assert stage.decisions()[0]["decision"] == "release"
 
 
