@@ -67,7 +67,10 @@ class Stopwatch:
 def synthesize() -> None:
     """Write the local stage's templates; raises DeploymentError with the CLI's own words."""
     command = ["cdk", "synth", "--quiet", "--context", "stage=local", "--output", str(ASSEMBLY)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise DeploymentError("there is no cdk on the path: run `make setup`, and use make") from error
     if done.returncode:
         raise DeploymentError(f"cdk synth failed:\n{done.stdout}{done.stderr}")
 
