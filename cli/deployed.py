@@ -44,10 +44,20 @@ class Deployed:
     def __init__(self, target: Target) -> None:
         self.stage = target.stage or DEFAULT_STAGE
         self._target = target
-        self._is_local = self.stage == LOCAL_STAGE
-        if self._is_local and target.endpoint_url is None:
+        self.is_local = self.stage == LOCAL_STAGE
+        if self.is_local and target.endpoint_url is None:
             cloud = _local_cloud()
             self._target = target.or_else(Target(endpoint_url=cloud.endpoint, region=cloud.region))
+
+    @property
+    def endpoint(self) -> str | None:
+        """What is spoken to instead of AWS."""
+        return self._target.endpoint_url
+
+    @property
+    def region(self) -> str | None:
+        """The stage's Region."""
+        return self._session.region_name
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -109,8 +119,8 @@ class Deployed:
     def _session(self) -> "Session":
         from boto3 import Session
 
-        region = self._target.region or (LOCAL_REGION if self._is_local else None)
-        dummy = LOCAL_CREDENTIAL if self._is_local and not self._target.profile else None
+        region = self._target.region or (LOCAL_REGION if self.is_local else None)
+        dummy = LOCAL_CREDENTIAL if self.is_local and not self._target.profile else None
         return Session(dummy, dummy, profile_name=self._target.profile, region_name=region)
 
     def account(self) -> str:
@@ -135,7 +145,7 @@ class Deployed:
 
     @property
     def _deploy_it(self) -> str:
-        if self._is_local:
+        if self.is_local:
             return "deploy it with `make local`"
         return f"deploy it with `cdk deploy --all -c stage={self.stage}`, or name another --stage or --region"
 

@@ -34,6 +34,7 @@ def facts(
         ("Failure", record.failure if record.failure != record.reason else None),
         ("Next", next_step(record, journal)),
         ("Gates", ", ".join(record.gates)),
+        ("Retry of", request.retry_of),
         ("Requested by", record.requester),
         ("Application", f"{request.app_name}, {request.environment}, wave {request.wave}"),
         ("Source", f"{request.source_vm_id} on {request.source}"),

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli.commands import decide, listing, status, submit, watch
+from cli.commands import decide, listing, logs, status, submit, watch
 from cli.commands.callback_key import callback_key
+from cli.commands.config import config
+from cli.commands.draft import draft
 from cli.commands.options import block, examples
+from cli.commands.plan import plan
+from cli.commands.retry import retry
 from cli.commands.schema import schema
 from cli.deployed import aws_refusals
 from cli.exits import CliError, ExitCode
@@ -106,6 +110,24 @@ app.command(
     ),
 )(submit.submit)
 app.command(
+    rich_help_panel=SENDING,
+    epilog=examples(
+        "migrate plan wave-1.csv --default source=vmware --default environment=production",
+        "migrate plan request.json --json",
+    ),
+)(plan)
+app.command(
+    rich_help_panel=SENDING,
+    epilog=examples(
+        "migrate draft --from-mgn > wave-1.yaml",
+        "migrate draft --from-mgn --wave wave-1 --tag Env=prod -o csv > wave-1.csv",
+    ),
+)(draft)
+app.command(
+    rich_help_panel=SENDING,
+    epilog=examples("migrate retry mig-1", "migrate retry --wave 1 --status ROLLED_BACK"),
+)(retry)
+app.command(
     "list",
     rich_help_panel=LOOKING,
     epilog=examples(
@@ -142,6 +164,10 @@ app.command(
         "migrate wait mig-1 --for AWAITING_APPROVAL",
     ),
 )(watch.wait)
+app.command(rich_help_panel=LOOKING, epilog=examples("migrate logs mig-1", "migrate logs mig-1 --json | jq .message"))(
+    logs.logs
+)
+app.command("open", rich_help_panel=LOOKING, epilog=examples("migrate open mig-1"))(logs.open_execution)
 app.command(
     rich_help_panel=DECIDING,
     epilog=examples(
@@ -161,6 +187,7 @@ app.command(
 app.command(
     rich_help_panel=DECIDING, epilog=examples('migrate release mig-1 --reason "instance removed by hand, CHG-4711"')
 )(decide.release)
+app.command(rich_help_panel=MORE, epilog=examples("migrate config", "migrate config --stage local --json"))(config)
 app.command(
     "callback-key",
     rich_help_panel=MORE,

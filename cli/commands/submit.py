@@ -79,6 +79,20 @@ def submit(
         _print_valid(messages, as_json=as_json)
         return
     deployed = Deployed(target)
+    told = wait if wait is not None or not (raw and via is Via.EVENTBRIDGE) else False
+    raise typer.Exit(hand_in(deployed, messages, via, wait=told, interval=interval, as_json=as_json))
+
+
+def hand_in(
+    deployed: Deployed,
+    messages: Sequence[Message],
+    via: Via,
+    *,
+    wait: bool | None,
+    interval: float = 1.0,
+    as_json: bool,
+) -> ExitCode:
+    """Send requests and tell what becomes of them: until the end, not at all, or at the door when `wait` is None."""
     at = datetime.now(UTC)
     with progress("sending", len(messages)) as bar:
         sent = send(deployed, messages, via, lambda count: bar.advance(bar.task_ids[0], count))
@@ -91,10 +105,10 @@ def submit(
         ids = list(watched.on_the_way)
         follow(watched, lambda: ids, until_done=True, interval=interval, as_json=as_json)
         deployed.outbox.forget(set(ids) - watched.on_the_way.keys())
-        raise typer.Exit(conclude(watched))
-    if wait is None and not (raw and via is Via.EVENTBRIDGE):
+        return conclude(watched)
+    if wait is None:
         _wait_at_the_door(deployed, watched)
-    raise typer.Exit(_tell(watched, sent, as_json=as_json))
+    return _tell(watched, sent, as_json=as_json)
 
 
 def _wait_at_the_door(deployed: Deployed, watched: Watched) -> None:

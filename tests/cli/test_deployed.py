@@ -160,7 +160,8 @@ def test_a_named_endpoint_goes_before_the_local_clouds(folder: Path) -> None:
 
 
 COMMANDS = [
-    *("submit", "list", "status", "watch", "wait", "approve", "reject", "cancel", "release", "callback-key", "schema"),
+    *("submit", "plan", "draft", "retry", "list", "status", "watch", "wait", "logs", "open"),
+    *("approve", "reject", "cancel", "release", "config", "callback-key", "schema"),
 ]
 
 
