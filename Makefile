@@ -97,8 +97,8 @@ types: .build/ready ## mypy, strict
 synth: .build/ready ## Write the CloudFormation templates of dev and prod to cdk.out/
 	@for stage in dev prod; do cdk synth --quiet --context stage=$$stage --output cdk.out/$$stage; done
 
-snapshot: .build/ready ## Accept the present templates as the new snapshots
-	@pytest -q tests/snapshot --snapshot-update
+snapshot: .build/ready ## Accept the present templates and screens as the new snapshots
+	@pytest -q tests/snapshot tests/cli/test_terminal.py --snapshot-update
 
 bench: .build/ready ## Print the figures of the simulator and of the pipeline (about five minutes)
 	@python -m simulator.bench
@@ -109,8 +109,9 @@ bench: .build/ready ## Print the figures of the simulator and of the pipeline (a
 mutants: .build/ready ## List the changes of runtime/logic that no unit test notices (ONLY=pattern: some of them)
 	@uv run --frozen --quiet --group mutants python -m tests.mutants $(if $(ONLY),'$(ONLY)')
 
-docs: .build/ready ## Regenerate the published schemas
+docs: .build/ready ## Regenerate the published schemas and the page of the command line
 	@migrate schema --write docs/schemas
+	@python -m cli.manual docs/cli.md
 
 clean: ## Remove everything the other targets made
 	@rm -rf .build .venv .venv-checkov .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from rich.text import Text
 
@@ -15,6 +16,9 @@ from runtime.models.decisions import RefusedDecision, Signal
 from runtime.models.record import JournalEntry, Launch, MigrationRecord, Rejection
 from runtime.models.request import Gate
 
+Facts: TypeAlias = list[tuple[str, Text]]
+"""Names and values, in the order they are shown."""
+
 LONGEST_EXCERPT = 200
 AT = Column("At")
 WHY = Column("Why", words=True)
@@ -22,7 +26,7 @@ WHY = Column("Why", words=True)
 
 def facts(
     record: MigrationRecord, journal: Sequence[JournalEntry], queued: str | None = None, *, now: datetime
-) -> Listing:
+) -> Facts:
     """What one migration is about, and what to do next."""
     request = record.request
     ended = record.updated_at if record.status.is_terminal else now
@@ -50,7 +54,7 @@ def facts(
     return _pairs(rows)
 
 
-def facts_of_sent(sent: OnItsWay, now: datetime) -> Listing:
+def facts_of_sent(sent: OnItsWay, now: datetime) -> Facts:
     """A request that nobody has answered yet."""
     return _pairs(
         [
@@ -146,11 +150,8 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _pairs(rows: Iterable[tuple[str, str | Text | None]]) -> Listing:
-    told = [
-        [Text(name, style="bold"), value if isinstance(value, Text) else words(value)] for name, value in rows if value
-    ]
-    return Listing([Column(""), Column("", words=True)], told)
+def _pairs(rows: Iterable[tuple[str, str | Text | None]]) -> Facts:
+    return [(name, value if isinstance(value, Text) else words(value)) for name, value in rows if value]
 
 
 def _asked_at(record: MigrationRecord, journal: Sequence[JournalEntry]) -> datetime:

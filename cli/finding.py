@@ -39,7 +39,7 @@ def not_found(deployed: Deployed, ids: Sequence[str]) -> NotFoundError:
     """The error for ids that nobody knows."""
     known = [record.migration_id for record in islice(deployed.state.migrations.find(), LOOKED_THROUGH)]
     return NotFoundError(
-        f"no migration {', '.join(ids)}{_meant(ids, known)}: `migrate list` lists all, "
+        f"no migration {', '.join(ids)}{_meant(ids, known) or ':'} `migrate list` lists all, "
         "and `migrate status --rejections` what was not accepted"
     )
 

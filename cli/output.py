@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-import typer
 import yaml
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from cli.tables import Listing
@@ -24,7 +24,7 @@ _NOT_A_WORD = re.compile(r"[^\w\n\t -~]")
 
 _NOT_ASCII = re.compile(r"[^\n -~]")
 
-_PLAINER = {"…": "...", "·": "|", "–": "-", "→": "->", "█": "#", "░": "."}
+_PLAINER = {"…": "~", "·": "|", "–": "-", "→": "->", "█": "#", "░": "."}
 """What is written for our own signs where the output has no code for them."""
 
 
@@ -72,8 +72,11 @@ def say_csv(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     _write(text.getvalue().rstrip("\n"))
 
 
-def show(listing: Listing, *, wraps: bool = False, wide: bool = False) -> None:
-    """A table on a terminal, elsewhere a line for each row. `wide` is as wide as it gets, whatever the terminal."""
+def show(listing: Listing, *, wraps: bool = False, wide: bool = False, elsewhere: str = "") -> None:
+    """A table on a terminal, elsewhere a line for each row. `wide` is as wide as it gets, whatever the terminal.
+
+    `elsewhere` says where columns are that a narrow screen has no room for.
+    """
     out = console()
     if not out.is_terminal:
         for line in listing.lines():
@@ -85,7 +88,24 @@ def show(listing: Listing, *, wraps: bool = False, wide: bool = False) -> None:
     needed = sum(column.width or 0 for column in table.columns) + 2 * len(table.columns)
     (out if needed <= out.width else _Harmless(highlight=False, width=needed)).print(table)
     if not wide and (missing := listing.left_out(out.width)):
-        advise(f"no room for {', '.join(missing)}: -o wide has them")
+        advise(f"no room for {', '.join(missing)}{elsewhere}")
+
+
+def show_facts(facts: Sequence[tuple[str, Text]]) -> None:
+    """Names and their values, a line each; an id that is too long for the screen is left to the terminal to wrap."""
+    out = console()
+    width = max((len(name) for name, _ in facts), default=0) + 2
+    for name, value in facts:
+        if not out.is_terminal:
+            say(f"{name}\t{value.plain}")
+        elif " " not in value.plain:
+            out.print(Text(name.ljust(width), style="bold").append_text(value), soft_wrap=True)
+        else:
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(width=width - 2)
+            grid.add_column(overflow="fold")
+            grid.add_row(Text(name, style="bold"), value)
+            out.print(grid)
 
 
 def note(text: str | Text) -> None:
@@ -117,7 +137,9 @@ def complain(text: str) -> None:
 
 def ask(question: str) -> bool:
     """A person's yes or no; no by default."""
-    return typer.confirm(_harmless(question), err=True)
+    sys.stderr.write(f"{_harmless(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def console(*, err: bool = False) -> Console:
@@ -139,6 +161,11 @@ def progress(text: str, total: int) -> Iterator[Progress]:
 def words(value: str, style: str = "") -> Text:
     """Text of others as rich takes it: on one line, and its brackets no markup."""
     return Text(plain(value), style=style)
+
+
+def broken(text: Text, width: int) -> Sequence[Text]:
+    """A text in lines of at most this width, broken between words."""
+    return text.wrap(_Harmless(width=width), width)
 
 
 def plain(text: str) -> str:

@@ -123,6 +123,6 @@ def _conclude(watched: Watched, out: Console) -> None:
         show(rejections_listing(rejected), wraps=True)
         out.print()
     if migrations := watched.migrations():
-        show(listing(migrations, watched.journals, now=datetime.now(UTC)))
+        show(listing(sorted(migrations, key=failures_first), watched.journals, now=datetime.now(UTC)))
         out.print()
     out.print(summary(migrations))

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 GAP = 2
-LEAST_WORDS = 24
+LEAST_WORDS = 32
 """What is left of a column of words before other columns go."""
 
 LEAST_NAME = 8
@@ -54,19 +56,14 @@ class Listing:
         if excess > 0 and not whole:
             widths[shown[0]] = max(widths[shown[0]] - excess, LEAST_NAME)
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-        table.show_header = any(column.name for column in self.columns)
         for n in shown:
             column = self.columns[n]
-            cut = column.words and not wraps
-            table.add_column(
-                Text(column.name),
-                justify="right" if column.right else "left",
-                width=widths[n],
-                no_wrap=cut,
-                overflow="ellipsis" if cut else "fold",
-            )
+            justify: JustifyMethod = "right" if column.right else "left"
+            table.add_column(Text(column.name), justify=justify, width=widths[n], overflow="fold")
         for row in self.rows:
-            table.add_row(*(row[n] for n in shown))
+            table.add_row(
+                *(_shortened(row[n], widths[n]) if self.columns[n].words and not wraps else row[n] for n in shown)
+            )
         return table
 
     def width(self) -> int:
@@ -94,3 +91,13 @@ class Listing:
 
     def _natural(self, n: int) -> int:
         return max(len(self.columns[n].name), *(row[n].cell_len for row in self.rows), 1)
+
+
+def _shortened(text: Text, width: int) -> Text:
+    """The words that fit and an …: half a word may be half an id."""
+    if text.cell_len <= width:
+        return text
+    kept = text.plain
+    while kept and cell_len(kept) >= width:
+        kept = kept[: max(kept.rfind(" "), 0)]
+    return Text(f"{kept}…", style=text.style)

@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from cli.output import words
+from cli.output import broken, words
 from cli.sent import Migration, OnItsWay
 from cli.standings import STANDINGS, S, has_ended, standing, standing_text
 from cli.tables import Column, Listing
@@ -90,14 +90,14 @@ def advance(migrations: Sequence[Migration], *, now: datetime) -> Text | None:
     if ended == len(migrations):
         return None
     filled = BAR * ended // len(migrations)
-    line = Text("█" * filled, style="green").append("░" * (BAR - filled), style="dim")
+    line = Text().append("█" * filled, style="green").append("░" * (BAR - filled), style="dim")
     line.append(f" {ended} of {len(migrations)} ended")
     waiting = sum(standing(each) in (S.AWAITING_APPROVAL, S.AWAITING_WINDOW) for each in migrations)
     if (end := estimated_end(migrations, now=now)) is not None:
-        others = f", besides {waiting} that wait" if waiting else ""
+        others = f", besides {waiting} that {'waits' if waiting == 1 else 'wait'}" if waiting else ""
         line.append(f", the last in about {duration(max((end - now).total_seconds(), 60))}{others}")
     elif waiting:
-        line.append(f", {waiting} wait for a person or a window")
+        line.append(f", {waiting} {'waits' if waiting == 1 else 'wait'} for a person or a window")
     return line
 
 
@@ -112,7 +112,7 @@ def live_view(
     first: int = 0,
 ) -> RenderableType:
     """Migrations on a screen of this size, from the `first` row on, under the requests that were rejected."""
-    head: list[RenderableType] = [_cropped(summary(migrations), width)]
+    head: list[RenderableType] = list(broken(summary(migrations), width))
     for one in rejected:
         line = words(f"rejected: {one.migration_id or one.message_id}: {one.reason}", style="red")
         head.append(_cropped(line, width))

@@ -14,7 +14,7 @@ from cli.deployed import Deployed
 from cli.exits import InvalidError, UsageError
 from cli.filters import Filters, takes_filters
 from cli.finding import not_found, nothing_matched
-from cli.output import advise, note, progress, say, say_document, show
+from cli.output import advise, console, note, progress, say, say_document, show
 from cli.sending import Via, send_signals
 from cli.standings import RELEASED, standing
 from cli.target import Target, takes_target
@@ -151,7 +151,7 @@ def _chosen(
     if not records:
         refusals = [text for record in found[:3] if (text := _refusal(record, decision, gate))]
         raise InvalidError("\n".join([*refusals, f"none of {len(found)} can be decided so; nothing was sent"]))
-    if not as_json:
+    if not as_json and not (yes and not console().is_terminal):
         show(listing(records, now=datetime.now(UTC)))
     if len(records) < len(found):
         note(

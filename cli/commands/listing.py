@@ -32,6 +32,9 @@ SORTS: dict[str, Callable[[Migration], Any]] = {
 }
 
 
+WIDER = ": migrate list -o wide has them"
+
+
 def _sort(text: str) -> str:
     if text.removeprefix("-") not in SORTS:
         raise typer.BadParameter(f"{text!r} is none of {', '.join(SORTS)}, nor one of them after a -")
@@ -107,10 +110,10 @@ def _print_table(
     now: datetime,
 ) -> None:
     if journals is not None:
-        show(phases_listing(_records(migrations), journals), wide=wide)
+        show(phases_listing(_records(migrations), journals), wide=wide, elsewhere=WIDER)
     elif migrations:
         queued = {id_: in_words(place) for id_, place in places_in_queue(deployed.state, _records(migrations)).items()}
-        show(listing(migrations, None, queued, now=now), wide=wide)
+        show(listing(migrations, None, queued, now=now), wide=wide, elsewhere=WIDER)
     note(summary(migrations))
     if migrations and (bar := advance(migrations, now=now)) is not None:
         advise(bar)

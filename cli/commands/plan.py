@@ -11,7 +11,7 @@ from cli.commands.submit import Default, Requests
 from cli.deployed import Deployed
 from cli.exits import ExitCode
 from cli.filters import Filters
-from cli.output import advise, note, progress, say_document, show, words
+from cli.output import advise, console, note, progress, say_document, show, words
 from cli.preflight import Account, Finding, Preflight, Verdict, holds_a_server
 from cli.reading.requests import option_defaults, valid_messages
 from cli.resources import settings_of_stage
@@ -60,12 +60,20 @@ def worst(findings: list[Finding]) -> Verdict:
     return min((finding.verdict for finding in findings), key=order.index)
 
 
+def condensed(findings: list[Finding]) -> list[Finding]:
+    """For a person who looks at many: what is not ok, or where a request that is would go."""
+    if told := [finding for finding in findings if finding.verdict is not Verdict.OK]:
+        return told
+    where = [one.text for one in findings if one.rule in ("server", "launch settings")]
+    return [Finding("all", Verdict.OK, "; ".join(reversed(where)))]
+
+
 def _print(found: list[tuple[str, list[Finding]]]) -> None:
     columns = [Column("Migration"), Column("Rule"), Column("Verdict"), Column("", words=True)]
     rows = [
         [words(id_), Text(one.rule), Text(one.verdict, style=STYLES[one.verdict]), words(one.text)]
         for id_, findings in found
-        for one in findings
+        for one in (findings if len(found) == 1 or not console().is_terminal else condensed(findings))
     ]
     show(Listing(columns, rows), wraps=True)
     counts = Counter(worst(findings) for _, findings in found)

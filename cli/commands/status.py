@@ -1,6 +1,5 @@
 """`migrate status`: how one migration stands, or all."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -17,10 +16,9 @@ from cli.documents import document, documents, migration_documents
 from cli.exits import UsageError
 from cli.filters import Filters, takes_filters
 from cli.finding import not_found, on_their_way
-from cli.output import note, say, say_document, show
+from cli.output import note, say, say_document, show, show_facts
 from cli.queueing import in_words, places_in_queue
 from cli.sent import OnItsWay
-from cli.tables import Listing
 from cli.target import Target, takes_target
 from cli.times import phases as phases_of
 
@@ -75,9 +73,12 @@ def _show_one(deployed: Deployed, migration_id: str, *, as_json: bool) -> None:
         say_document({"migration": shown, **parts})
         return
     place = places.get(migration_id)
-    parts_shown = [facts(record, journal, in_words(place) if place else None, now=now), timeline(journal, now)]
-    decided = [*chain(*decisions)]
-    _print_parts([*parts_shown, *([decisions_listing(decided)] if decided else [])])
+    show_facts(facts(record, journal, in_words(place) if place else None, now=now))
+    say("")
+    show(timeline(journal, now), wraps=True)
+    if decided := [*chain(*decisions)]:
+        say("")
+        show(decisions_listing(decided), wraps=True)
 
 
 def _show_sent(sent: OnItsWay, now: datetime, *, as_json: bool) -> None:
@@ -86,14 +87,7 @@ def _show_sent(sent: OnItsWay, now: datetime, *, as_json: bool) -> None:
         empty: dict[str, object] = {name: [] for name in ("journal", "phases", "decisions", "refusedDecisions")}
         say_document({"migration": shown, **empty})
     else:
-        _print_parts([facts_of_sent(sent, now)])
-
-
-def _print_parts(parts: Iterable[Listing]) -> None:
-    for number, part in enumerate(parts):
-        if number:
-            say("")
-        show(part, wraps=True)
+        show_facts(facts_of_sent(sent, now))
 
 
 def _show_rejections(deployed: Deployed, since: datetime | None, *, as_json: bool) -> None:

@@ -150,7 +150,7 @@ def test_an_output_without_our_signs_gets_plainer_ones(stage: Stage, encoding: s
     )
     assert listed.code == shown.code == document.code == 0
     assert "1 migration | 1 RECEIVED" in listed.err or encoding == "latin-1"
-    assert "..." in listed.out
+    assert "~" in listed.out
     assert json.loads(document.out)[0]["request"]["appName"] == "Bücher"
 
 

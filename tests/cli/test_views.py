@@ -195,7 +195,7 @@ def test_the_end_is_estimated_from_those_that_completed() -> None:
     assert estimated_end([*ended, asked], now=now) is None
     bar = advance([*ended, busy, asked], now=now)
     assert bar is not None
-    assert bar.plain.endswith(" 3 of 5 ended, the last in about 11m00s, besides 1 that wait")
+    assert bar.plain.endswith(" 3 of 5 ended, the last in about 11m00s, besides 1 that waits")
     assert advance(ended, now=now) is None
 
 

@@ -47,13 +47,13 @@ def broken_server_rules(request: MigrationRequest, matches: Sequence[SourceServe
     if is_gone(server):
         what = "archived" if server.is_archived else "disconnected"
         return (f"{server.source_server_id} is {what}; reinstall the agent to migrate it again",)
-    broken = []
     if server.state == LifeCycleState.CUTOVER:
-        broken.append(
+        return (
             f"{server.source_server_id} is CUTOVER: its cutover is final, so there is nothing left to migrate; "
-            "archive it in MGN, or reinstall its agent to migrate it anew"
+            "archive it in MGN, or reinstall its agent to migrate it anew",
         )
-    elif server.state not in _STARTABLE:
+    broken = []
+    if server.state not in _STARTABLE:
         broken.append(
             f"{server.source_server_id} is {server.state}; it must be one of {', '.join(_STARTABLE)}: "
             "revert or finish the launch that someone else began"
