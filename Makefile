@@ -68,8 +68,10 @@ RULES := runtime/logic/*,runtime/models/*
 test: .build/ready ## Run all tests, and tell which branches of the rules they miss
 	@rm -rf .build/coverage* .build/calls
 	@export RECORD_CALLS=1; status=0; \
+	  echo "1 of 2: the rules, and which of their branches are missed"; \
 	  COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml pytest -q -n 2 --dist worksteal $(MEASURED) || status=1; \
 	  coverage combine --quiet && coverage report --include "$(RULES)" || status=1; \
+	  echo "2 of 2: all else, which takes about twice as long"; \
 	  pytest -q -n 2 --dist worksteal $(MEASURED:%=--ignore=%) || status=1; \
 	  exit $$status
 

@@ -120,7 +120,7 @@ def parse_since(text: str) -> datetime:
 
 
 def _complete_status(incomplete: str) -> Iterator[str]:
-    return (name for name in STANDINGS if name.startswith(incomplete.upper()))
+    return (name for name in STANDINGS if name.startswith(incomplete))
 
 
 def _option(*names: str, text: str, **more: Any) -> Any:

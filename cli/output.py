@@ -163,9 +163,9 @@ def words(value: str, style: str = "") -> Text:
     return Text(plain(value), style=style)
 
 
-def broken(text: Text, width: int) -> Sequence[Text]:
+def broken(text: Text, width: int) -> list[Text]:
     """A text in lines of at most this width, broken between words."""
-    return text.wrap(_Harmless(width=width), width)
+    return list(text.wrap(_Harmless(width=width), width))
 
 
 def plain(text: str) -> str:

@@ -112,7 +112,7 @@ def live_view(
     first: int = 0,
 ) -> RenderableType:
     """Migrations on a screen of this size, from the `first` row on, under the requests that were rejected."""
-    head: list[RenderableType] = list(broken(summary(migrations), width))
+    head: list[RenderableType] = [*broken(summary(migrations), width)]
     for one in rejected:
         line = words(f"rejected: {one.migration_id or one.message_id}: {one.reason}", style="red")
         head.append(_cropped(line, width))

@@ -1,6 +1,8 @@
 """Commands of the local cloud."""
 
+import json
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from localcloud.bench import run_bench
 from localcloud.demo.run import ASSEMBLY, SCENARIOS, SCHEDULE_SCALE, TIME_SCALE, run_demo, synthesize
 from localcloud.deployment import DeploymentError
 from localcloud.processes import StartError, is_port_open
-from localcloud.sample import write_sample
+from localcloud.sample import SAMPLE_SERVER, write_sample
 from localcloud.settings import CloudSettings, Interpreter
 from localcloud.state import FOLDER, CloudState, in_words, load
 
@@ -145,17 +147,26 @@ def _wanted(port: int | None, usual: int, report: cloud.Report) -> int | None:
     return None
 
 
+def _servers_at_home(state: CloudState) -> set[str]:
+    """The names of the servers that MGN has in the stage's own account; none when it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{state.simulators[state.home]}/_simulator/state", timeout=10) as answer:
+            return {server["name"] for server in json.load(answer)["servers"]}
+    except (KeyError, OSError, ValueError):
+        return set()
+
+
 def _tell_how_to_use(state: CloudState) -> None:
     lines = [f"A local cloud is up at {state.endpoint}{' with IAM enforced' if state.auth else ''}."]
     if state.outputs:
-        sample = write_sample(state.folder)
-        lines += [
-            "Migrate a server of it:",
-            f"  .venv/bin/migrate --stage local submit {sample.file}",
-            f"  .venv/bin/migrate --stage local watch {sample.migration_id}",
-            "All its servers, as requests to edit:",
-            "  .venv/bin/migrate --stage local draft --from-mgn",
-        ]
+        if SAMPLE_SERVER in _servers_at_home(state):
+            sample = write_sample(state.folder)
+            lines += [
+                "Migrate a server of it:",
+                f"  .venv/bin/migrate --stage local submit {sample.file}",
+                f"  .venv/bin/migrate --stage local watch {sample.migration_id}",
+            ]
+        lines += ["All its servers, as requests to edit:", "  .venv/bin/migrate --stage local draft --from-mgn"]
     lines += [f"MGN of {in_words(scope)}: {url}/" for scope, url in state.simulators.items()]
     lines += [f"Logs: {state.folder}/", "Stop it: make local-down"]
     for line in lines:

@@ -9,6 +9,9 @@ from localcloud.network import HOME, TARGET, TARGET_ACCOUNT, TARGET_REGION
 WEB_GROUP, DATABASE_GROUP = HOME.security_groups
 APP_SUBNET, SECOND_SUBNET, TEST_SUBNET = HOME.subnets
 
+SAMPLE_SERVER = "billing-web-1"
+"""A server that migrates without a fault."""
+
 SECRET_TAG_VALUE = "cost-centre-4711-confidential"
 """A tag value that must appear in no log (I11)."""
 
@@ -88,8 +91,8 @@ class Sample(NamedTuple):
 
 def write_sample(folder: Path) -> Sample:
     """Write a request to try the local cloud with."""
-    request = _request("billing-web-1", "billing", "wave-1", None)
-    request["migrationId"] = "billing-web-1-a"
+    request = _request(SAMPLE_SERVER, "billing", "wave-1", None)
+    request["migrationId"] = f"{SAMPLE_SERVER}-a"
     file = folder / "request.json"
     file.write_text(json.dumps(request, indent=2) + "\n")
     return Sample(file, str(request["migrationId"]))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
 from cli.deployed import Deployed
 from cli.main import app
@@ -193,3 +194,25 @@ def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
 def test_json_is_all_that_is_on_standard_output(stage: Stage) -> None:
     stage.accept()
     assert json.loads(run("status", "--json").out)[0]["migrationId"] == "mig-1"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("migrate status billing", ["billing-a", "billing-b"]),
+        ("migrate watch --wave wa", ["wave-1", "wave-2"]),
+        ("migrate list --status FRO", ["FROZEN"]),
+        ("migrate list --app nothing", []),
+        ("migrate --stage qa status billing", []),
+        ("migrate list --stage pr", ["prod"]),
+    ],
+)
+def test_the_shell_completes(
+    stage: Stage, folder: Path, words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "cdk.json").write_text(json.dumps({"context": {"stages": {"local": {}, "dev": {}, "prod": {}}}}))
+    for name, wave in (("billing-a", "wave-1"), ("billing-b", "wave-2"), ("shop-a", "wave-1")):
+        stage.accept(name, request=a_request(name, wave=wave, app_name=name))
+    completing = {"_MIGRATE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    result = CliRunner().invoke(app, [], prog_name="migrate", env=completing)
+    assert result.stdout.split() == offered

@@ -11,7 +11,7 @@ from tests.builders import SERVER_ID, a_record, a_request, server_id
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, a_message, run
 
 HOME = "123456789012#us-east-1"
-BARE = {"instanceType": None, "subnetId": None, "securityGroupIds": None}
+BARE: dict[str, Any] = {"instanceType": None, "subnetId": None, "securityGroupIds": None}
 
 
 def a_source_server(**changes: Any) -> dict[str, Any]:

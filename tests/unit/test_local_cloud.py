@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from cli.reading.requests import valid_messages
 from localcloud import cloud, commands
 from localcloud.commands import app
+from localcloud.demo.run import SCENARIOS
 from localcloud.processes import Process, StartError, free_port
 from localcloud.settings import CloudSettings
 from localcloud.state import CloudState, load, save
@@ -32,7 +33,7 @@ def started(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[CloudSettings
         settings.append(wanted)
         return a_state(wanted.folder)
 
-    monkeypatch.setattr(commands.cloud, "up", up)
+    monkeypatch.setattr(cloud, "up", up)
     return settings
 
 
@@ -48,7 +49,7 @@ def test_a_cloud_that_is_up_and_well_is_left_as_it_is(
     folder: Path, started: list[CloudSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(a_state(folder))
-    monkeypatch.setattr(commands.cloud, "is_well", lambda state: True)
+    monkeypatch.setattr(cloud, "is_well", lambda state: True)
     ran = up()
     assert (ran.exit_code, started) == (0, [])
     assert "A local cloud is up at http://127.0.0.1:4599." in ran.stdout
@@ -71,16 +72,18 @@ def test_what_is_left_of_a_cloud_that_died_is_removed(folder: Path, monkeypatch:
 
 
 def test_the_end_says_how_to_use_it_with_a_request_for_a_server_that_is_there(
-    folder: Path, started: list[CloudSettings]
+    folder: Path, started: list[CloudSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert "request.json" not in up().stdout
+    ours = {server.name for server in load_scenario(SCENARIOS[0]).servers}
+    monkeypatch.setattr(commands, "_servers_at_home", lambda state: ours)
     out = up().stdout
     assert "migrate --stage local submit cloud/request.json" in out
     assert "Stop it: make local-down" in out
     [message] = valid_messages(["cloud/request.json"])
     assert f"migrate --stage local watch {message.migration_id}" in out
     assert message.request is not None
-    names = {server.name for server in load_scenario(commands.SCENARIOS[0]).servers}
-    assert message.request.source_vm_id in names
+    assert message.request.source_vm_id in ours
 
 
 def test_a_port_that_is_taken_is_left_alone_unless_it_was_named(
