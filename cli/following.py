@@ -7,9 +7,13 @@ from datetime import datetime
 
 from cli.deployed import CONNECTIONS
 from cli.sent import CLOCK_SKEW, GIVEN_UP, Migration, OnItsWay
+from runtime.errors import TransientError
 from runtime.logic.ports import State
 from runtime.models.record import JournalEntry, MigrationRecord, Rejection
 from runtime.models.status import MigrationStatus
+
+PATIENCE = 30
+"""So many looks in a row may fail; boto tries each call several times."""
 
 
 @dataclass
@@ -21,6 +25,19 @@ class Watched:
     records: dict[str, MigrationRecord] = field(default_factory=dict)
     journals: dict[str, Sequence[JournalEntry]] = field(default_factory=dict)
     rejected: dict[str, Rejection] = field(default_factory=dict)
+    failed_looks: int = 0
+
+    def look_patiently(self, migration_ids: Iterable[str]) -> list[JournalEntry | Rejection]:
+        """`look`, by which nothing new is seen while AWS does not answer; raises its error once that lasts."""
+        try:
+            news = self.look(migration_ids)
+        except TransientError:
+            self.failed_looks += 1
+            if self.failed_looks >= PATIENCE:
+                raise
+            return []
+        self.failed_looks = 0
+        return news
 
     def look(self, migration_ids: Iterable[str]) -> list[JournalEntry | Rejection]:
         """Read what has not ended; the journal entries and rejections that are new, by time."""

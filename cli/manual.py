@@ -41,6 +41,9 @@ migrate approve --wave 1 --gate cutover --reason "tested by the team"
 - `SENT` is a request that is neither accepted nor rejected yet, `RELEASED` a FROZEN migration that a person settled.
   What this machine sent is remembered for an hour in `$XDG_STATE_HOME/migrate` (else `~/.local/state/migrate`), so
   `list`, `status`, `watch` and `wait` know of it at once.
+- Who may look at migrations or decide is said by the stage's [managed policies](migration-requests.md#deciding). What
+  they do not give: `plan`, `draft` and `release` read MGN, EC2 and SSM, `plan` also the settings of the function
+  validate_input, and `logs` the log groups; `plan` and `logs` find these with `cloudformation:ListStackResources`.
 - Nothing is asked unless standard input is a terminal; elsewhere `--yes` has to say so.
 """
 

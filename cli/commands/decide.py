@@ -13,9 +13,10 @@ from cli.commands.options import AsJson, MigrationIds
 from cli.deployed import Deployed
 from cli.exits import InvalidError, UsageError
 from cli.filters import Filters, takes_filters
-from cli.finding import not_found, nothing_matched
+from cli.finding import not_found, nothing_matched, on_their_way
 from cli.output import advise, console, note, progress, say, say_document, show
 from cli.sending import Via, send_signals
+from cli.sent import SENT
 from cli.standings import RELEASED, standing
 from cli.target import Target, takes_target
 from cli.views import in_number, listing
@@ -165,6 +166,9 @@ def _chosen(
 def _named(deployed: Deployed, ids: list[str]) -> list[MigrationRecord]:
     found = deployed.state.migrations.records_of(ids)
     if missing := [id_ for id_ in ids if id_ not in found]:
+        sent = {one.migration_id for one in on_their_way(deployed)}
+        if coming := [id_ for id_ in missing if id_ in sent]:
+            raise InvalidError(f"{', '.join(coming)} is {SENT}: decide once it is accepted; nothing was sent")
         raise not_found(deployed, missing)
     return [found[id_] for id_ in ids]
 

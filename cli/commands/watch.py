@@ -124,7 +124,7 @@ def follow(
         for look in count():
             if look % LOOKS_PER_LIST == 0:
                 ids |= dict.fromkeys(wanted())
-            shown.show(watched.look(ids))
+            shown.show(watched.look_patiently(ids))
             if until_done and _is_done(watched, ids):
                 # Only now is it known that nothing came meanwhile.
                 ids |= (come := dict.fromkeys(id_ for id_ in wanted() if id_ not in ids))
@@ -174,7 +174,7 @@ def wait(
     until = None if timeout is None else datetime.now(UTC) + timeout
     with progress(f"until {goal}", len(ids)) as bar:
         while True:
-            watched.look(ids)
+            watched.look_patiently(ids)
             reached = {id_: _has_reached(watched, id_, goal) for id_ in ids}
             decided = sum(verdict is not None for verdict in reached.values())
             bar.update(bar.task_ids[0], completed=decided)

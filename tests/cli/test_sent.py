@@ -124,3 +124,9 @@ def test_a_completed_one_leaves_the_outbox(sent: Stage) -> None:
     accept(sent)
     assert [line.split("\t")[5] for line in run("list").out.splitlines()] == [S.COMPLETED]
     assert Deployed(Target()).outbox.requests(datetime.now(UTC)) == []
+
+
+def test_a_request_on_its_way_is_decided_once_it_is_accepted(sent: Stage) -> None:
+    ran = run("cancel", "mig-1", "--reason", "postponed")
+    assert ran.code == 3
+    assert "mig-1 is SENT: decide once it is accepted" in ran.err

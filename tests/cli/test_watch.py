@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import ClientError
 
+from cli.following import PATIENCE
 from tests.builders import a_record, a_request
-from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
+from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, run
 
 Meanwhile = list[Callable[[], object]]
 
@@ -101,3 +103,24 @@ def test_a_migration_that_is_not_there_ends_with_5(stage: Stage) -> None:
 @pytest.mark.parametrize("arguments", [["mig-1", "--wave", "1"], ["--interval", "0"]], ids=str)
 def test_what_does_not_go_together_is_a_usage_error(arguments: list[str]) -> None:
     assert run("watch", *arguments).code == 2
+
+
+def throttled(answer: object) -> object:
+    raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "BatchGetItem")
+
+
+def test_looks_that_aws_does_not_answer_are_made_again(stage: Stage, stacks: Stacks, meanwhile: Meanwhile) -> None:
+    record = stage.accept()
+    meanwhile += [
+        lambda: stacks.answers.update({"BatchGetItem": [throttled] * 3}),
+        *[lambda: None] * 3,
+        lambda: stage.move(record, *TO_COMPLETED),
+    ]
+    assert run("watch", "--wave", "1").code == 0
+
+
+def test_looks_that_aws_does_not_answer_for_long_end_with_4(stage: Stage, stacks: Stacks, meanwhile: Meanwhile) -> None:
+    stage.accept()
+    stacks.answers["BatchGetItem"] = [throttled] * 100
+    meanwhile += [lambda: None] * PATIENCE
+    assert run("watch", "--wave", "1").code == 4
