@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import typer
 
-from cli.deployed import Deployed, aws_refusals
+from cli.deployed import Deployed
 from cli.exits import CliError
+from cli.refusals import aws_refusals
 from cli.sent import Migration, OnItsWay
 from cli.target import OPTIONS, Target, of_environment
 

@@ -1,7 +1,5 @@
 """The deployment of one stage: found through its stack's outputs, spoken to with boto3."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from cli.exits import UnreachableError
 from cli.output import warn
 from cli.sent import Outbox
 from cli.target import DEFAULT_STAGE, LOCAL_STAGE, Target
-from runtime.errors import TransientError, UnreadableDocumentError
+from runtime.errors import UnreadableDocumentError
 from runtime.models.deployment import Deployment, stack_name
 
 if TYPE_CHECKING:
@@ -159,48 +157,6 @@ def _local_cloud() -> LocalCloud:
         return LocalCloud.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise UnreachableError(f"{path} cannot be read: restart it with `make local-down local`") from error
-
-
-@contextmanager
-def aws_refusals() -> Iterator[None]:
-    """Raises UnreachableError for whatever keeps AWS from answering, with what to do about it."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise UnreachableError(f"{_sentence(error)}: {_ADVICE.get(code, DENIED)}") from error
-    except (BotoCoreError, TransientError) as error:
-        raise UnreachableError(f"{_sentence(error)}: {_ADVICE.get(type(error).__name__, NO_ANSWER)}") from error
-    except UnreadableDocumentError as error:
-        raise UnreachableError(f"{error}: use the `migrate` of the release that is deployed") from error
-
-
-def is_denied(error: Exception) -> bool:
-    """Whether AWS refused a call for want of rights."""
-    response: dict[str, dict[str, str]] = getattr(error, "response", {})
-    return response.get("Error", {}).get("Code") in ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
-
-
-def _sentence(error: Exception) -> str:
-    return str(error).rstrip(" .")
-
-
-DENIED = "check that your identity may do this (--profile)"
-NO_ANSWER = "check --endpoint-url, --region and your network, then try again"
-SIGN_IN = "sign in again, for example with `aws sso login`"
-_ADVICE = {
-    "ExpiredToken": SIGN_IN,
-    "ExpiredTokenException": SIGN_IN,
-    "InvalidClientTokenId": SIGN_IN,
-    "NoCredentialsError": "configure credentials or name a --profile (`aws configure sso`)",
-    "NoRegionError": "name a --region or set AWS_REGION",
-    "ProfileNotFound": "name one of `aws configure list-profiles`",
-    "ResourceNotFoundException": "the stack is there but its table or bus is not: deploy the stage again",
-    "QueueDoesNotExist": "the stack is there but its queue is not: deploy the stage again",
-    "AWS.SimpleQueueService.NonExistentQueue": "the stack is there but its queue is not: deploy the stage again",
-}
 
 
 def _warn(unreadable: UnreadableDocumentError) -> None:

@@ -15,9 +15,10 @@ from cli.commands.options import block, examples
 from cli.commands.plan import plan
 from cli.commands.retry import retry
 from cli.commands.schema import schema
-from cli.deployed import aws_refusals
+from cli.commands.wait import wait
 from cli.exits import CliError, ExitCode
 from cli.output import complain, say, take_any_text
+from cli.refusals import aws_refusals
 from cli.target import EndpointUrl, Profile, Region, Stage, Target, of_environment, web_address
 
 
@@ -163,7 +164,7 @@ app.command(
         "migrate wait mig-1 --for accepted --timeout 1m",
         "migrate wait mig-1 --for AWAITING_APPROVAL",
     ),
-)(watch.wait)
+)(wait)
 app.command(rich_help_panel=LOOKING, epilog=examples("migrate logs mig-1", "migrate logs mig-1 --json | jq .message"))(
     logs.logs
 )

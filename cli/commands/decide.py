@@ -2,30 +2,25 @@
 
 import getpass
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from cli.commands.asking import Yes, confirm
+from cli.commands.choosing import chosen, these
 from cli.commands.options import AsJson, MigrationIds
 from cli.deployed import Deployed
-from cli.exits import InvalidError, UsageError
+from cli.exits import InvalidError
 from cli.filters import Filters, takes_filters
-from cli.finding import not_found, nothing_matched, on_their_way
-from cli.output import advise, console, note, progress, say, say_document, show
+from cli.output import advise, note, progress, say, say_document
 from cli.sending import Via, send_signals
-from cli.sent import SENT
-from cli.standings import RELEASED, standing
 from cli.target import Target, takes_target
-from cli.views import in_number, listing
 from runtime.logic.ingress import explain
 from runtime.models.decisions import Decision
 from runtime.models.events import MigrationSignal
 from runtime.models.record import MigrationRecord
 from runtime.models.request import Gate
-from runtime.models.status import MigrationStatus
 
 
 def _why(text: str) -> str:
@@ -59,8 +54,9 @@ def approve(
 
     An approval that comes before the migration reaches the gate waits for it there.
     """
-    chosen = _chosen(Deployed(target), filters, ids, Decision.APPROVE, gate, yes=yes, as_json=as_json)
-    _decide(*chosen, Decision.APPROVE, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
+    deployed = Deployed(target)
+    records = chosen(deployed, filters, ids, Decision.APPROVE, gate, yes=yes, as_json=as_json)
+    _decide(deployed, records, Decision.APPROVE, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
@@ -77,8 +73,9 @@ def reject(
     as_json: AsJson = False,
 ) -> None:
     """Refuse a gate of migrations; they are rolled back."""
-    chosen = _chosen(Deployed(target), filters, ids, Decision.REJECT, gate, yes=yes, as_json=as_json)
-    _decide(*chosen, Decision.REJECT, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
+    deployed = Deployed(target)
+    records = chosen(deployed, filters, ids, Decision.REJECT, gate, yes=yes, as_json=as_json)
+    _decide(deployed, records, Decision.REJECT, gate=gate, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
@@ -94,8 +91,9 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel migrations; what they did so far is undone."""
-    chosen = _chosen(Deployed(target), filters, ids, Decision.CANCEL, None, yes=yes, as_json=as_json)
-    _decide(*chosen, Decision.CANCEL, by=by, reason=reason, via=via, as_json=as_json)
+    deployed = Deployed(target)
+    records = chosen(deployed, filters, ids, Decision.CANCEL, None, yes=yes, as_json=as_json)
+    _decide(deployed, records, Decision.CANCEL, by=by, reason=reason, via=via, as_json=as_json)
 
 
 @takes_target
@@ -116,61 +114,15 @@ def release(
     is looked up and shown before you are asked.
     """
     deployed = Deployed(target)
-    _, records = _chosen(deployed, filters, ids, Decision.RELEASE, None, yes=True, as_json=as_json)
+    records = chosen(deployed, filters, ids, Decision.RELEASE, None, yes=True, as_json=as_json)
     if not as_json:
         from cli.leftovers import leftovers
 
         for record in records:
             for left in leftovers(deployed, record):
                 note(f"{record.migration_id}: {left}")
-    confirm(f"release {_these(records)}", yes=yes)
+    confirm(f"release {these(records)}", yes=yes)
     _decide(deployed, records, Decision.RELEASE, by=by, reason=reason, via=via, as_json=as_json)
-
-
-def _chosen(
-    deployed: Deployed,
-    filters: Filters,
-    ids: Sequence[str] | None,
-    decision: Decision,
-    gate: Gate | None,
-    *,
-    yes: bool,
-    as_json: bool,
-) -> tuple[Deployed, list[MigrationRecord]]:
-    """The migrations to decide; those that filters find are shown, and asked about."""
-    if bool(ids) == bool(filters):
-        raise UsageError("name migrations by ID or by filters, one of them")
-    if ids:
-        records = _named(deployed, list(dict.fromkeys(ids)))
-        if refusals := [refusal for record in records if (refusal := _refusal(record, decision, gate))]:
-            raise InvalidError("\n".join([*refusals, "nothing was sent"]))
-        return deployed, records
-    found = filters.find(deployed.state)
-    records = [record for record in found if _refusal(record, decision, gate) is None]
-    if not found:
-        raise nothing_matched(deployed, filters)
-    if not records:
-        refusals = [text for record in found[:3] if (text := _refusal(record, decision, gate))]
-        raise InvalidError("\n".join([*refusals, f"none of {len(found)} can be decided so; nothing was sent"]))
-    if not as_json and not (yes and not console().is_terminal):
-        show(listing(records, now=datetime.now(UTC)))
-    if len(records) < len(found):
-        note(
-            f"{in_number(len(found) - len(records), 'other migration')} of {filters} left out: it would come to nothing"
-        )
-    about = f" the {gate} gate of" if gate else ""
-    confirm(f"{decision}{about} {_these(records)}", yes=yes)
-    return deployed, records
-
-
-def _named(deployed: Deployed, ids: list[str]) -> list[MigrationRecord]:
-    found = deployed.state.migrations.records_of(ids)
-    if missing := [id_ for id_ in ids if id_ not in found]:
-        sent = {one.migration_id for one in on_their_way(deployed)}
-        if coming := [id_ for id_ in missing if id_ in sent]:
-            raise InvalidError(f"{', '.join(coming)} is {SENT}: decide once it is accepted; nothing was sent")
-        raise not_found(deployed, missing)
-    return [found[id_] for id_ in ids]
 
 
 def _decide(
@@ -200,26 +152,6 @@ def _decide(
         say(f"sent: {decision}{about} {signal.migration_id}, by {signal.by}")
     if len(signals) == 1:
         advise(f"see what becomes of it: migrate status {signals[0].migration_id}")
-
-
-def _these(records: Sequence[MigrationRecord]) -> str:
-    return records[0].migration_id if len(records) == 1 else in_number(len(records), "migration")
-
-
-def _refusal(record: MigrationRecord, decision: Decision, gate: Gate | None) -> str | None:
-    """Why a decision would come to nothing."""
-    name, status = record.migration_id, record.status
-    if decision is Decision.RELEASE:
-        if standing(record) == RELEASED:
-            when = f" at {record.released_at:%Y-%m-%d %H:%M:%S}Z" if record.released_at else ""
-            return f"{name} was released before{when}: its server can be migrated again"
-        return None if status is MigrationStatus.FROZEN else f"{name} is {status}: only a FROZEN migration is released"
-    if status.is_terminal:
-        return f"{name} has ended {status}: `migrate retry {name}` tries the server again"
-    # Before it is resolved to a server, only the deployment knows which gates the stage will require of it.
-    if gate is not None and gate not in record.gates and record.source_server_id is not None:
-        return f"{name} has no {gate} gate: neither its request nor the stage asks for one"
-    return None
 
 
 def _signal(migration_id: str, decision: Decision, gate: Gate | None, by: str, reason: str) -> MigrationSignal:

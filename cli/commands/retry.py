@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import typer
 
 from cli.commands.asking import Yes, confirm
+from cli.commands.handing_in import hand_in
 from cli.commands.options import AsJson, MigrationIds
-from cli.commands.submit import Door, WaitForEnd, hand_in
+from cli.commands.submit import Door, WaitForEnd
 from cli.deployed import Deployed
 from cli.exits import InvalidError, UsageError
 from cli.filters import Filters, takes_filters

@@ -31,7 +31,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
         assert steps, "the command waits for something that never comes"
         steps.pop(0)()
 
-    for module in ("cli.screens", "cli.commands.watch", "cli.commands.submit"):
+    for module in ("cli.screens", "cli.commands.wait", "cli.commands.handing_in"):
         monkeypatch.setattr(f"{module}.sleep", pause)
     return steps
 

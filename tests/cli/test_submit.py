@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.commands.submit import DOOR_LOOKS
+from cli.commands.handing_in import DOOR_LOOKS
 from cli.sending import PER_CALL, batches
 from runtime.logic.ingress import parse_request
 from runtime.models.record import MigrationRecord
