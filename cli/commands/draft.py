@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.commands.options import AsJson
 from cli.deployed import Deployed
 from cli.exits import NothingMatchedError, UsageError
 from cli.output import note, say_csv, say_document, say_yaml
@@ -33,6 +34,7 @@ def draft(
     applications: Applications = None,
     tags: Tags = None,
     output: Format = "yaml",
+    as_json: AsJson = False,
 ) -> None:
     """Print a request for each server that MGN has and that can be migrated, to be edited and submitted.
 
@@ -40,6 +42,7 @@ def draft(
     """
     if not from_mgn:
         raise UsageError("say where from: --from-mgn")
+    output = "json" if as_json else output
     if output not in ("yaml", "json", "csv"):
         raise UsageError(f"-o {output}: drafts are yaml, json or csv")
     requests = _requests(Deployed(target), waves or [], applications or [], tags or [])

@@ -157,7 +157,7 @@ def test_a_draft_is_a_request_a_server_that_submit_takes(account: list[dict[str,
     ids=str,
 )
 def test_drafts_are_filtered(account: list[dict[str, Any]], filters: list[str], found: int) -> None:
-    ran = run("draft", "--from-mgn", "-o", "json", *filters)
+    ran = run("draft", "--from-mgn", "--json", *filters)
     assert ran.code == (0 if found else 6)
     assert len(ran.json if found else []) == found
 

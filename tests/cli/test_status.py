@@ -7,8 +7,9 @@ import pytest
 
 from runtime.models.decisions import RefusedDecision
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import LaunchKind
-from runtime.models.request import Gate
+from runtime.models.mgn import LaunchTemplateRef
+from runtime.models.record import Launch, LaunchKind
+from runtime.models.request import Approval, Gate
 from runtime.models.waits import LaunchIntent
 from tests.builders import NOON, SCOPE, a_rejection, a_request, a_signal, a_wait
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
@@ -202,3 +203,23 @@ def test_without_a_job_that_ended_there_is_a_place_and_no_estimate(stage: Stage)
 def test_nothing_is_said_of_a_queue_when_nothing_waits_in_it(migrations: Stage) -> None:
     assert "Queue" not in run("status").out
     assert not [row for row in run("status", "--json").json if "queuePlace" in row]
+
+
+def test_names_in_a_document_are_spelt_one_way(stage: Stage) -> None:
+    template = LaunchTemplateRef(launch_template_id="lt-1", default_version=2)
+    stage.accept("mig-1", launch_template=template)
+    document = run("status", "mig-1", "--json").json["migration"]
+    assert document["launchTemplate"] == {"launchTemplateId": "lt-1", "defaultVersion": 2}
+
+
+def test_a_gate_that_waits_shows_its_deadline_and_the_command(stage: Stage) -> None:
+    request = a_request(approval=Approval(finalize=True, timeout_seconds=3_600))
+    launch = Launch(launch_id="l", job_id="mgnjob-1", instance_id="i-1")
+    stage.move(stage.accept(request=request, cutover_launch=launch), S.AWAITING_APPROVAL)
+    out = run("status", "mig-1").out
+    assert 'Next\tmigrate approve mig-1 --gate finalize --reason "…", or reject; by 2026-01-05 13:01:00Z' in out
+
+
+def test_a_migration_without_a_window_says_what_it_waits_for(stage: Stage) -> None:
+    stage.move(stage.accept(), S.AWAITING_WINDOW)
+    assert "Window\tnone: it waits until MGN can launch the server" in run("status", "mig-1").out

@@ -11,9 +11,7 @@ from localcloud.demo.tables import invariants_summary, migrations_summary, rejec
 from runtime.models.status import MigrationStatus
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-LOST = (
-    "LaunchFailedError: mgnjob-8092d8731f9db4736 ended with launchStatus FAILED for this server; MGN logged it all"
-)
+LOST = "LaunchFailedError: mgnjob-8092d8731f9db4736 ended with launchStatus FAILED for this server; MGN logged it all"
 
 
 def a_report() -> Report:
