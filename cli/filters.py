@@ -52,7 +52,7 @@ class Filters:
         return ", ".join([*told, *([f"like {self.search!r}"] if self.search else [])])
 
     def find(self, state: State) -> list[MigrationRecord]:
-        """The migrations that fit, read through the index that fits best."""
+        """The migrations that fit by acceptance, read through the index that fits best."""
         statuses: Sequence[MigrationStatus | None] = self._statuses()
         if not statuses:
             return []
@@ -67,7 +67,8 @@ class Filters:
             lists = list(readers.map(lambda read: list(state.migrations.find(**read)), reads))
         # One that moves meanwhile may be met twice.
         found = {record.migration_id: record for record in chain.from_iterable(lists)}
-        return [record for record in found.values() if self.fit(record)]
+        fitting = (record for record in found.values() if self.fit(record))
+        return sorted(fitting, key=lambda record: (record.created_at, record.migration_id))
 
     def fit(self, migration: Migration) -> bool:
         """Whether a migration, or a request on its way, is meant."""
