@@ -68,8 +68,10 @@ RULES := runtime/logic/*,runtime/models/*
 test: .build/ready ## Run all tests, and tell which branches of the rules they miss
 	@rm -rf .build/coverage* .build/calls
 	@export RECORD_CALLS=1; status=0; \
+	  echo "1 of 2: the rules, and which of their branches are missed"; \
 	  COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml pytest -q -n 2 --dist worksteal $(MEASURED) || status=1; \
 	  coverage combine --quiet && coverage report --include "$(RULES)" || status=1; \
+	  echo "2 of 2: all else, which takes about twice as long"; \
 	  pytest -q -n 2 --dist worksteal $(MEASURED:%=--ignore=%) || status=1; \
 	  exit $$status
 
@@ -97,8 +99,8 @@ types: .build/ready ## mypy, strict
 synth: .build/ready ## Write the CloudFormation templates of dev and prod to cdk.out/
 	@for stage in dev prod; do cdk synth --quiet --context stage=$$stage --output cdk.out/$$stage; done
 
-snapshot: .build/ready ## Accept the present templates as the new snapshots
-	@pytest -q tests/snapshot --snapshot-update
+snapshot: .build/ready ## Accept the present templates and screens as the new snapshots
+	@pytest -q tests/snapshot tests/cli/test_terminal.py --snapshot-update
 
 bench: .build/ready ## Print the figures of the simulator and of the pipeline (about five minutes)
 	@python -m simulator.bench
@@ -113,8 +115,9 @@ explore: .build/ready ## Play random schedules with faults and judge each (SEEDS
 mutants: .build/ready ## List the changes of runtime/logic that no unit test notices (ONLY=pattern: some of them)
 	@uv run --frozen --quiet --group mutants python -m tests.mutants $(if $(ONLY),'$(ONLY)')
 
-docs: .build/ready ## Regenerate the published schemas
+docs: .build/ready ## Regenerate the published schemas and the page of the command line
 	@migrate schema --write docs/schemas
+	@python -m cli.manual docs/cli.md
 
 clean: ## Remove everything the other targets made
 	@rm -rf .build .venv .venv-checkov .venv-engine node_modules cdk.out out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants

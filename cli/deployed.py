@@ -1,7 +1,5 @@
 """The deployment of one stage: found through its stack's outputs, spoken to with boto3."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +9,9 @@ from pydantic.alias_generators import to_pascal
 
 from cli.exits import UnreachableError
 from cli.output import warn
+from cli.sent import Outbox
 from cli.target import DEFAULT_STAGE, LOCAL_STAGE, Target
-from runtime.errors import TransientError, UnreadableDocumentError
+from runtime.errors import UnreadableDocumentError
 from runtime.models.deployment import Deployment, stack_name
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from runtime.adapters.state.state import DynamoDbState
 
+REPOSITORY = Path(__file__).parents[1]
 LOCAL_CLOUD = Path("out/local/cloud.json")
 LOCAL_CREDENTIAL, LOCAL_REGION = "test", "us-east-1"
 CONNECTIONS = 16
@@ -42,24 +42,26 @@ class Deployed:
     def __init__(self, target: Target) -> None:
         self.stage = target.stage or DEFAULT_STAGE
         self._target = target
-        self._is_local = self.stage == LOCAL_STAGE
-        if self._is_local and target.endpoint_url is None:
+        self.is_local = self.stage == LOCAL_STAGE
+        if self.is_local and target.endpoint_url is None:
             cloud = _local_cloud()
             self._target = target.or_else(Target(endpoint_url=cloud.endpoint, region=cloud.region))
+
+    @property
+    def endpoint(self) -> str | None:
+        """What is spoken to instead of AWS."""
+        return self._target.endpoint_url
+
+    @property
+    def region(self) -> str | None:
+        """The stage's Region."""
+        return self._session.region_name
 
     @cached_property
     def deployment(self) -> Deployment:
         """The outputs of the stage's orchestration stack."""
-        from botocore.exceptions import ClientError
-
         name = stack_name(self.stage, "Orchestration")
-        try:
-            stacks = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ValidationError":
-                raise
-            raise UnreachableError(f"there is no stack {name} {self._where}: {self._deploy_it}") from error
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in self._stack.get("Outputs", [])}
         keys = {to_pascal(field): field for field in Deployment.model_fields}
         try:
             return Deployment.model_validate({keys[key]: value for key, value in outputs.items() if key in keys})
@@ -72,37 +74,59 @@ class Deployed:
             ) from error
 
     @cached_property
+    def outbox(self) -> Outbox:
+        """What this user sent to the stage and nobody has answered yet."""
+        return Outbox(self._stack.get("StackId", self.deployment.queue_url))
+
+    @cached_property
+    def _stack(self) -> Any:
+        from botocore.exceptions import ClientError
+
+        name = stack_name(self.stage, "Orchestration")
+        try:
+            return self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ValidationError":
+                raise
+            raise UnreachableError(f"there is no stack {name} {self._where}: {self._deploy_it}") from error
+
+    @cached_property
     def state(self) -> "DynamoDbState":
         """The migrations and what is kept of them, for reading."""
         from runtime.adapters.state.state import DynamoDbState
 
-        return DynamoDbState(self._client("dynamodb"), self.deployment.state_table_name, _warn)
+        return DynamoDbState(self.client("dynamodb"), self.deployment.state_table_name, _warn)
 
     @cached_property
     def queues(self) -> "SQSClient":
-        client: SQSClient = self._client("sqs")
+        client: SQSClient = self.client("sqs")
         return client
 
     @cached_property
     def buses(self) -> "EventBridgeClient":
-        client: EventBridgeClient = self._client("events")
+        client: EventBridgeClient = self.client("events")
         return client
 
     @cached_property
     def callback_secret(self) -> str:
         """The secret that the keys of callbacks' receivers are derived from."""
-        secret = self._client("secretsmanager").get_secret_value(SecretId=self.deployment.callback_secret_arn)
+        secret = self.client("secretsmanager").get_secret_value(SecretId=self.deployment.callback_secret_arn)
         return str(secret["SecretString"])
 
     @cached_property
     def _session(self) -> "Session":
         from boto3 import Session
 
-        region = self._target.region or (LOCAL_REGION if self._is_local else None)
-        dummy = LOCAL_CREDENTIAL if self._is_local and not self._target.profile else None
+        region = self._target.region or (LOCAL_REGION if self.is_local else None)
+        dummy = LOCAL_CREDENTIAL if self.is_local and not self._target.profile else None
         return Session(dummy, dummy, profile_name=self._target.profile, region_name=region)
 
-    def _client(self, service: Any) -> Any:
+    def account(self) -> str:
+        """The account of whoever runs the command."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    def client(self, service: Any, region: str | None = None) -> Any:
+        """A client of the caller's own account, in the stage's Region or another."""
         from botocore.config import Config
 
         config = Config(
@@ -111,7 +135,7 @@ class Deployed:
             max_pool_connections=CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": 4},
         )
-        return self._session.client(service, endpoint_url=self._target.endpoint_url, config=config)
+        return self._session.client(service, region, endpoint_url=self._target.endpoint_url, config=config)
 
     @property
     def _where(self) -> str:
@@ -119,51 +143,20 @@ class Deployed:
 
     @property
     def _deploy_it(self) -> str:
-        if self._is_local:
+        if self.is_local:
             return "deploy it with `make local`"
         return f"deploy it with `cdk deploy --all -c stage={self.stage}`, or name another --stage or --region"
 
 
 def _local_cloud() -> LocalCloud:
+    paths = [Path.cwd() / LOCAL_CLOUD, REPOSITORY / LOCAL_CLOUD]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        raise UnreachableError("no local cloud is running: start it with `make local`, or name --endpoint-url")
     try:
-        return LocalCloud.model_validate_json(LOCAL_CLOUD.read_bytes())
-    except FileNotFoundError as error:
-        raise UnreachableError(
-            f"no local cloud is running ({LOCAL_CLOUD} does not exist): start it with `make local`, "
-            "run this in the repository's folder, or name --endpoint-url"
-        ) from error
+        return LocalCloud.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise UnreachableError(f"{LOCAL_CLOUD} cannot be read: restart it with `make local-down local`") from error
-
-
-@contextmanager
-def aws_refusals() -> Iterator[None]:
-    """Raises UnreachableError for whatever keeps AWS from answering, with what to do about it."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise UnreachableError(f"{error}: {_ADVICE.get(code, DENIED)}") from error
-    except (BotoCoreError, TransientError) as error:
-        raise UnreachableError(f"{error}: {_ADVICE.get(type(error).__name__, NO_ANSWER)}") from error
-
-
-DENIED = "check that your identity may do this (--profile)"
-NO_ANSWER = "check --endpoint-url, --region and your network, then try again"
-SIGN_IN = "sign in again, for example with `aws sso login`"
-_ADVICE = {
-    "ExpiredToken": SIGN_IN,
-    "ExpiredTokenException": SIGN_IN,
-    "InvalidClientTokenId": SIGN_IN,
-    "NoCredentialsError": "configure credentials or name a --profile (`aws configure sso`)",
-    "NoRegionError": "name a --region or set AWS_REGION",
-    "ProfileNotFound": "name one of `aws configure list-profiles`",
-    "ResourceNotFoundException": "the stack is there but its table or bus is not: deploy the stage again",
-    "QueueDoesNotExist": "the stack is there but its queue is not: deploy the stage again",
-    "AWS.SimpleQueueService.NonExistentQueue": "the stack is there but its queue is not: deploy the stage again",
-}
+        raise UnreachableError(f"{path} cannot be read: restart it with `make local-down local`") from error
 
 
 def _warn(unreadable: UnreadableDocumentError) -> None:

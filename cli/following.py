@@ -1,18 +1,19 @@
 """Following migrations to their ends, one look at the state table at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cli.deployed import CONNECTIONS
-from cli.sending import Sent, Via
+from cli.sent import CLOCK_SKEW, GIVEN_UP, Migration, OnItsWay
+from runtime.errors import TransientError
 from runtime.logic.ports import State
 from runtime.models.record import JournalEntry, MigrationRecord, Rejection
 from runtime.models.status import MigrationStatus
 
-READERS = CONNECTIONS
-UNDER_WAY = tuple(status for status in MigrationStatus if not status.is_terminal)
+PATIENCE = 30
+"""So many looks in a row may fail; boto tries each call several times."""
 
 
 @dataclass
@@ -20,14 +21,35 @@ class Watched:
     """What is known of the migrations that are followed; those that ended are not read again."""
 
     state: State
+    on_the_way: dict[str, OnItsWay] = field(default_factory=dict)
     records: dict[str, MigrationRecord] = field(default_factory=dict)
     journals: dict[str, Sequence[JournalEntry]] = field(default_factory=dict)
+    rejected: dict[str, Rejection] = field(default_factory=dict)
+    failed_looks: int = 0
 
-    def look(self, migration_ids: Iterable[str]) -> list[JournalEntry]:
-        """Read what has not ended; the journal entries that are new, by time."""
-        with ThreadPoolExecutor(READERS) as readers:
-            found = readers.map(self.state.migrations.record, [id_ for id_ in migration_ids if not self.has_ended(id_)])
-            moved = [record for record in found if record and record.sequence != self._sequence(record.migration_id)]
+    def look_patiently(self, migration_ids: Iterable[str]) -> list[JournalEntry | Rejection]:
+        """`look`, by which nothing new is seen while AWS does not answer; raises its error once that lasts."""
+        try:
+            news = self.look(migration_ids)
+        except TransientError:
+            self.failed_looks += 1
+            if self.failed_looks >= PATIENCE:
+                raise
+            return []
+        self.failed_looks = 0
+        return news
+
+    def look(self, migration_ids: Iterable[str]) -> list[JournalEntry | Rejection]:
+        """Read what has not ended; the journal entries and rejections that are new, by time."""
+        wanted = [id_ for id_ in migration_ids if not self.has_ended(id_)]
+        found = self.state.migrations.records_of(wanted)
+        self._accept(found)
+        moved = [
+            record
+            for id_, record in found.items()
+            if id_ not in self.on_the_way and record.sequence != self._sequence(id_)
+        ]
+        with ThreadPoolExecutor(CONNECTIONS) as readers:
             journals = list(readers.map(self.state.migrations.journal, [record.migration_id for record in moved]))
         news: list[JournalEntry] = []
         for record, journal in zip(moved, journals, strict=True):
@@ -36,79 +58,52 @@ class Watched:
             news += [entry for entry in known if entry.sequence > self._sequence(record.migration_id)]
             self.records[record.migration_id] = record
             self.journals[record.migration_id] = known
-        return sorted(news, key=lambda entry: (entry.at, entry.migration_id, entry.sequence))
+        return [*sorted(news, key=lambda entry: (entry.at, entry.migration_id, entry.sequence)), *self._rejections()]
+
+    def look_at_the_door(self) -> None:
+        """Look for what became of the requests on their way, and not at how their migrations go on."""
+        found = self.state.migrations.records_of(list(self.on_the_way))
+        self._accept(found)
+        self._rejections()
 
     def has_ended(self, migration_id: str) -> bool:
-        return migration_id in self.records and self.records[migration_id].status.is_terminal
+        """Whether nothing more will come of it."""
+        record = self.records.get(migration_id)
+        return migration_id in self.rejected or (record is not None and record.status.is_terminal)
+
+    def lost(self, now: datetime) -> list[OnItsWay]:
+        """Requests that nobody has taken for so long that they are not waited for."""
+        return [sent for sent in self.on_the_way.values() if now - sent.at > GIVEN_UP]
 
     def all_completed(self) -> bool:
-        return all(record.status is MigrationStatus.COMPLETED for record in self.records.values())
+        records = self.records.values()
+        completed = all(record.status is MigrationStatus.COMPLETED for record in records)
+        return completed and not self.rejected and not self.on_the_way
 
-    def in_order(self) -> list[MigrationRecord]:
-        """By acceptance, so that rows keep their place."""
-        return sorted(self.records.values(), key=lambda record: (record.created_at, record.migration_id))
+    def migrations(self) -> list[Migration]:
+        """By acceptance, so that rows keep their place; those on their way come last."""
+        records = sorted(self.records.values(), key=lambda record: (record.created_at, record.migration_id))
+        return [*records, *self.on_the_way.values()]
+
+    def _accept(self, found: Mapping[str, MigrationRecord]) -> None:
+        for sent in list(self.on_the_way.values()):
+            if sent.is_accepted_as(found.get(sent.migration_id)):
+                del self.on_the_way[sent.migration_id]
+
+    def _rejections(self) -> list[Rejection]:
+        waiting = list(self.on_the_way.values())
+        by_queue = [sent.message_id for sent in waiting if sent.message_id is not None]
+        by_bus = [sent.at for sent in waiting if sent.message_id is None]
+        found = list(self.state.migrations.rejections_of(by_queue)) if by_queue else []
+        if by_bus:
+            found += self.state.migrations.rejections(since=min(by_bus) - CLOCK_SKEW)
+        news = []
+        for sent in waiting:
+            if (rejection := next((one for one in found if sent.is_answered_by(one)), None)) is not None:
+                del self.on_the_way[sent.migration_id]
+                self.rejected[sent.migration_id] = rejection
+                news.append(rejection)
+        return news
 
     def _sequence(self, migration_id: str) -> int:
         return self.records[migration_id].sequence if migration_id in self.records else 0
-
-
-def ids_under_way(state: State, *, wave: str | None = None, application: str | None = None) -> list[str]:
-    """The migrations that have not ended."""
-    if wave is not None or application is not None:
-        found = list(state.migrations.find(wave=wave, application=application))
-    else:
-        with ThreadPoolExecutor(len(UNDER_WAY)) as readers:
-            lists = readers.map(lambda status: list(state.migrations.find(status=status)), UNDER_WAY)
-            found = [record for records in lists for record in records]
-    return [record.migration_id for record in found if not record.status.is_terminal]
-
-
-@dataclass
-class Submission:
-    """Messages on their way: each becomes a migration or a stored rejection."""
-
-    sent: Sequence[Sent]
-    via: Via
-    since: datetime
-    rejections: dict[str, Rejection] = field(default_factory=dict)
-
-    def migration_ids(self) -> list[str]:
-        """The migrations to follow: those of the messages that were not rejected."""
-        return [sent.message.migration_id for sent in self.sent if sent.message.migration_id and not self._lost(sent)]
-
-    def look(self, watched: Watched) -> list[Rejection]:
-        """Look for rejections while a message has no migration of its own yet; those that are new."""
-        waiting = {self._key(sent) for sent in self.sent if not self._lost(sent) and not _accepted(sent, watched)}
-        if not waiting:
-            return []
-        news = {
-            key: one for one in watched.state.migrations.rejections() if (key := self._key_of(one)) in waiting and key
-        }
-        self.rejections |= news
-        return list(news.values())
-
-    def has_ended(self, watched: Watched) -> bool:
-        return all(self._lost(sent) or _ended(sent, watched) for sent in self.sent)
-
-    def _lost(self, sent: Sent) -> bool:
-        return self._key(sent) in self.rejections
-
-    def _key(self, sent: Sent) -> str | None:
-        return sent.id if self.via is Via.SQS else sent.message.migration_id
-
-    def _key_of(self, rejection: Rejection) -> str | None:
-        if self.via is Via.SQS:
-            return rejection.message_id
-        # What comes over the bus has a message id of its own, so only the migration id is left to go by.
-        return rejection.migration_id if rejection.at >= self.since else None
-
-
-def _accepted(sent: Sent, watched: Watched) -> bool:
-    """There is a migration of this very request, not of another with its id."""
-    record = watched.records.get(sent.message.migration_id or "")
-    request = sent.message.request
-    return record is not None and (request is None or record.request.digest() == request.digest())
-
-
-def _ended(sent: Sent, watched: Watched) -> bool:
-    return _accepted(sent, watched) and watched.has_ended(sent.message.migration_id or "")

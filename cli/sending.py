@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cli.deployed import Deployed
 from cli.exits import UnreachableError
-from cli.request_file import Message
+from cli.reading.requests import Message
 from runtime.models.events import REQUEST_DETAIL_TYPE, MigrationSignal
 
 if TYPE_CHECKING:
@@ -52,25 +52,33 @@ class Answer:
 Call = Callable[[Sequence[int]], dict[int, Answer]]
 
 
-def send(deployed: Deployed, messages: Sequence[Message], via: Via) -> list[Sent]:
-    """Send every message; raises UnreachableError naming those that were refused."""
-    names = [f"line {message.line}" for message in messages]
+def _no_matter(count: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def send(
+    deployed: Deployed, messages: Sequence[Message], via: Via, sent: Callable[[int], None] = _no_matter
+) -> list[Sent]:
+    """Send every message; raises UnreachableError naming those that were refused. `sent` hears how many went."""
+    names = [f"{message.file}:{message.line}" for message in messages]
     bodies = [message.body for message in messages]
     if via is Via.SQS:
-        ids = _to_queue(deployed, deployed.deployment.queue_url, names, bodies)
+        ids = _to_queue(deployed, deployed.deployment.queue_url, names, bodies, sent)
     else:
-        ids = _to_bus(deployed, names, REQUEST_DETAIL_TYPE, bodies)
+        ids = _to_bus(deployed, names, REQUEST_DETAIL_TYPE, bodies, sent)
     return [Sent(message, id_) for message, id_ in zip(messages, ids, strict=True)]
 
 
-def send_signals(deployed: Deployed, signals: Sequence[MigrationSignal], via: Via) -> list[str]:
+def send_signals(
+    deployed: Deployed, signals: Sequence[MigrationSignal], via: Via, sent: Callable[[int], None] = _no_matter
+) -> list[str]:
     """Send decisions; the ids AWS gave them. A stage that an earlier release deployed hears them on the bus only."""
     names = [signal.migration_id for signal in signals]
     bodies = [signal.to_json() for signal in signals]
     queue_url = deployed.deployment.decisions_queue_url
     if via is Via.SQS and queue_url is not None:
-        return _to_queue(deployed, queue_url, names, bodies)
-    return _to_bus(deployed, names, MigrationSignal.detail_type, bodies)
+        return _to_queue(deployed, queue_url, names, bodies, sent)
+    return _to_bus(deployed, names, MigrationSignal.detail_type, bodies, sent)
 
 
 def batches(sizes: Sequence[int], limit: int) -> Iterator[range]:
@@ -85,18 +93,28 @@ def batches(sizes: Sequence[int], limit: int) -> Iterator[range]:
         yield range(start, len(sizes))
 
 
-def _to_queue(deployed: Deployed, queue_url: str, names: Sequence[str], bodies: Sequence[str]) -> list[str]:
+def _to_queue(
+    deployed: Deployed, queue_url: str, names: Sequence[str], bodies: Sequence[str], sent: Callable[[int], None]
+) -> list[str]:
     sizes = [len(body.encode()) for body in bodies]
-    return _deliver(names, sizes, QUEUE_BYTES, _queue_call(deployed, queue_url, bodies))
+    return _deliver(names, sizes, QUEUE_BYTES, _queue_call(deployed, queue_url, bodies), sent)
 
 
-def _to_bus(deployed: Deployed, names: Sequence[str], detail_type: str, details: Sequence[str]) -> list[str]:
+def _to_bus(
+    deployed: Deployed,
+    names: Sequence[str],
+    detail_type: str,
+    details: Sequence[str],
+    sent: Callable[[int], None],
+) -> list[str]:
     overhead = len(SOURCE) + len(detail_type)
     sizes = [len(detail.encode()) + overhead for detail in details]
-    return _deliver(names, sizes, BUS_BYTES, _bus_call(deployed, detail_type, details))
+    return _deliver(names, sizes, BUS_BYTES, _bus_call(deployed, detail_type, details), sent)
 
 
-def _deliver(names: Sequence[str], sizes: Sequence[int], limit: int, call: Call) -> list[str]:
+def _deliver(
+    names: Sequence[str], sizes: Sequence[int], limit: int, call: Call, sent: Callable[[int], None]
+) -> list[str]:
     """AWS answers entry by entry: what could not be taken for the moment goes again."""
     answers: dict[int, Answer] = {}
     for batch in batches(sizes, limit):
@@ -107,6 +125,7 @@ def _deliver(names: Sequence[str], sizes: Sequence[int], limit: int, call: Call)
             if not waiting:
                 break
             time.sleep(PAUSE_SECONDS * 2**attempt)
+        sent(len(batch))
     refused = [f"  {names[index]}: {answer.fault}" for index, answer in answers.items() if answer.id is None]
     if refused:
         more = [f"  and {len(refused) - SHOWN_REFUSALS} more"] if len(refused) > SHOWN_REFUSALS else []

@@ -1,10 +1,14 @@
 """Which deployment a command speaks to: options that every command takes, before or after its name."""
 
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
@@ -31,12 +35,46 @@ class Target:
         return replace(self, **found)
 
 
-def _option(name: str, text: str, metavar: str) -> Any:
-    return typer.Option(name, help=text, metavar=metavar, rich_help_panel=PANEL, show_default=False)
+def of_environment(variables: Mapping[str, str]) -> Target:
+    """What is set for every command of a shell; a profile is left to boto3."""
+    return Target(
+        stage=variables.get("MIGRATE_STAGE"),
+        endpoint_url=variables.get("AWS_ENDPOINT_URL"),
+        region=variables.get("AWS_REGION"),
+    )
 
 
-Stage = Annotated[str | None, _option("--stage", "Stage to speak to; MIGRATE_STAGE, else dev.", "NAME")]
-EndpointUrl = Annotated[str | None, _option("--endpoint-url", "Endpoint instead of AWS; AWS_ENDPOINT_URL.", "URL")]
+def web_address(url: str) -> str:
+    """The address of an endpoint; raises BadParameter for anything else."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise typer.BadParameter(f"{url!r} is no address like http://127.0.0.1:4566")
+    return url
+
+
+def _complete_stage(incomplete: str) -> list[str]:
+    """The stages that the cdk.json of the shell's own folder names."""
+    names = ["local"]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        names = sorted(json.loads(Path("cdk.json").read_text())["context"]["stages"])
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _option(name: str, text: str, metavar: str, **more: Any) -> Any:
+    return typer.Option(name, help=text, metavar=metavar, rich_help_panel=PANEL, show_default=False, **more)
+
+
+Stage = Annotated[
+    str | None,
+    _option("--stage", "Stage to speak to; MIGRATE_STAGE, else dev.", "NAME", autocompletion=_complete_stage),
+]
+EndpointUrl = Annotated[
+    str | None, _option("--endpoint-url", "Endpoint instead of AWS; AWS_ENDPOINT_URL.", "URL", parser=web_address)
+]
 Region = Annotated[str | None, _option("--region", "AWS Region; AWS_REGION, else the profile's.", "NAME")]
 Profile = Annotated[str | None, _option("--profile", "AWS profile; AWS_PROFILE.", "NAME")]
 

@@ -1,134 +1,70 @@
-"""What a person sees of migrations: models in, rich renderables out; nothing here speaks to AWS."""
+"""What a person sees of migrations: models in, listings and texts out; nothing here speaks to AWS."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import zip_longest
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from cli.output import words
-from runtime.models.base import Moment, Payload
-from runtime.models.record import JournalEntry, MigrationRecord
+from cli.output import broken, words
+from cli.sent import Migration, OnItsWay
+from cli.standings import STANDINGS, S, has_ended, standing, standing_text
+from cli.tables import Column, Listing
+from cli.times import PhaseTime, duration, estimated_end, phases, time_taken
+from runtime.models.record import JournalEntry, MigrationRecord, Rejection
 from runtime.models.status import MigrationStatus
 
-S = MigrationStatus
-STYLES = {
-    S.RECEIVED: "dim",
-    S.AWAITING_APPROVAL: "bold yellow",
-    S.AWAITING_WINDOW: "yellow",
-    S.ROLLING_BACK: "magenta",
-    S.COMPLETED: "green",
-    S.REJECTED: "red",
-    S.ROLLED_BACK: "red",
-    S.CANCELLED: "magenta",
-    S.FROZEN: "bold white on red",
-}
-"""How a status looks; the others are at work and look alike."""
-
-AT_WORK = "cyan"
-WIDE_REASON = 34
+BAR = 24
+COLUMNS = (
+    Column("Migration"),
+    Column("Server", goes=3),
+    Column("App", goes=6),
+    Column("Wave", goes=4),
+    Column("Target", goes=5),
+    Column("Status"),
+    Column("Time", right=True),
+    Column("Queue", goes=1),
+    Column("Reason", goes=2, words=True),
+)
 
 
-class PhaseTime(Payload):
-    """How long a migration was in one status; without an end it still is."""
-
-    status: MigrationStatus
-    started: Moment
-    ended: Moment | None = None
-    seconds: float
-
-
-def phases(journal: Iterable[JournalEntry], now: datetime | None = None) -> list[PhaseTime]:
-    """The statuses a migration went through, in order; the last of one under way counts until `now`, else 0.
-
-    The end itself takes no time and is none of them.
-    """
-    moves = [entry for entry in journal if entry.changes_status]
-    times = []
-    for move, following in zip_longest(moves, moves[1:]):
-        if not move.to_status.is_terminal:
-            ended = following.at if following else None
-            seconds = ((ended or now or move.at) - move.at).total_seconds()
-            times.append(
-                PhaseTime(status=move.to_status, started=move.at, ended=ended, seconds=round(max(seconds, 0.0), 3))
-            )
-    return times
-
-
-def duration(seconds: float) -> str:
-    """0.4s, 12s, 3m05s, 2h10m, 3d04h."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f}s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3_600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86_400:
-        return f"{whole // 3_600}h{whole % 3_600 // 60:02}m"
-    return f"{whole // 86_400}d{whole % 86_400 // 3_600:02}h"
-
-
-def status_text(status: MigrationStatus) -> Text:
-    return Text(status, style=STYLES.get(status, AT_WORK), no_wrap=True)
-
-
-def open_table() -> Table:
-    """A table without lines, for which terminals are too narrow."""
-    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-
-
-def migrations_table(
-    records: Iterable[MigrationRecord],
+def listing(
+    migrations: Iterable[Migration],
     journals: Mapping[str, Sequence[JournalEntry]] | None = None,
     queued: Mapping[str, str] | None = None,
     *,
     now: datetime,
-    one_line: bool = False,
-) -> Table:
-    """Migrations in the order given; with `journals`, the time each spent in each status; `queued` is by id, too.
+) -> Listing:
+    """A row for each migration, in the order given; `journals` give the time since its last move, `queued` its turn."""
+    return Listing(
+        COLUMNS,
+        [_row(each, (journals or {}).get(each.migration_id, ()), queued or {}, now) for each in migrations],
+    )
 
-    `one_line` cuts each row to a line, for a view that must fit the screen; else the server stands below the id, and
-    long reasons wrap. Targets are shown when some request named one, the queue when something waits in it.
-    """
-    records = tuple(records)
-    queued = {} if queued is None else {r.migration_id: queued.get(r.migration_id, "") for r in records}
-    with_queue = any(queued.values())
-    with_targets = any(target(record) for record in records)
-    table = open_table()
-    table.add_column("Migration", overflow="fold", min_width=9)
-    if one_line:
-        table.add_column("Server")
-    table.add_column("App", overflow="fold")
-    table.add_column("Wave", overflow="fold", max_width=10)
-    if with_targets:
-        table.add_column("Target", overflow="fold", min_width=12)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Time", justify="right", no_wrap=True)
-    if with_queue:
-        table.add_column("Queue", overflow="fold", min_width=12)
-    table.add_column("Reason", overflow="fold", min_width=20 if one_line else WIDE_REASON)
-    for record in records:
-        request = record.request
-        journal = () if journals is None else journals.get(record.migration_id, ())
-        name = [words(record.migration_id), words(request.source_vm_id, style="dim")]
-        cells = [
-            *(name if one_line else [Text("\n").join(name)]),
-            words(request.app_name),
-            words(request.wave),
-            *([words(target(record))] if with_targets else []),
-            status_text(record.status),
-            Text(duration(_time(record, journal, now))),
-            *([Text(queued[record.migration_id])] if with_queue else []),
-            _reason(record, [] if one_line else phases(journal, now)),
-        ]
-        for cell in cells:
-            cell.no_wrap, cell.overflow = (True, "ellipsis") if one_line else (None, None)
-        table.add_row(*cells)
-    return table
+
+def phases_listing(records: Iterable[MigrationRecord], journals: Mapping[str, Sequence[JournalEntry]]) -> Listing:
+    """How long each migration was in each status that any of them was in."""
+    rows = [(record, phases(journals.get(record.migration_id, ()))) for record in records]
+    seen = [status for status in MigrationStatus if any(status is time.status for _, times in rows for time in times)]
+    columns = [
+        Column("Migration"),
+        Column("Server", goes=99),
+        Column("Status"),
+        *(Column(_in_words(status), goes=1 + n, right=True) for n, status in enumerate(seen)),
+    ]
+    return Listing(
+        columns,
+        [
+            [
+                words(record.migration_id),
+                words(record.request.source_vm_id, style="dim"),
+                standing_text(standing(record)),
+                *(Text(_spent(times, status)) for status in seen),
+            ]
+            for record, times in rows
+        ],
+    )
 
 
 def target(record: MigrationRecord) -> str:
@@ -138,44 +74,101 @@ def target(record: MigrationRecord) -> str:
     return f"{record.scope.account} {record.scope.region}" if named and record.scope else " ".join(named)
 
 
-def summary(records: Iterable[MigrationRecord]) -> Text:
-    """One line that counts migrations by status, in the order they move."""
-    counts = Counter(record.status for record in records)
-    total = counts.total()
-    line = Text(f"{total} migration{'' if total == 1 else 's'}")
-    for status in MigrationStatus:
-        if counts[status]:
-            line.append(" · ", style="dim").append(f"{counts[status]} ").append(status_text(status))
+def summary(migrations: Iterable[Migration]) -> Text:
+    """One line that counts migrations by how they stand, in the order they move."""
+    counts = Counter(map(standing, migrations))
+    line = Text(in_number(counts.total(), "migration"))
+    for name in STANDINGS:
+        if counts[name]:
+            line.append(" · ", style="dim").append(f"{counts[name]} ").append(standing_text(name))
+    return line
+
+
+def advance(migrations: Sequence[Migration], *, now: datetime) -> Text | None:
+    """A bar of how many have ended, and about when the others will; None when all have."""
+    ended = sum(map(has_ended, migrations))
+    if ended == len(migrations):
+        return None
+    filled = BAR * ended // len(migrations)
+    line = Text().append("█" * filled, style="green").append("░" * (BAR - filled), style="dim")
+    line.append(f" {ended} of {len(migrations)} ended")
+    waiting = sum(standing(each) in (S.AWAITING_APPROVAL, S.AWAITING_WINDOW) for each in migrations)
+    if (end := estimated_end(migrations, now=now)) is not None:
+        others = f", besides {waiting} that {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+        line.append(f", the last in about {duration(max((end - now).total_seconds(), 60))}{others}")
+    elif waiting:
+        line.append(f", {waiting} {'waits' if waiting == 1 else 'wait'} for a person or a window")
     return line
 
 
 def live_view(
-    records: Sequence[MigrationRecord],
+    migrations: Sequence[Migration],
     journals: Mapping[str, Sequence[JournalEntry]] | None = None,
+    rejected: Iterable[Rejection] = (),
     *,
     now: datetime,
     lines: int,
+    width: int,
+    first: int = 0,
 ) -> RenderableType:
-    """Migrations on a screen of `lines`: when there are too many, those under way come first."""
-    # Around the rows: a summary of up to two lines, a blank one, the header and how many more there are.
-    room = max(lines - 5, 1)
-    left_out = max(len(records) - room, 0)
-    shown = sorted(records, key=lambda record: record.status.is_terminal)[:room] if left_out else records
-    rest = [Text(f"and {left_out} more", style="dim")] if left_out else []
-    return Group(summary(records), "", migrations_table(shown, journals, now=now, one_line=True), *rest)
+    """Migrations on a screen of this size, from the `first` row on, under the requests that were rejected."""
+    head: list[RenderableType] = [*broken(summary(migrations), width)]
+    for one in rejected:
+        line = words(f"rejected: {one.migration_id or one.message_id}: {one.reason}", style="red")
+        head.append(_cropped(line, width))
+    if (bar := advance(migrations, now=now)) is not None:
+        head.append(_cropped(bar, width))
+    del head[max(lines // 2, 2) :]
+    # Around the rows: what stands above, a blank line, the header and how many more there are.
+    room = max(lines - len(head) - 3, 1)
+    first = max(min(first, len(migrations) - room), 0)
+    shown = migrations[first : first + room]
+    table = listing(shown, journals, now=now).table(width, whole=False)
+    hidden = len(migrations) - len(shown)
+    rest = f"{first + 1} to {first + len(shown)} of {len(migrations)}; arrows scroll, s sorts, q leaves"
+    return Group(*head, "", table, *([Text(rest[:width], style="dim")] if hidden else []))
 
 
-def _time(record: MigrationRecord, journal: Sequence[JournalEntry], now: datetime) -> float:
-    """The time in its status, without a journal since its last entry; of one that ended the whole time it took."""
-    if record.status.is_terminal:
-        return (record.updated_at - record.created_at).total_seconds()
-    times = phases(journal, now)
-    return times[-1].seconds if times else (now - record.updated_at).total_seconds()
+def in_number(count: int, thing: str) -> str:
+    """1 request, 2 requests."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
-def _reason(record: MigrationRecord, times: Sequence[PhaseTime]) -> Text:
-    reason = words(record.reason)
-    if times:
-        spent = " · ".join(f"{phase.status.lower().replace('_', ' ')} {duration(phase.seconds)}" for phase in times)
-        reason.append("\n" if record.reason else "").append(spent, style="dim")
-    return reason
+def _row(
+    migration: Migration, journal: Sequence[JournalEntry], queued: Mapping[str, str], now: datetime
+) -> Sequence[Text]:
+    if isinstance(migration, OnItsWay):
+        server, app, wave, place = migration.source_vm_id, migration.app_name, migration.wave, ""
+        spent = (now - migration.at).total_seconds()
+        reason = "sent, neither accepted nor rejected yet"
+    else:
+        request = migration.request
+        server, app, wave, place = request.source_vm_id, request.app_name, request.wave, target(migration)
+        spent, reason = time_taken(migration, journal, now), migration.reason
+    return [
+        words(migration.migration_id),
+        words(server, style="dim"),
+        words(app),
+        words(wave),
+        words(place),
+        standing_text(standing(migration)),
+        Text(duration(spent)),
+        Text(queued.get(migration.migration_id, "")),
+        words(reason),
+    ]
+
+
+def _cropped(text: Text, width: int) -> Text:
+    cropped = text.copy()
+    cropped.truncate(width, overflow="ellipsis")
+    cropped.no_wrap = True
+    return cropped
+
+
+def _in_words(status: MigrationStatus) -> str:
+    return status.capitalize().replace("_", " ")
+
+
+def _spent(times: Iterable[PhaseTime], status: MigrationStatus) -> str:
+    found = [time.seconds for time in times if time.status is status]
+    return duration(sum(found)) if found else ""

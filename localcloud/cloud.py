@@ -8,8 +8,15 @@ from pathlib import Path
 from localcloud import processes
 from localcloud.deployment import deploy
 from localcloud.network import create_networks
-from localcloud.processes import StartError
-from localcloud.services import port_or_free, simulations_of, start_engine, start_simulator, temporary_folder
+from localcloud.processes import StartError, answers
+from localcloud.services import (
+    HEALTH_PATH,
+    port_or_free,
+    simulations_of,
+    start_engine,
+    start_simulator,
+    temporary_folder,
+)
 from localcloud.settings import CloudSettings
 from localcloud.state import FOLDER, CloudState, in_words, load, save, state_file
 
@@ -44,11 +51,24 @@ def engine(settings: CloudSettings, *, mgn_urls: Mapping[str, str] | None = None
         shutil.rmtree(temporary_folder(settings.folder), ignore_errors=True)
 
 
+def is_well(state: CloudState | None) -> bool:
+    """Whether all of it runs and answers."""
+    return (
+        state is not None
+        and bool(state.processes)
+        and all(processes.is_running(process) for process in state.processes)
+        and all(answers(url) for url in (f"{state.endpoint}{HEALTH_PATH}", *state.simulators.values()))
+    )
+
+
 def up(settings: CloudSettings, report: Report = _silent) -> CloudState:
-    """Start everything, seed the network and deploy; a failure leaves nothing running."""
+    """Start everything, seed the network and deploy; a failure leaves nothing running, and what is half dead goes."""
     running = load(settings.folder)
-    if running is not None and any(processes.is_running(process) for process in running.processes):
+    if running is not None and is_well(running):
         raise StartError(f"a local cloud is up at {running.endpoint}: take it down first")
+    if running is not None:
+        report("removing what is left of a local cloud that died")
+        down(settings.folder)
     settings.folder.mkdir(parents=True, exist_ok=True)
     try:
         state = _start(settings, report)

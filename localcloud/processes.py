@@ -52,14 +52,21 @@ def wait_until_healthy(process: Process, url: str, *, seconds: float = 120) -> N
     while time.monotonic() < deadline:
         if not is_running(process):
             raise StartError(f"{process.name} ended while starting:\n{_tail(process.log)}")
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
+        if answers(url):
             return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise StartError(f"{process.name} did not answer at {url} within {seconds:.0f} s:\n{_tail(process.log)}")
+
+
+def answers(url: str) -> bool:
+    """Whether something answers at a URL, with whatever status."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def stop(processes: Sequence[Process]) -> None:

@@ -16,7 +16,7 @@ from simulator.scenario import ScenarioError, load_scenario
 
 _ROOT = Path(__file__).parents[1]
 _ENGINE_PYTHON = Path(".venv-engine/bin/python")
-_HEALTH_PATH = "/_ministack/health"
+HEALTH_PATH = "/_ministack/health"
 DECISIONS_FILE = "decisions.jsonl"
 """What IAM was asked and decided, in the cloud's folder."""
 _BITS_OF_SHARES = 4
@@ -28,7 +28,7 @@ def port_or_free(port: int | None) -> int:
     if port is None:
         return free_port()
     if is_port_open(port):
-        raise StartError(f"port {port} is in use")
+        raise StartError(f"port {port} is in use: name another with --port or --simulator-port, 0 for any free one")
     return port
 
 
@@ -76,7 +76,7 @@ def start_engine(settings: CloudSettings, port: int, mgn_urls: Mapping[str, str]
         log=settings.folder / "engine.log",
         environment=_engine_environment(settings, port, mgn_urls),
     )
-    wait_until_healthy(process, f"http://127.0.0.1:{port}{_HEALTH_PATH}")
+    wait_until_healthy(process, f"http://127.0.0.1:{port}{HEALTH_PATH}")
     return process
 
 

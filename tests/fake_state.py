@@ -53,6 +53,7 @@ class InMemoryMigrations:
         wave: str | None = None,
         application: str | None = None,
         after: Position | None = None,
+        since: datetime | None = None,
     ) -> Iterable[MigrationRecord]:
         by_time = wave is None and application is None
 
@@ -65,6 +66,7 @@ class InMemoryMigrations:
             if status in (None, record.status)
             and wave in (None, record.request.wave)
             and application in (None, record.request.app_name)
+            and (since is None or record.updated_at >= since)
         ]
         return iter(record for record in sorted(found, key=place) if after is None or place(record) > place(after))
 
@@ -72,8 +74,12 @@ class InMemoryMigrations:
         with self._one_at_a_time:
             return self.rejected.setdefault(rejection.message_id, rejection) is rejection
 
-    def rejections(self) -> Iterable[Rejection]:
-        return iter(sorted(self.rejected.values(), key=lambda rejection: rejection.at))
+    def rejections(self, *, since: datetime | None = None) -> Iterable[Rejection]:
+        found = [rejection for rejection in self.rejected.values() if since is None or rejection.at >= since]
+        return iter(sorted(found, key=lambda rejection: rejection.at))
+
+    def rejections_of(self, message_ids: Sequence[str]) -> Iterable[Rejection]:
+        return [self.rejected[id_] for id_ in message_ids if id_ in self.rejected]
 
     def lock(self, lock: Lock) -> Lock:
         with self._one_at_a_time:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.http_door import HttpDoor
-from cli.views import migrations_table
+from cli.views import listing
 from localcloud.cloud import local_cloud
 from localcloud.demo.evidence import gather
 from localcloud.demo.invariants import judge
@@ -67,7 +67,10 @@ class Stopwatch:
 def synthesize() -> None:
     """Write the local stage's templates; raises DeploymentError with the CLI's own words."""
     command = ["cdk", "synth", "--quiet", "--context", "stage=local", "--output", str(ASSEMBLY)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise DeploymentError("there is no cdk on the path: run `make setup`, and use make") from error
     if done.returncode:
         raise DeploymentError(f"cdk synth failed:\n{done.stdout}{done.stderr}")
 
@@ -139,7 +142,7 @@ class DemoRun:
                 records = tuple(self.table.migrations.find())
                 if (entries := sum(record.sequence for record in records)) != last:
                     last, moved = entries, time.monotonic()
-                live.update(migrations_table(records, now=datetime.now(UTC), one_line=True))
+                live.update(listing(records, now=datetime.now(UTC)).table(console.width, whole=False))
                 for record in records:
                     self._decide(record)
                 if self._is_over(records):
@@ -225,9 +228,8 @@ def _callback_secret(state: CloudState) -> str:
 
 
 def _conclude(console: Console, report: Report, path: Path) -> int:
-    console.print(migrations_summary(report))
-    console.print(rejections_summary(report))
-    console.print(invariants_summary(report))
+    for summary in (migrations_summary, rejections_summary, invariants_summary):
+        console.print(summary(report, console.width))
     steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.steps.items())
     console.print(f"{report.seconds:.0f} s in all: {steps}. Report: [bold]{path}[/]")
     for line in (*report.surprises, *report.broken):

@@ -1,16 +1,12 @@
 """The demo's report as tables for a terminal."""
 
-from textwrap import shorten
-
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from cli.output import words
+from cli.tables import Column, Listing
 from localcloud.demo.report import MigrationReport, Report
 from runtime.models.status import MigrationStatus
-
-REASON_WIDTH = 160
-"""The report has the whole reason."""
 
 COLOURS = {
     MigrationStatus.COMPLETED: "green",
@@ -29,48 +25,47 @@ STAGES = {
 """Columns of the summary: the statuses whose seconds add up in each."""
 
 
-def migrations_summary(report: Report) -> Table:
-    """One line a migration: its end, the seconds of each stage, why."""
+def migrations_summary(report: Report, width: int) -> RenderableType:
+    """A row for each migration: its end, the seconds of each stage, why."""
+    columns = [
+        Column("server"),
+        Column("end"),
+        # The report has them all; what a narrow screen is for is the end and the reason.
+        *(Column(stage, goes=9 - number, right=True) for number, stage in enumerate(STAGES)),
+        Column("reason", words=True),
+    ]
+    rows = [
+        [
+            words(migration.id.removeprefix("demo-")),
+            Text(migration.status, style=COLOURS.get(migration.status, "red")),
+            *(Text(_seconds(migration, statuses)) for statuses in STAGES.values()),
+            words(migration.reason),
+        ]
+        for migration in report.migrations
+    ]
     title = f"{len(report.migrations)} migrations, seconds by stage"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("server", no_wrap=True)
-    table.add_column("end", no_wrap=True)
-    for stage in STAGES:
-        table.add_column(stage, justify="right", no_wrap=True)
-    table.add_column("reason", overflow="fold", min_width=24)
-    for migration in report.migrations:
-        colour = COLOURS.get(migration.status, "red")
-        seconds = [_seconds(migration, statuses) for statuses in STAGES.values()]
-        table.add_row(
-            migration.id.removeprefix("demo-"),
-            Text(migration.status, style=colour),
-            *seconds,
-            Text(shorten(migration.reason, REASON_WIDTH)),
-        )
-    return table
+    return _titled(title, Listing(columns, rows), width)
 
 
-def rejections_summary(report: Report) -> Table:
+def rejections_summary(report: Report, width: int) -> RenderableType:
     """The messages that became no migration, and why."""
-    table = Table(
-        title=f"{len(report.rejections)} stored rejections", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
-    )
-    table.add_column("message", no_wrap=True, max_width=12)
-    table.add_column("reason", overflow="fold")
-    for rejection in report.rejections:
-        table.add_row(rejection.message_id, Text(rejection.reason))
-    return table
+    columns = [Column("message"), Column("reason", words=True)]
+    rows = [[words(rejection.message_id), words(rejection.reason)] for rejection in report.rejections]
+    return _titled(f"{len(report.rejections)} stored rejections", Listing(columns, rows), width)
 
 
-def invariants_summary(report: Report) -> Table:
+def invariants_summary(report: Report, width: int) -> RenderableType:
     """The invariants and how each was seen to hold."""
-    table = Table(title="Invariants", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("held", no_wrap=True)
-    table.add_column("how", overflow="fold")
-    for name, invariant in report.invariants.items():
-        table.add_row(name, "[green]yes[/]" if invariant.held else "[red]NO[/]", Text(invariant.how))
-    return table
+    columns = [Column("invariant"), Column("held"), Column("how", words=True)]
+    rows = [
+        [Text(name), Text("yes", style="green") if each.held else Text("NO", style="red"), words(each.how)]
+        for name, each in report.invariants.items()
+    ]
+    return _titled("Invariants", Listing(columns, rows), width)
+
+
+def _titled(title: str, listing: Listing, width: int) -> RenderableType:
+    return Group("", Text(title, style="italic"), "", listing.table(width, wraps=True), "")
 
 
 def _seconds(migration: MigrationReport, statuses: tuple[MigrationStatus, ...]) -> str:

@@ -1,12 +1,16 @@
 """The demo's messages: four applications, one of them in another account, and every way a request can go."""
 
 import json
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from localcloud.network import HOME, TARGET, TARGET_ACCOUNT, TARGET_REGION
 
 WEB_GROUP, DATABASE_GROUP = HOME.security_groups
 APP_SUBNET, SECOND_SUBNET, TEST_SUBNET = HOME.subnets
+
+SAMPLE_SERVER = "billing-web-1"
+"""A server that migrates without a fault."""
 
 SECRET_TAG_VALUE = "cost-centre-4711-confidential"
 """A tag value that must appear in no log (I11)."""
@@ -78,11 +82,28 @@ def messages(callback_url: str) -> tuple[Message, ...]:
     )
 
 
+class Sample(NamedTuple):
+    """A file with a request for a server that the sample scenario has."""
+
+    file: Path
+    migration_id: str
+
+
+def write_sample(folder: Path) -> Sample:
+    """Write a request to try the local cloud with."""
+    request = _request(SAMPLE_SERVER, "billing", "wave-1", None)
+    request["migrationId"] = f"{SAMPLE_SERVER}-a"
+    file = folder / "request.json"
+    file.write_text(json.dumps(request, indent=2) + "\n")
+    return Sample(file, str(request["migrationId"]))
+
+
 def _message(request: dict[str, object], ends: str, door: Door = "sqs") -> Message:
     return Message(json.dumps(request), door, str(request["migrationId"]), ends)
 
 
-def _request(server: str, app: str, wave: str, callback_url: str, **fields: object) -> dict[str, object]:
+def _request(server: str, app: str, wave: str, callback_url: str | None, **fields: object) -> dict[str, object]:
+    called_back = {} if callback_url is None else {"callbackUrl": callback_url}
     return {
         "migrationId": f"demo-{server}",
         "appName": app,
@@ -96,7 +117,7 @@ def _request(server: str, app: str, wave: str, callback_url: str, **fields: obje
         "subnetId": APP_SUBNET,
         "securityGroupIds": [WEB_GROUP],
         "launch": {"testSubnetId": TEST_SUBNET},
-        "callbackUrl": callback_url,
+        **called_back,
         "checks": [HEALTH],
         **fields,
     }

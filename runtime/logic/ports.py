@@ -53,10 +53,12 @@ class Migrations(Protocol):
         wave: str | None = None,
         application: str | None = None,
         after: Position | None = None,
+        since: datetime | None = None,
     ) -> Iterable[MigrationRecord]:
         """Records by index; by `status` alone oldest change first, without any filter all of them.
 
-        With `after` those that follow a place in the list this filter gave.
+        With `after` those that follow a place in the list this filter gave; `since` leaves out those that have not
+        changed since then.
         """
 
     def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
@@ -65,8 +67,11 @@ class Migrations(Protocol):
     def reject(self, rejection: Rejection) -> bool:
         """Keep a rejection once per message id; False when it was kept before."""
 
-    def rejections(self) -> Iterable[Rejection]:
-        """Every kept rejection."""
+    def rejections(self, *, since: datetime | None = None) -> Iterable[Rejection]:
+        """Every kept rejection, or those from then on."""
+
+    def rejections_of(self, message_ids: Sequence[str]) -> Iterable[Rejection]:
+        """The rejections of these messages, read consistently."""
 
     def lock(self, lock: Lock) -> Lock:
         """Take the server's lock unless another migration has it; the lock that holds now."""

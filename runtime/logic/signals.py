@@ -11,7 +11,7 @@ from runtime.models.envelopes import EventEnvelope
 from runtime.models.events import MigrationSignal
 from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import AwaitSignal
-from runtime.models.record import Facts, MigrationRecord
+from runtime.models.record import RELEASED_BY, Facts, MigrationRecord
 from runtime.models.status import MigrationStatus
 
 ACTOR = AwaitSignal.function.name
@@ -114,8 +114,9 @@ def _release(ports: Ports, record: MigrationRecord, signal: Signal) -> str:
     if held is None or held.owner != lock.owner:
         return f"{IGNORED}: released before"
     ports.decisions.keep(signal, since=record.created_at)
-    reason = f"released by {signal.words}"[:REASON_LIMIT]
+    reason = f"{RELEASED_BY}{signal.words}"[:REASON_LIMIT]
     failure = f"{record.failure or record.reason}; {reason}"[:REASON_LIMIT]
+    facts = Facts(failure=failure, released_at=signal.at)
     # The server is given back in the transaction that tells of it (I8).
-    move(ports, record, record.status, actor=ACTOR, reason=reason, facts=Facts(failure=failure), unlock=lock)
+    move(ports, record, record.status, actor=ACTOR, reason=reason, facts=facts, unlock=lock)
     return "released"

@@ -199,6 +199,11 @@ class JobLogEntry(MgnView):
 
     event: str
     source_server_id: str | None = None
+    raw_error: str | None = None
+
+    @property
+    def tells_of_failure(self) -> bool:
+        return self.event in ("SERVER_SKIPPED", "LAUNCH_FAILED", "JOB_CANCEL") or self.event.endswith("_FAIL")
 
 
 class InstanceHealth(MgnView):

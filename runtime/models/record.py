@@ -26,6 +26,9 @@ class LaunchKind(StrEnum):
         return Phase(self.value)
 
 
+RELEASED_BY = "released by "
+"""How the reason of a release begins."""
+
 LAUNCHING_STATUS = {
     LaunchKind.TEST: MigrationStatus.TEST_LAUNCHING,
     LaunchKind.CUTOVER: MigrationStatus.CUTOVER_LAUNCHING,
@@ -81,6 +84,7 @@ class Facts(Stored):
     )
     pending: Pending | None = None
     failure: Reason | None = None
+    released_at: Moment | None = Field(default=None, description="When a person gave a frozen migration's server back.")
     expires_at: int | None = Field(default=None, description="Epoch second after which DynamoDB may delete the item.")
 
     @classmethod
@@ -131,6 +135,12 @@ class MigrationRecord(Facts):
         approval = self.request.approval
         asked = {Gate.CUTOVER: approval.cutover, Gate.FINALIZE: approval.finalize}
         return tuple(gate for gate in Gate if asked[gate] or gate in (self.required_gates or ()))
+
+    @property
+    def is_released(self) -> bool:
+        """Frozen, and settled by a person since; 0.1.0 told so in the reason alone."""
+        told = self.released_at is not None or self.reason.startswith(RELEASED_BY)
+        return self.status is MigrationStatus.FROZEN and told
 
     def launch(self, kind: LaunchKind | Phase) -> Launch | None:
         """The launch of this kind that was started for the migration."""

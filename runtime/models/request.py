@@ -217,6 +217,7 @@ class MigrationRequest(Payload):
         default=None, description="AWS Region MGN works in; else the one the pipeline runs in."
     )
     correlation_id: CorrelationId | None = Field(default=None, description="Carried through; generated when absent.")
+    retry_of: MigrationId | None = Field(default=None, description="The migration whose server is tried again.")
     callback_url: CallbackUrl | None = Field(default=None, description="Each status change is POSTed here.")
     mode: Mode = Field(default=Mode.MIGRATE, description="`test` ends after a verified, cleaned-up test launch.")
     test: bool = Field(default=True, description="Run a test launch before the cutover.")

@@ -17,6 +17,8 @@ LOADER: Loader = create_loader()
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command runs: no local cloud of this machine is seen."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.deployed.REPOSITORY", tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path
 
 
@@ -29,8 +31,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
         assert steps, "the command waits for something that never comes"
         steps.pop(0)()
 
-    monkeypatch.setattr("cli.commands.status.sleep", pause)
-    monkeypatch.setattr("cli.commands.submit.sleep", pause)
+    for module in ("cli.screens", "cli.commands.wait", "cli.commands.handing_in"):
+        monkeypatch.setattr(f"{module}.sleep", pause)
     return steps
 
 

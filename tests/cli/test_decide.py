@@ -5,8 +5,10 @@ import getpass
 import pytest
 
 from runtime.models.events import MigrationSignal
+from runtime.models.mgn import LaunchTemplateRef
+from runtime.models.record import Launch
 from runtime.models.request import Approval, Gate
-from tests.builders import SERVER_ID, a_request
+from tests.builders import INSTANCE_ID, JOB_ID, SERVER_ID, a_request
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stacks, Stage, run
 
 WHY = ("--reason", "because")
@@ -75,7 +77,7 @@ def test_several_migrations_at_once(stage: Stage) -> None:
 
 def test_a_frozen_migration_is_released(stage: Stage) -> None:
     stage.move(stage.accept(), S.FROZEN)
-    assert run("release", "mig-1", *WHY).code == 0
+    assert run("release", "mig-1", *WHY, "--yes").code == 0
     assert stage.decisions()[0]["decision"] == "release"
 
 
@@ -127,3 +129,88 @@ def test_control_characters_in_name_or_reason_are_refused_and_not_printed(
     assert "holds the control character U+00" in ran.err
     assert "\x1b" not in ran.err
     assert stage.events() == []
+
+
+def test_filters_decide_for_all_that_it_makes_sense_for(stage: Stage) -> None:
+    gated(stage, "mig-1")
+    gated(stage, "mig-2")
+    stage.accept("mig-3", source_server_id=SERVER_ID)
+    stage.move(stage.accept("mig-4"), *TO_COMPLETED)
+    ran = run("approve", "--wave", "1", "--gate", "cutover", *WHY, "--yes")
+    assert ran.code == 0
+    assert sorted(sent["migrationId"] for sent in stage.decisions()) == ["mig-1", "mig-2"]
+    assert "2 other migrations of wave 1 left out" in ran.err
+
+
+def test_what_filters_find_is_shown_and_nothing_is_sent_unasked(stage: Stage) -> None:
+    gated(stage)
+    ran = run("cancel", "--wave", "1", *WHY)
+    assert ran.code == 2
+    assert ran.out.startswith("mig-1\t")
+    assert "nobody can be asked whether to cancel mig-1: say --yes; nothing was sent" in ran.err
+    assert stage.decisions() == []
+
+
+def test_filters_under_which_nothing_can_be_decided_say_why(stage: Stage) -> None:
+    stage.move(stage.accept("mig-1"), *TO_COMPLETED)
+    ran = run("cancel", "--wave", "1", *WHY, "--yes")
+    assert ran.code == 3
+    assert "mig-1 has ended COMPLETED" in ran.err
+    assert run("cancel", "--wave", "9", *WHY, "--yes").code == 6
+
+
+def test_ids_and_filters_exclude_each_other(stage: Stage) -> None:
+    assert run("cancel", "mig-1", "--wave", "1", *WHY).code == 2
+    assert run("cancel", *WHY).code == 2
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_reason_that_is_empty_is_a_usage_error(stage: Stage, reason: str) -> None:
+    stage.accept()
+    ran = run("cancel", "mig-1", "--reason", reason)
+    assert ran.code == 2
+    assert "say why" in ran.err
+
+
+def test_a_release_that_was_made_is_not_made_again(stage: Stage) -> None:
+    stage.move(stage.accept(), S.FROZEN, reason="released by ada (AIDA): mended")
+    ran = run("release", "mig-1", *WHY, "--yes")
+    assert ran.code == 3
+    assert "mig-1 was released before" in ran.err
+    assert stage.decisions() == []
+
+
+def test_a_release_says_what_is_left_and_asks(stage: Stage, stacks: Stacks) -> None:
+    record = stage.accept(
+        source_server_id=SERVER_ID,
+        scope="123456789012#us-east-1",
+        lifecycle_before="READY_FOR_TEST",
+        cutover_launch=Launch(launch_id="l", job_id=JOB_ID, instance_id=INSTANCE_ID),
+        launch_template=LaunchTemplateRef(launch_template_id="lt-1", default_version=2),
+    )
+    stage.move(record, S.FROZEN)
+    server = {"sourceServerID": SERVER_ID, "lifeCycle": {"state": "CUTTING_OVER"}}
+    stacks.made["DescribeSourceServers"] = lambda call: {"items": [server]}
+    stacks.made["GetLaunchConfiguration"] = lambda call: {"ec2LaunchTemplateID": "lt-1"}
+    versions = [{"VersionNumber": 3, "DefaultVersion": True, "LaunchTemplateData": {}}]
+    stacks.made["DescribeLaunchTemplateVersions"] = lambda call: {"LaunchTemplateVersions": versions}
+    stacks.made["DescribeInstanceInformation"] = lambda call: {"InstanceInformationList": []}
+    ran = run("release", "mig-1", *WHY)
+    assert ran.code == 2
+    for told in (
+        f"{SERVER_ID} is locked for it",
+        f"the cutover instance {INSTANCE_ID} is gone",
+        f"{SERVER_ID} is CUTTING_OVER in MGN, before the migration it was READY_FOR_TEST",
+        "the launch template lt-1 has version 3 as its default; before the migration it was 2",
+        "say --yes",
+    ):
+        assert told in ran.err
+    assert stage.decisions() == []
+
+
+def test_a_release_of_a_server_elsewhere_says_where_to_look(stage: Stage) -> None:
+    record = stage.accept(source_server_id=SERVER_ID, scope="222233334444#eu-west-1")
+    stage.move(record, S.FROZEN)
+    ran = run("release", "mig-1", *WHY, "--yes")
+    assert ran.code == 0
+    assert "its server is in account 222233334444: look there" in ran.err

@@ -73,7 +73,7 @@ def test_the_full_message_uses_every_part_but_another_account_and_a_command_at_t
     assert is_valid(FULL_MESSAGE)
     assert MigrationRequest.from_json(json.dumps(FULL_MESSAGE)).to_json()
     unused = set(schema("request")["properties"]) - set(FULL_MESSAGE)
-    assert unused == {"targetAccount", "targetRegion", "preMigrationCommand"}
+    assert unused == {"targetAccount", "targetRegion", "preMigrationCommand", "retryOf"}
 
 
 @pytest.mark.parametrize(

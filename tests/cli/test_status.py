@@ -1,16 +1,25 @@
 """`migrate status`."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from runtime.models.decisions import RefusedDecision
 from runtime.models.dispatch import Dispatch
-from runtime.models.record import LaunchKind
-from runtime.models.request import Gate
+from runtime.models.mgn import LaunchTemplateRef
+from runtime.models.record import Launch, LaunchKind
+from runtime.models.request import Approval, Gate
 from runtime.models.waits import LaunchIntent
 from tests.builders import NOON, SCOPE, a_rejection, a_request, a_signal, a_wait
 from tests.cli.deployed_stage import TO_COMPLETED, S, Stage, run
+
+SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def plain(line: str) -> str:
+    """What is seen of a line."""
+    return SEQUENCE.sub("", line).rstrip()
 
 
 @pytest.fixture
@@ -24,22 +33,28 @@ def migrations(stage: Stage) -> Stage:
     return stage
 
 
-def test_all_migrations_are_listed_and_counted(migrations: Stage) -> None:
+def test_all_migrations_are_a_line_each_and_counted_beside(migrations: Stage) -> None:
     ran = run("status")
     assert ran.code == 0
-    for shown in ("mig-1", "mig-2", "mig-3", "PREPARING", "shop-[red]db[/red]"):
-        assert shown in ran.out
-    assert ran.out.endswith("3 migrations · 1 PREPARING · 1 COMPLETED · 1 ROLLED_BACK\n")
+    assert [line.split("\t")[0] for line in ran.out.splitlines()] == ["mig-3", "mig-2", "mig-1"]
+    assert "shop-[red]db[/red]" in ran.out
+    assert ran.out.count("the launch failed") == 10
+    assert ran.err == "3 migrations · 1 PREPARING · 1 COMPLETED · 1 ROLLED_BACK\n"
 
 
-def test_long_reasons_wrap_at_100_columns(migrations: Stage) -> None:
-    out = run("status").out
-    assert max(map(len, out.splitlines())) <= 100
-    assert out.count("launch") == 10
+def test_a_terminal_gets_a_table_that_fits(migrations: Stage) -> None:
+    out = run("status", COLUMNS="100", FORCE_COLOR="1", NO_COLOR="1").out
+    lines = [plain(line) for line in out.splitlines()]
+    assert lines[0].split() == ["Migration", "Server", "App", "Wave", "Status", "Time", "Reason"]
+    assert max(map(len, lines)) <= 100
+    assert lines[1].endswith("…")
+    assert "1 of 3" not in out
+    assert "2 of 3 ended" in out
 
 
 def test_no_migrations_is_no_error(stage: Stage) -> None:
-    assert run("status").out == "0 migrations\n"
+    ran = run("status")
+    assert (ran.code, ran.out, ran.err) == (0, "", "0 migrations\n")
 
 
 @pytest.mark.parametrize(
@@ -50,12 +65,35 @@ def test_no_migrations_is_no_error(stage: Stage) -> None:
         (["--wave", "2", "--app", "billing"], ["mig-3"]),
         (["--status", "completed"], ["mig-1"]),
         (["--wave", "2", "--status", "PREPARING"], ["mig-2"]),
-        (["--wave", "9"], []),
+        (["--wave", "1", "--wave", "2"], ["mig-1", "mig-2", "mig-3"]),
+        (["--application", "shop", "--app", "billing"], ["mig-1", "mig-2", "mig-3"]),
+        (["--active"], ["mig-2"]),
+        (["--status", "rolled-back", "--status", "COMPLETED"], ["mig-1", "mig-3"]),
+        (["--search", "DB["], ["mig-2"]),
+        (["--search", "launch failed"], ["mig-3"]),
+        (["--since", "2026-01-05T12:04"], ["mig-1"]),
+        (["--since", "2026-01-05T12:04", "--wave", "1"], ["mig-1"]),
+        (["--since", "2026-01-05T13:03+01:00"], ["mig-1", "mig-3"]),
     ],
     ids=str,
 )
 def test_filters(migrations: Stage, filters: list[str], found: list[str]) -> None:
     assert [row["migrationId"] for row in run("status", "--json", *filters).json] == found
+    assert sorted(run("list", "-o", "name", *filters).out.split()) == found
+
+
+@pytest.mark.parametrize("command", ["status", "list"])
+def test_filters_that_nothing_fits_end_with_6_and_what_was_meant(migrations: Stage, command: str) -> None:
+    ran = run(command, "--wave", "2x", "--json")
+    assert (ran.code, ran.json) == (6, [])
+    assert "no migration matches wave 2x; did you mean 2?" in ran.err
+
+
+@pytest.mark.parametrize(
+    "option", [["--status", "LOST"], ["--since", "yesterday"], ["--since", "3y"], ["--sort", "size"]], ids=str
+)
+def test_filters_that_cannot_be_read_are_usage_errors(option: list[str]) -> None:
+    assert run("list", *option).code == 2
 
 
 def test_i14_decisions_are_shown_with_who_aws_says_sent_them_and_refused_ones_with_the_reason(stage: Stage) -> None:
@@ -76,8 +114,9 @@ def test_i14_decisions_are_shown_with_who_aws_says_sent_them_and_refused_ones_wi
     assert [each["why"] for each in told["refusedDecisions"]] == ["eve sent the request"]
 
 
-def test_phases_are_shown_on_request(migrations: Stage) -> None:
-    assert "received 1m00s · " in run("status", "--phases", "--app", "billing").out
+def test_phases_are_columns_on_request(migrations: Stage) -> None:
+    [line, *_] = run("status", "--phases", "--app", "shop").out.splitlines()
+    assert line.split("\t")[:5] == ["mig-2", "shop-[red]db[/red]", "PREPARING", "1m00s", "1m00s"]
     rows = run("status", "--phases", "--json", "--wave", "1").json
     assert [phase["status"] for phase in rows[0]["phases"]] == ["RECEIVED", *TO_COMPLETED[:-1]]
 
@@ -85,7 +124,7 @@ def test_phases_are_shown_on_request(migrations: Stage) -> None:
 def test_one_migration_shows_its_journal(migrations: Stage) -> None:
     out = run("status", "mig-1").out
     assert "billing-web-01 on azure" in out
-    assert [line.split()[2] for line in out.splitlines() if line.startswith("2026-")] == ["RECEIVED", *TO_COMPLETED]
+    assert [line.split("\t")[1] for line in out.splitlines() if line.startswith("2026-")] == ["RECEIVED", *TO_COMPLETED]
 
 
 def test_one_migration_as_json(migrations: Stage) -> None:
@@ -98,7 +137,11 @@ def test_one_migration_as_json(migrations: Stage) -> None:
 def test_a_migration_that_is_not_there_ends_with_5(stage: Stage) -> None:
     ran = run("status", "mig-9")
     assert ran.code == 5
-    assert "no migration mig-9: `migrate status` lists all" in ran.err
+    assert "no migration mig-9: `migrate list` lists all" in ran.err
+
+
+def test_an_id_that_is_misspelt_gets_the_one_it_may_have_meant(migrations: Stage) -> None:
+    assert "no migration mig1; did you mean mig-1?" in run("status", "mig1").err
 
 
 def test_rejections_are_listed(stage: Stage) -> None:
@@ -112,7 +155,7 @@ def test_rejections_are_listed(stage: Stage) -> None:
 
 
 def test_no_rejections(stage: Stage) -> None:
-    assert run("status", "--rejections").out == "no message was rejected\n"
+    assert run("status", "--rejections").err == "no message was rejected\n"
     assert run("status", "--rejections", "--json").json == []
 
 
@@ -136,16 +179,10 @@ def waiting_for_room(stage: Stage, *migration_ids: str, job_seconds: float | Non
 
 def test_migrations_that_wait_for_room_show_their_place(stage: Stage) -> None:
     waiting_for_room(stage, "mig-1", "mig-2", job_seconds=2_400)
-    lines = run("status", COLUMNS="140").out.splitlines()
-    assert "Queue" in lines[0]
+    lines = run("status").out.splitlines()
     assert "#1, in about 40 min" in next(line for line in lines if line.startswith("mig-1"))
     assert "#2, in about 40 min" in next(line for line in lines if line.startswith("mig-2"))
     assert "#2, in about 40 min" in run("status", "mig-2").out
-
-
-def test_table_with_a_queue_keeps_to_100_columns(stage: Stage) -> None:
-    waiting_for_room(stage, "mig-1", job_seconds=2_400)
-    assert max(map(len, run("status").out.splitlines())) <= 100
 
 
 def test_place_and_estimate_are_in_the_documents(stage: Stage) -> None:
@@ -166,3 +203,23 @@ def test_without_a_job_that_ended_there_is_a_place_and_no_estimate(stage: Stage)
 def test_nothing_is_said_of_a_queue_when_nothing_waits_in_it(migrations: Stage) -> None:
     assert "Queue" not in run("status").out
     assert not [row for row in run("status", "--json").json if "queuePlace" in row]
+
+
+def test_names_in_a_document_are_spelt_one_way(stage: Stage) -> None:
+    template = LaunchTemplateRef(launch_template_id="lt-1", default_version=2)
+    stage.accept("mig-1", launch_template=template)
+    document = run("status", "mig-1", "--json").json["migration"]
+    assert document["launchTemplate"] == {"launchTemplateId": "lt-1", "defaultVersion": 2}
+
+
+def test_a_gate_that_waits_shows_its_deadline_and_the_command(stage: Stage) -> None:
+    request = a_request(approval=Approval(finalize=True, timeout_seconds=3_600))
+    launch = Launch(launch_id="l", job_id="mgnjob-1", instance_id="i-1")
+    stage.move(stage.accept(request=request, cutover_launch=launch), S.AWAITING_APPROVAL)
+    out = run("status", "mig-1").out
+    assert 'Next\tmigrate approve mig-1 --gate finalize --reason "…", or reject; by 2026-01-05 13:01:00Z' in out
+
+
+def test_a_migration_without_a_window_says_what_it_waits_for(stage: Stage) -> None:
+    stage.move(stage.accept(), S.AWAITING_WINDOW)
+    assert "Window\tnone: it waits until MGN can launch the server" in run("status", "mig-1").out

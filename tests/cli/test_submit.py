@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.commands.handing_in import DOOR_LOOKS
 from cli.sending import PER_CALL, batches
 from runtime.logic.ingress import parse_request
 from runtime.models.record import MigrationRecord
@@ -27,32 +29,33 @@ def request_file(folder: Path) -> str:
 
 
 def test_requests_arrive_on_the_queue_as_they_are(stage: Stage, request_file: str) -> None:
-    ran = run("submit", request_file)
-    assert (ran.code, ran.out) == (0, "3 requests sent to dev by sqs\n")
+    ran = run("submit", request_file, "--no-wait")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "3 requests sent to dev by sqs")
     assert sorted(json.loads(body)["migrationId"] for body in stage.bodies()) == ["mig-1", "mig-2", "mig-3"]
 
 
 def test_requests_arrive_on_the_bus_as_events_of_the_cli(stage: Stage, request_file: str) -> None:
-    assert run("submit", request_file, "--via", "eventbridge").code == 0
+    assert run("submit", request_file, "--via", "eventbridge", "--no-wait").code == 0
     events = stage.events()
     assert {(event["source"], event["detail-type"]) for event in events} == {("migration.cli", "MigrationRequest")}
     assert {parse_request(json.dumps(event["detail"])).migration_id for event in events} == {"mig-1", "mig-2", "mig-3"}
 
 
 def test_standard_input_is_read(stage: Stage) -> None:
-    assert run("submit", "-", stdin=json.dumps(a_message())).code == 0
+    assert run("submit", "-", "--no-wait", stdin=json.dumps(a_message())).code == 0
     assert len(stage.bodies()) == 1
 
 
 def test_json_names_each_message(stage: Stage, request_file: str) -> None:
-    rows = run("submit", request_file, "--json").json
+    rows = run("submit", request_file, "--no-wait", "--json").json
     assert [(row["line"], row["migrationId"]) for row in rows] == [(1, "mig-1"), (2, "mig-2"), (3, "mig-3")]
     assert all(row["messageId"] for row in rows)
 
 
 def test_a_dry_run_sends_nothing_and_needs_no_deployment(request_file: str) -> None:
     ran = run("submit", request_file, "--dry-run")
-    assert (ran.code, ran.out) == (0, "3 requests valid, nothing sent\n")
+    assert (ran.code, ran.err) == (0, "3 requests valid, nothing sent\n")
+    assert (ran.code, ran.out.splitlines(keepends=True)[0]) == (0, "mig-1\tbilling-web-01\tbilling\t1\n")
 
 
 def test_one_bad_request_keeps_all_from_being_sent(stage: Stage) -> None:
@@ -62,19 +65,19 @@ def test_one_bad_request_keeps_all_from_being_sent(stage: Stage) -> None:
 
 
 def test_raw_sends_what_is_no_request(stage: Stage) -> None:
-    assert run("submit", "-", "--raw", stdin='{"migrationId": "x"}\nnot json\n').code == 0
+    assert run("submit", "-", "--raw", "--no-wait", stdin='{"migrationId": "x"}\nnot json\n').code == 0
     assert set(stage.bodies()) == {'{"migrationId": "x"}', "not json"}
 
 
 def test_a_hundred_requests_arrive_once_each(stage: Stage) -> None:
     text = "\n".join(json.dumps(a_message(f"mig-{n}")) for n in range(100))
-    assert run("submit", "-", stdin=text).out == "100 requests sent to dev by sqs\n"
+    assert run("submit", "-", "--no-wait", stdin=text).out.startswith("100 requests sent to dev by sqs\n")
     assert len({json.loads(body)["migrationId"] for body in stage.bodies()}) == 100
 
 
 def test_what_the_queue_refuses_for_a_moment_goes_again(stage: Stage, stacks: Stacks, request_file: str) -> None:
     stacks.answers["SendMessageBatch"] = [_refusal("1", sender_fault=False)]
-    assert all(row["messageId"] for row in run("submit", request_file, "--json").json)
+    assert all(row["messageId"] for row in run("submit", request_file, "--no-wait", "--json").json)
     assert sorted(json.loads(body)["migrationId"] for body in stage.bodies()).count("mig-2") == 2
 
 
@@ -83,7 +86,7 @@ def test_what_the_queue_refuses_for_good_is_named(stage: Stage, stacks: Stacks, 
     ran = run("submit", request_file)
     assert ran.code == 4
     assert "1 of 3 messages were refused" in ran.err
-    assert "line 2: Broken: no good" in ran.err
+    assert "wave.jsonl:2: Broken: no good" in ran.err
 
 
 def test_what_the_bus_refuses_is_named(stage: Stage, stacks: Stacks) -> None:
@@ -91,29 +94,72 @@ def test_what_the_bus_refuses_is_named(stage: Stage, stacks: Stacks) -> None:
     stacks.answers["PutEvents"] = [lambda answer: {"Entries": [refused]}]
     ran = run("submit", "-", "--via", "eventbridge", stdin=json.dumps(a_message()))
     assert ran.code == 4
-    assert "line 1: MalformedDetail: bad" in ran.err
+    assert "stdin:1: MalformedDetail: bad" in ran.err
+
+
+def test_what_became_of_each_request_is_told(stage: Stage, meanwhile: Meanwhile, request_file: str) -> None:
+    stage.accept("mig-3", request=parse_request(json.dumps(a_message("mig-3", wave=9))))
+
+    def door() -> None:
+        for message in stage.receive():
+            request = parse_request(message["Body"])
+            if request.migration_id == "mig-3":
+                stage.state.migrations.reject(
+                    a_rejection(message["MessageId"], migration_id="mig-3", reason="accepted before with another body")
+                )
+            else:
+                stage.accept(request.migration_id, request=request)
+
+    meanwhile += [lambda: None, door]
+    ran = run("submit", request_file)
+    assert ran.code == 1
+    assert ran.out == "3 requests sent to dev by sqs\n2 accepted\n"
+    assert ran.err == "error: 1 rejected\n  mig-3: accepted before with another body\n"
+
+
+def test_what_became_of_each_request_is_in_the_document(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: accepted(stage)]
+    [row] = run("submit", "-", "--json", stdin=json.dumps(a_message())).json
+    assert (row["file"], row["line"], row["migrationId"], row["became"]) == ("stdin", 1, "mig-1", "accepted")
+
+
+def test_a_request_that_nobody_takes_is_left_on_its_way(stage: Stage, meanwhile: Meanwhile) -> None:
+    meanwhile += [lambda: None] * DOOR_LOOKS
+    ran = run("submit", "-", stdin=json.dumps(a_message()))
+    assert ran.code == 0
+    assert "1 SENT, neither accepted nor rejected yet" in ran.out
+
+
+def test_a_sender_who_may_not_look_is_told_so(stage: Stage, stacks: Stacks) -> None:
+    def deny(answer: object) -> object:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "BatchGetItem")
+
+    stacks.answers["BatchGetItem"] = [deny]
+    ran = run("submit", "-", stdin=json.dumps(a_message()))
+    assert ran.code == 0
+    assert "you may send requests, but not see what becomes of them" in ran.err
 
 
 def test_wait_follows_to_the_end_and_succeeds(stage: Stage, meanwhile: Meanwhile) -> None:
     meanwhile += [lambda: None, lambda: stage.move(accepted(stage), *TO_COMPLETED)]
     ran = run("submit", "-", "--wait", stdin=json.dumps(a_message()))
     assert ran.code == 0
-    assert "mig-1  FINALIZING -> COMPLETED" in ran.out
-    assert ran.out.endswith("1 migration · 1 COMPLETED\n")
+    assert "mig-1\tFINALIZING -> COMPLETED" in ran.out
+    assert ran.err == "1 migration · 1 COMPLETED\n"
 
 
 def test_wait_fails_when_a_migration_ends_otherwise(stage: Stage, meanwhile: Meanwhile) -> None:
     meanwhile += [lambda: stage.move(accepted(stage), S.VALIDATING, S.REJECTED, reason="no such server")]
     ran = run("submit", "-", "--wait", stdin=json.dumps(a_message()))
     assert ran.code == 1
-    assert "VALIDATING -> REJECTED  no such server" in ran.out
+    assert "VALIDATING -> REJECTED\tno such server" in ran.out
 
 
 def test_wait_ends_when_the_message_is_rejected_at_the_door(stage: Stage, meanwhile: Meanwhile) -> None:
     meanwhile += [lambda: reject(stage, reason="body is not JSON")]
     ran = run("submit", "-", "--raw", "--wait", stdin="not json")
     assert ran.code == 1
-    assert "rejected message  body is not JSON" in ran.out
+    assert "\trejected\tbody is not JSON" in ran.out
 
 
 def test_wait_does_not_take_another_migration_with_its_id_for_its_own(stage: Stage, meanwhile: Meanwhile) -> None:
@@ -121,7 +167,7 @@ def test_wait_does_not_take_another_migration_with_its_id_for_its_own(stage: Sta
     meanwhile += [lambda: reject(stage, migration_id="mig-1", reason="accepted before")]
     ran = run("submit", "-", "--wait", stdin=json.dumps(a_message(wave=8)))
     assert ran.code == 1
-    assert "mig-1  rejected message  accepted before" in ran.out
+    assert "mig-1\trejected\taccepted before" in ran.out
 
 
 def test_wait_by_the_bus_goes_by_the_migration_id(stage: Stage) -> None:
@@ -129,7 +175,7 @@ def test_wait_by_the_bus_goes_by_the_migration_id(stage: Stage) -> None:
     stage.state.migrations.reject(a_rejection("new", migration_id="mig-1", at=datetime.now(UTC), reason="too late"))
     ran = run("submit", "-", "--wait", "--via", "eventbridge", stdin=json.dumps(a_message()))
     assert ran.code == 1
-    assert ran.out.count("rejected message") == 1
+    assert ran.out.count("\trejected\t") == 1
     assert "too late" in ran.out
 
 

@@ -159,6 +159,16 @@ class TestLists:
         for number, record in enumerate(every, start=1):
             assert list(state.migrations.find(**filters, after=Position.of(record))) == every[number:]
 
+    @pytest.mark.parametrize(
+        "filters", [{}, {"status": MigrationStatus.VALIDATING}, {"wave": "1"}, {"application": "billing"}], ids=str
+    )
+    def test_those_that_changed_since_a_moment(self, state: State, filters: dict[str, Any]) -> None:
+        for number, at in enumerate((NOON, LATER)):
+            accept(state, a_record(f"mig-{number}", status=MigrationStatus.VALIDATING, updated_at=at))
+        found = state.migrations.find(since=LATER, **filters)
+        assert [record.migration_id for record in found] == ["mig-1"]
+        assert len(list(state.migrations.find(since=NOON, **filters))) == 2
+
     def test_a_move_leaves_the_old_status(self, state: State) -> None:
         moved = after(accept(state), MigrationStatus.VALIDATING)
         state.migrations.append(moved, an_entry(moved))
@@ -169,6 +179,20 @@ class TestLists:
         assert state.migrations.reject(a_rejection())
         assert not state.migrations.reject(a_rejection(reason="other"))
         assert list(state.migrations.rejections()) == [a_rejection()]
+
+    def test_rejections_are_found_by_their_messages(self, state: State) -> None:
+        rejections = [a_rejection(f"m-{n}") for n in range(3)]
+        for rejection in rejections:
+            state.migrations.reject(rejection)
+        found = state.migrations.rejections_of(["m-0", "m-2", "m-9", "m-0"])
+        assert {one.message_id for one in found} == {"m-0", "m-2"}
+        assert list(state.migrations.rejections_of([])) == []
+
+    def test_rejections_since_a_moment(self, state: State) -> None:
+        for name, at in (("m-0", NOON), ("m-1", LATER)):
+            state.migrations.reject(a_rejection(name, at=at))
+        assert [one.message_id for one in state.migrations.rejections(since=LATER)] == ["m-1"]
+        assert len(list(state.migrations.rejections(since=NOON))) == 2
 
     def test_rejections_are_no_migrations(self, state: State) -> None:
         record = accept(state)

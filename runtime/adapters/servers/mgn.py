@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runtime.adapters.aws.batches import batches
 from runtime.adapters.aws.faults import mgn_faults
+from runtime.adapters.aws.refusals import without_quotes
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.models.mgn import Job, JobLogEntry, SourceServer
 from runtime.models.request import Phase
@@ -77,7 +78,7 @@ class MgnMigrationService:
                 jobID=job_id, PaginationConfig={"PageSize": LOG_PAGE_SIZE}
             )
             items = [item for page in pages for item in _items(page)]
-            log = tuple(JobLogEntry.model_validate({**item.get("eventData", {}), **item}) for item in items)
+            log = tuple(_log_entry(item) for item in items)
         if job_id in self._ended:
             self._logs = {**dict(list(self._logs.items())[-KEPT_LOGS:]), job_id: log}
         return log
@@ -120,6 +121,13 @@ class MgnMigrationService:
                 jobs = [Job.model_validate(item) for item in _items(page)]
                 self._ended.update(job.job_id for job in jobs if not job.is_active)
                 yield from jobs
+
+
+def _log_entry(item: Mapping[str, Any]) -> JobLogEntry:
+    data = {**item.get("eventData", {}), **item}
+    # It ends in journals, logs and callbacks, so without what AWS quotes back (I11).
+    raw_error = without_quotes(data["rawError"]) if data.get("rawError") else None
+    return JobLogEntry.model_validate({**data, "rawError": raw_error})
 
 
 def _items(page: Mapping[str, Any]) -> Sequence[Any]:

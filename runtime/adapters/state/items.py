@@ -107,7 +107,7 @@ def record_item(record: MigrationRecord) -> "Item":
     indexed = {
         **_indexed(Index.WAVE_STATUS, record.request.wave, record.status),
         **_indexed(Index.APPLICATION_STATUS, record.request.app_name, record.status),
-        **_indexed(Index.STATUS_TIME, record.status, _sortable(record.updated_at)),
+        **_indexed(Index.STATUS_TIME, record.status, sortable(record.updated_at)),
     }
     item = _item(migration_key(record.migration_id), RECORD, record, record.expires_at)
     return {**item, **indexed, SEQUENCE: {"N": str(record.sequence)}}
@@ -115,7 +115,7 @@ def record_item(record: MigrationRecord) -> "Item":
 
 def index_key(index: Index, partition: str, position: Position) -> "Item":
     """The key an index has of a record at this place."""
-    sort = _sortable(position.updated_at) if index is Index.STATUS_TIME else position.status
+    sort = sortable(position.updated_at) if index is Index.STATUS_TIME else position.status
     return {**key(migration_key(position.migration_id), RECORD), **_indexed(index, partition, sort)}
 
 
@@ -147,9 +147,13 @@ def lock_item(lock: Lock) -> "Item":
     return {**_item(lock_key(lock.scope, lock.source_server_id), LOCK, lock), OWNER: {"S": lock.owner}}
 
 
+def rejection_key(message_id: str) -> str:
+    return f"{REJECTION_PARTITION}{message_id}"
+
+
 def rejection_item(rejection: Rejection) -> "Item":
-    item = _item(f"{REJECTION_PARTITION}{rejection.message_id}", RECORD, rejection, rejection.expires_at)
-    return {**item, **_indexed(Index.STATUS_TIME, REJECTED_MESSAGE, _sortable(rejection.at))}
+    item = _item(rejection_key(rejection.message_id), RECORD, rejection, rejection.expires_at)
+    return {**item, **_indexed(Index.STATUS_TIME, REJECTED_MESSAGE, sortable(rejection.at))}
 
 
 def document(item: "Item") -> str:
@@ -173,6 +177,7 @@ def _indexed(index: Index, partition: str, sort: str) -> "Item":
     return {names.partition: {"S": partition}, names.sort: {"S": sort}}
 
 
-def _sortable(moment: datetime) -> str:
+def sortable(moment: datetime) -> str:
+    """The text of a time as the status-time index sorts it."""
     # Of one width, so that the order of the texts is the order in time.
     return moment.isoformat(timespec="microseconds")

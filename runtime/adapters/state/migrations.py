@@ -1,6 +1,7 @@
 """Migrations in the state table: records, journals, locks on servers, rejections."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runtime.adapters.state import items
@@ -71,15 +72,21 @@ class DynamoDbMigrations:
         wave: str | None = None,
         application: str | None = None,
         after: Position | None = None,
+        since: datetime | None = None,
     ) -> Iterable[MigrationRecord]:
+        if wave is None and application is None:
+            if status is not None:
+                return self._records(Index.STATUS_TIME, status, after=after, since=since)
+            return self._every_record(since)
         if wave is not None:
             found = self._records(Index.WAVE_STATUS, wave, status, after)
-            return (record for record in found if application in (None, record.request.app_name))
-        if application is not None:
-            return self._records(Index.APPLICATION_STATUS, application, status, after)
-        if status is not None:
-            return self._records(Index.STATUS_TIME, status, after=after)
-        return self._every_record()
+        else:
+            found = self._records(Index.APPLICATION_STATUS, application or "", status, after)
+        return (
+            record
+            for record in found
+            if application in (None, record.request.app_name) and (since is None or record.updated_at >= since)
+        )
 
     def records_of(self, migration_ids: Sequence[str]) -> dict[str, MigrationRecord]:
         keys = [items.key(items.migration_key(id_), items.RECORD) for id_ in dict.fromkeys(migration_ids)]
@@ -89,9 +96,13 @@ class DynamoDbMigrations:
     def reject(self, rejection: Rejection) -> bool:
         return self._table.put(items.rejection_item(rejection), ABSENT)
 
-    def rejections(self) -> Iterable[Rejection]:
-        found = self._table.index(Index.STATUS_TIME, items.REJECTED_MESSAGE)
+    def rejections(self, *, since: datetime | None = None) -> Iterable[Rejection]:
+        found = self._table.index(Index.STATUS_TIME, items.REJECTED_MESSAGE, since=_sort_key(since))
         return readable(found, Rejection.from_json, self._report)
+
+    def rejections_of(self, message_ids: Sequence[str]) -> Iterable[Rejection]:
+        keys = [items.key(items.rejection_key(id_), items.RECORD) for id_ in dict.fromkeys(message_ids)]
+        return readable(self._table.get_all(keys), Rejection.from_json, self._report)
 
     def lock(self, lock: Lock) -> Lock:
         for _ in range(ROUNDS):
@@ -109,17 +120,22 @@ class DynamoDbMigrations:
         self._table.delete(_lock_key(lock), equals(items.OWNER, lock.owner))
 
     def _records(
-        self, index: Index, partition: str, sort: str | None = None, after: Position | None = None
+        self,
+        index: Index,
+        partition: str,
+        sort: str | None = None,
+        after: Position | None = None,
+        since: datetime | None = None,
     ) -> Iterator[MigrationRecord]:
         start = items.index_key(index, partition, after) if after else None
-        found = self._table.index(index, partition, sort, start)
+        found = self._table.index(index, partition, sort, start, since=_sort_key(since))
         return readable(found, MigrationRecord.from_json, self._report)
 
-    def _every_record(self) -> Iterator[MigrationRecord]:
+    def _every_record(self, since: datetime | None) -> Iterator[MigrationRecord]:
         # In the order migrations move, so that one moving meanwhile is met twice rather than missed.
         seen: set[str] = set()
         for status in MigrationStatus:
-            for record in self._records(Index.STATUS_TIME, status):
+            for record in self._records(Index.STATUS_TIME, status, since=since):
                 if record.migration_id not in seen:
                     seen.add(record.migration_id)
                     yield record
@@ -152,6 +168,10 @@ class DynamoDbMigrations:
     def _delete_lock(self, lock: Lock) -> "TransactWriteItemTypeDef":
         unowned = absent_or(equals(items.OWNER, lock.owner))
         return {"Delete": {"TableName": self._table.name, "Key": _lock_key(lock), **unowned}}
+
+
+def _sort_key(moment: datetime | None) -> str | None:
+    return None if moment is None else items.sortable(moment)
 
 
 def _lock_key(lock: Lock) -> "items.Item":

@@ -103,18 +103,28 @@ class StateTable:
         )
 
     def index(
-        self, index: Index, partition: str, sort: str | None = None, after: "Item | None" = None
+        self,
+        index: Index,
+        partition: str,
+        sort: str | None = None,
+        after: "Item | None" = None,
+        *,
+        since: str | None = None,
     ) -> "Iterator[Item]":
-        """The items an index has under one key, by its sort key, those after a key of its own; may lag the table."""
+        """The items an index has under one key, by its sort key, those after a key of its own; may lag the table.
+
+        Only those of the sort key `sort`, or from `since` on.
+        """
         names = INDEXES[index]
-        only_sort = {} if sort is None else {":s": {"S": sort}}
+        bound, operator = (since, ">=") if sort is None else (sort, "=")
+        bounds = {} if bound is None else {":s": {"S": bound}}
         return self._query(
             {
                 "TableName": self.name,
                 "IndexName": index,
-                "KeyConditionExpression": "#p = :p" if sort is None else "#p = :p AND #s = :s",
-                "ExpressionAttributeNames": {"#p": names.partition} | ({} if sort is None else {"#s": names.sort}),
-                "ExpressionAttributeValues": {":p": {"S": partition}, **only_sort},
+                "KeyConditionExpression": "#p = :p" if bound is None else f"#p = :p AND #s {operator} :s",
+                "ExpressionAttributeNames": {"#p": names.partition} | ({} if bound is None else {"#s": names.sort}),
+                "ExpressionAttributeValues": {":p": {"S": partition}, **bounds},
             },
             after,
         )

@@ -185,7 +185,8 @@ def _announce(ports: Ports, state: Dispatch, batch: Batch) -> Dispatch:
 
 
 def _note_job(ports: Ports, record: MigrationRecord | None, batch: Batch, launch: Launch) -> None:
-    reason = f"MGN job {launch.job_id} with {len(batch.members)} servers"
+    servers = len(batch.members)
+    reason = f"MGN job {launch.job_id} with {servers} server{'' if servers == 1 else 's'}"
     for attempt in range(_NOTE_ATTEMPTS):
         if record is None or record.launch(batch.kind) is not None:
             return

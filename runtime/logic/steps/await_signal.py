@@ -51,16 +51,16 @@ def _await_approval(ports: Ports, record: MigrationRecord, gate: Gate, token: st
 
 def _await_window(ports: Ports, record: MigrationRecord, token: str) -> None:
     signals = decisions_of(ports, record) if Gate.CUTOVER in record.gates else ()
+    window = record.request.window
     opened = tuple(each for each in approvals(record, signals) if each.gate is Gate.CUTOVER)
     record = move(
         ports,
         record,
         MigrationStatus.AWAITING_WINDOW,
         actor=ACTOR,
-        reason=f"waiting for the window{in_words(opened)}",
+        reason=f"waiting for {'the window' if window else 'MGN to be able to launch it'}{in_words(opened)}",
         facts=Facts(approvals=opened or None),
     )
-    window = record.request.window
     wait = WindowWait(
         **parked(ports, record, token),
         deadline=window.not_after if window else record.updated_at + timedelta(seconds=ports.budgets.window),

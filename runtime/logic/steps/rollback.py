@@ -5,6 +5,8 @@ from datetime import timedelta
 from runtime.errors import (
     CheckFailedError,
     CheckPendingError,
+    LaunchFailedError,
+    MigrationError,
     SourceServerBusyError,
     SourceServerStateError,
     TransientError,
@@ -105,10 +107,25 @@ def _over_before(record: MigrationRecord, step: Rollback) -> Progress | None:
 
 
 def _begin(ports: Ports, record: MigrationRecord, step: Rollback) -> MigrationRecord:
-    reason = failure_reason(step.failure)
+    reason = f"{failure_reason(step.failure)}{_told_by_mgn(ports, record, step.failure)}"[:REASON_LIMIT]
     # Claimed, too: an execution that failed in its first step has not done so.
     facts = Facts(failure=reason, execution=step.execution) if record.failure is None else None
     return move(ports, record, MigrationStatus.ROLLING_BACK, actor=ACTOR, reason=reason, facts=facts)
+
+
+def _told_by_mgn(ports: Ports, record: MigrationRecord, failure: Failure | None) -> str:
+    """What the log of a launch that failed says of its server."""
+    launch = record.cutover_launch or record.test_launch
+    if failure is None or failure.error != LaunchFailedError.__name__ or launch is None:
+        return ""
+    try:
+        log = ports.mgn.job_log(launch.job_id)
+    except MigrationError:
+        # The reason would be good to have, and the undo does not wait for it.
+        return ""
+    told = [item for item in log if item.tells_of_failure and item.source_server_id in (None, record.source_server_id)]
+    events = [f"{item.event} ({item.raw_error})" if item.raw_error else item.event for item in told]
+    return f"; MGN logged {', '.join(events)}" if events else ""
 
 
 def _undo_until_blocked(

@@ -47,6 +47,11 @@ def broken_server_rules(request: MigrationRequest, matches: Sequence[SourceServe
     if is_gone(server):
         what = "archived" if server.is_archived else "disconnected"
         return (f"{server.source_server_id} is {what}; reinstall the agent to migrate it again",)
+    if server.state == LifeCycleState.CUTOVER:
+        return (
+            f"{server.source_server_id} is CUTOVER: its cutover is final, so there is nothing left to migrate; "
+            "archive it in MGN, or reinstall its agent to migrate it anew",
+        )
     broken = []
     if server.state not in _STARTABLE:
         broken.append(

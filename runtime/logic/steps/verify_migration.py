@@ -59,8 +59,14 @@ def check_instance(step: VerifyMigration, ports: Ports) -> None:
     _check_clean_up(ports, record, step.phase)
     record = _run_checks(ports, record, launch)
     verified = launch.model_copy(update={"verified": True})
-    reason = f"{launch.instance_id} passed {len(record.request.checks)} application checks"
+    reason = f"{launch.instance_id} is up{_and_passed(len(record.request.checks))}"
     note(ports, record, Facts.of_launch(LaunchKind(step.phase), verified), actor=ACTOR, reason=reason)
+
+
+def _and_passed(checks: int) -> str:
+    if checks == 0:
+        return ", and no application check was asked for"
+    return f" and passed {checks} application check{'' if checks == 1 else 's'}"
 
 
 def _check_freshness(ports: Ports, record: MigrationRecord, launch: Launch, phase: Phase) -> None:

@@ -167,6 +167,7 @@ class Rollback(Step):
     function = _step(
         "rollback_handler",
         READ_MGN,
+        READ_JOB_LOG,
         READ_INSTANCES,
         READ_LAUNCH_CONFIGURATION,
         READ_LAUNCH_TEMPLATES,

@@ -65,7 +65,10 @@ def test_i14_journal_says_who_opened_the_gate_before_the_window() -> None:
         parked(ports, WaitKind.WINDOW, token=token)
     entry = ports.migrations.journal("mig-1")[-1]
     assert entry.facts.approvals == (opened,)
-    assert entry.reason == "waiting for the window; cutover approved by ada@example.com (AROA1:ada): tested"
+    assert (
+        entry.reason
+        == "waiting for MGN to be able to launch it; cutover approved by ada@example.com (AROA1:ada): tested"
+    )
 
 
 def test_soak_watches_the_cutover_instance_and_has_an_end() -> None:

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from runtime.errors import ServiceUnavailableError
+from runtime.errors import ServiceUnavailableError, TargetAccountError
 from runtime.logic.dispatch.looking import look
 from runtime.logic.steps.rollback import failure_reason, freeze, roll_back
 from runtime.logic.steps.validate_input import validate
 from runtime.models.functions.steps import Failure, Rollback, UndoGoal, ValidateInput, Verdict
+from runtime.models.mgn import JobLogEntry
 from runtime.models.status import MigrationStatus
 from runtime.models.waits import Progress
-from tests.builders import SCOPE, a_server
+from tests.builders import OTHER_SERVER_ID, SCOPE, SERVER_ID, a_server
 from tests.fakes import FakePorts
 from tests.saboteur import CrashError, Saboteur, dying
 from tests.unit.runtime.stages import (
@@ -55,6 +56,40 @@ def test_i6_launch_that_mgn_failed_is_rolled_back(stage: str) -> None:
     finish_jobs(ports, "FAILED")
     assert undo_until_done(ports) is Progress.DONE
     assert_as_before(ports)
+
+
+FAILED_LAUNCH = Failure(error="LaunchFailedError", cause="launchStatus FAILED")
+
+
+def launch_failed(*log: JobLogEntry) -> FakePorts:
+    """A cutover launch that failed, with what MGN's log says of it."""
+    ports = bring_to("cutover-launching")
+    finish_jobs(ports, "FAILED")
+    ports.mgn.logs[ports.mgn.started[-1].job_id] = list(log)
+    return ports
+
+
+def test_reason_of_a_launch_that_failed_quotes_mgns_log_of_this_server() -> None:
+    ports = launch_failed(
+        JobLogEntry(event="JOB_START"),
+        JobLogEntry(event="CONVERSION_FAIL", source_server_id=SERVER_ID, raw_error="no boot partition"),
+        JobLogEntry(event="LAUNCH_FAILED", source_server_id=OTHER_SERVER_ID, raw_error="of another server"),
+        JobLogEntry(event="JOB_CANCEL"),
+    )
+    undo_until_done(ports, FAILED_LAUNCH)
+    told = "LaunchFailedError: launchStatus FAILED; MGN logged CONVERSION_FAIL (no boot partition), JOB_CANCEL"
+    assert the_record(ports).reason == told
+
+
+@pytest.mark.parametrize("failure", [FAILED_LAUNCH, Failure(error="CheckFailedError", cause="no answer")], ids=str)
+def test_i6_undo_does_not_wait_for_mgns_log(failure: Failure, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(job_id: str) -> tuple[JobLogEntry, ...]:
+        raise TargetAccountError("DescribeJobLogItems: AccessDenied")
+
+    ports = launch_failed(JobLogEntry(event="LAUNCH_FAILED"))
+    monkeypatch.setattr(ports.mgn, "job_log", denied)
+    assert undo_until_done(ports, failure) is Progress.DONE
+    assert the_record(ports).reason == f"{failure.error}: {failure.cause}"
 
 
 @pytest.mark.parametrize("stage", ["test-prepared", "windowed"])

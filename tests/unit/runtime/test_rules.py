@@ -62,10 +62,15 @@ def test_server_that_left_mgn_is_named_so(changes: dict[str, Any], word: str) ->
     assert f"is {word}; reinstall the agent" in rule
 
 
-@pytest.mark.parametrize("state", ["TESTING", "CUTTING_OVER", "CUTOVER", "STOPPED", "DISCOVERED", "SOMETHING_NEW"])
+@pytest.mark.parametrize("state", ["TESTING", "CUTTING_OVER", "STOPPED", "DISCOVERED", "SOMETHING_NEW"])
 def test_lifecycle_that_does_not_fit_is_refused(state: str) -> None:
     (rule,) = broken_server_rules(a_request(), [a_server(state=state)])
     assert rule.startswith(f"{SERVER_ID} is {state}; it must be one of NOT_READY")
+
+
+def test_server_whose_cutover_is_final_is_told_as_such() -> None:
+    (rule,) = broken_server_rules(a_request(), [a_server(state="CUTOVER")])
+    assert rule.startswith(f"{SERVER_ID} is CUTOVER: its cutover is final, so there is nothing left to migrate")
 
 
 @pytest.mark.parametrize("state", ["NOT_READY", "READY_FOR_TEST", "READY_FOR_CUTOVER"])

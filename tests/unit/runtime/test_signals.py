@@ -248,6 +248,8 @@ def test_i8_release_is_in_the_journal_with_who_and_why(frozen: FakePorts) -> Non
     journal = frozen.migrations.journal("mig-1")
     assert journal[-1].reason == f"released by ada ({ADA}): checked by hand"
     assert rebuild(journal) == the_record(frozen)
+    assert the_record(frozen).is_released
+    assert the_record(frozen).released_at == journal[-1].at
     assert the_record(frozen).failure == f"{failure}; released by ada ({ADA}): checked by hand"
     assert failure == "CheckFailedError: no answer"
 

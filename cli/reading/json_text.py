@@ -1,38 +1,65 @@
-"""JSON with its places: on which line each element and each field stands."""
+"""JSON with its places: where each element and each field stands."""
 
 import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from json.decoder import WHITESPACE  # type: ignore[attr-defined]
 
+from cli.reading.entries import Spot
+
 _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
 class Place:
-    """One element: its text and the line it starts on."""
+    """One element: its text, and the line and column it starts at."""
 
     line: int
+    column: int
     text: str
+
+    def at(self, position: int) -> Spot:
+        """Where a character of it stands in the whole."""
+        before = self.text[:position]
+        last_break = before.rfind("\n")
+        column = position + self.column if last_break < 0 else position - last_break
+        return Spot(self.line + before.count("\n"), column)
 
 
 def elements(text: str) -> Iterator[Place]:
     """Each top-level value, and of a list each element; raises JSONDecodeError where the text is not JSON."""
-    line, counted = 1, 0
-    for start, end in _values(text):
-        line, counted = line + text.count("\n", counted, start), start
-        yield Place(line, text[start:end])
+    whole = Place(1, 1, text)
+    return (_part(whole, start, end) for start, end in _values(text))
 
 
-def locate(place: Place, path: Sequence[str | int]) -> int:
-    """The line of the field at `path`; of a field that is missing, the line of what it is missing from."""
+def members(place: Place) -> dict[str, Place]:
+    """The values of an object's members by name, each with its place."""
+    return {
+        str(name): _part(place, value, _end(place.text, value))
+        for name, _, value in _children(place.text, 0)
+        if place.text.startswith("{")
+    }
+
+
+def items(place: Place) -> list[Place]:
+    """The elements of a list, each with its place."""
+    return [_part(place, start, end) for start, end in _items(place.text, 0)] if place.text.startswith("[") else []
+
+
+def locate(place: Place, path: Sequence[str | int]) -> Spot:
+    """Where the field at `path` stands; of a field that is missing, where that is which it is missing from."""
     found = value = 0
     for step in path:
         # A step that leads nowhere is a missing field or the name of a variant.
         child = next((child for child in _children(place.text, value) if child[0] == step), None)
         if child is not None:
             _, found, value = child
-    return place.line + place.text.count("\n", 0, found)
+    return place.at(found)
+
+
+def _part(place: Place, start: int, end: int) -> Place:
+    spot = place.at(start)
+    return Place(spot.line, int(spot.column), place.text[start:end])
 
 
 def _values(text: str) -> Iterator[tuple[int, int]]:
