@@ -179,6 +179,11 @@ class Job(MgnView):
         return self.status != "COMPLETED"
 
     @property
+    def is_settled(self) -> bool:
+        """Whether MGN has said of each of its servers what became of it."""
+        return all(part.launch_status in ("LAUNCHED", "FAILED", "TERMINATED") for part in self.participating_servers)
+
+    @property
     def created_at(self) -> datetime:
         """When the job was created; long ago when MGN does not say."""
         return datetime.fromisoformat(self.creation_date_time or "2020-01-01T00:00:00+00:00")

@@ -23,7 +23,7 @@ from runtime.models.functions.environment import Budgets, DecisionRules
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
-from runtime.models.scope import Scope
+from runtime.models.scope import Scope, Wake
 from runtime.models.waits import Outcome
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
@@ -162,23 +162,23 @@ class World:
     def source_server_of(self, node_id: str) -> str | None:
         return self.tagged.get(node_id)
 
-    def wake(self, scope: Scope, *, after: float = 0) -> None:
-        sent = self._milliseconds()
+    def wake(self, scope: Scope, *, after: float = 0, everything: bool = False) -> None:
+        sent, wake = self._milliseconds(), Wake(scope, everything=everything)
         self.later(
-            ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(scope, sent))
+            ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(wake, sent))
         )
 
     def look_now(self) -> None:
         """Have a dispatcher look at this moment, whatever else goes on."""
-        self._call("dispatch_launches", self._wake_message(self.scope, self._milliseconds()))
+        self._call("dispatch_launches", self._wake_message(Wake(self.scope, everything=True), self._milliseconds()))
 
-    def _wake_message(self, scope: Scope, sent: str) -> Json:
+    def _wake_message(self, wake: Wake, sent: str) -> Json:
         attributes = {
             "SentTimestamp": sent,
             "ApproximateFirstReceiveTimestamp": self._milliseconds(),
             "ApproximateReceiveCount": "1",
         }
-        return {"Records": [{"messageId": "wake", "body": str(scope), "attributes": attributes}]}
+        return {"Records": [{"messageId": "wake", "body": wake.to_text(), "attributes": attributes}]}
 
     def _milliseconds(self) -> str:
         return str(int(self.simulator.clock.now() * 1_000))
