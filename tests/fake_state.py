@@ -12,7 +12,7 @@ from runtime.models.dispatch import Dispatch, Looked
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.waits import Outcome, Wait, due
+from runtime.models.waits import LaunchWait, Outcome, UndoWait, Wait, due
 
 LAST = "\uffff"
 """Sorts behind every migration id."""
@@ -98,11 +98,14 @@ class InMemoryMigrations:
 
 
 class InMemoryWaits:
-    """Waits by scope, migration and name, and the order of their lanes. `rows` counts what reading them returned."""
+    """Waits by scope, migration and name, and the order of their lanes.
+
+    `rows` counts what reading them returned, `asking` is how many wait for a launch.
+    """
 
     def __init__(self) -> None:
         self.parked: dict[tuple[Scope, str, str], Wait] = {}
-        self.rows = 0
+        self.rows = self.asking = 0
         self._of: dict[tuple[Scope, str], set[str]] = {}
         self._lanes: dict[Scope, list[tuple[str, str, str]]] = {}
         self._pages: dict[Scope, list[tuple[str, str]]] = {}
@@ -111,7 +114,9 @@ class InMemoryWaits:
     def park(self, wait: Wait) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            parked = (wait.after(stored) if stored else wait).model_copy(update={"lane": due(wait.parked_at)})
+            parked = (wait.after(stored) if stored else wait).model_copy(
+                update={"lane": wait.lane or due(wait.parked_at)}
+            )
             self._put(parked)
             return parked
 
@@ -190,9 +195,11 @@ class InMemoryWaits:
         if wait.lane is not None and (before is None or before.lane != wait.lane):
             insort(self._lanes.setdefault(wait.scope, []), (wait.lane, wait.migration_id, wait.name))
         self.parked[_key(wait)] = wait
+        self.asking += _asks(wait) - _asks(before)
 
     def _drop(self, wait: Wait) -> None:
         del self.parked[_key(wait)]
+        self.asking -= _asks(wait)
         pages = self._pages[wait.scope]
         del pages[bisect_left(pages, (wait.migration_id, wait.name))]
         self._of[wait.scope, wait.migration_id].discard(wait.name)
@@ -313,6 +320,10 @@ class InMemoryState:
 
 def _key(wait: Wait) -> tuple[Scope, str, str]:
     return wait.scope, wait.migration_id, wait.name
+
+
+def _asks(wait: Wait | None) -> bool:
+    return isinstance(wait, LaunchWait | UndoWait) and wait.asks_for_launch
 
 
 def _parts(place: str) -> tuple[str, str]:

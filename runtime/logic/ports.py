@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from runtime.models.mgn import (
         CommandStatus,
         InstanceHealth,
+        Inventory,
         Job,
         JobLogEntry,
         LaunchTemplateRef,
@@ -82,7 +83,7 @@ class Waits(Protocol):
     """The waits of parked steps."""
 
     def park(self, wait: Wait) -> Wait:
-        """Keep a wait, due at once.
+        """Keep a wait in its lane, without one due at once.
 
         A step retried with a new token keeps the old one beside it, and an undelivered outcome.
         """
@@ -206,7 +207,7 @@ class MigrationService(Protocol):
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         """The servers with these ids, archived ones included; unknown ids are left out. Batches of 200."""
 
-    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+    def active_servers(self, *, since: datetime | None = None) -> Inventory:
         """Every server that is not archived, as it was half a minute ago or later; with `since`, then or later.
 
         Raises ThrottledError when `since` asks for another list a few seconds after the last one was read.

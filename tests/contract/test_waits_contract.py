@@ -235,9 +235,14 @@ class TestLanes:
     def test_wait_parked_again_is_due_again(self, state: State) -> None:
         (wait,) = park_at(state, 1)
         state.waits.file(wait, BOOTING)
-        state.waits.park(wait.model_copy(update={"token": "second", "parked_at": END}))
+        state.waits.park(wait.model_copy(update={"token": "second", "parked_at": END, "lane": None}))
         assert state.waits.in_lanes(SCOPE, BOOTING, BOOTING, 10) == []
         assert names(state.waits.in_lanes(SCOPE, due(END), due(END), 10)) == ["1"]
+
+    def test_wait_is_parked_in_the_lane_it_names(self, state: State) -> None:
+        state.waits.park(a_wait(lane=BOOTING))
+        assert len(state.waits.in_lanes(SCOPE, BOOTING, BOOTING, 10)) == 1
+        assert state.waits.in_lanes(SCOPE, DUE, due(END), 10) == []
 
     def test_of_rivals_that_file_a_wait_one_does_and_it_is_in_one_lane(self, state: State) -> None:
         (wait,) = park_at(state, 1)

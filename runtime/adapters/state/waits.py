@@ -21,7 +21,9 @@ class DynamoDbWaits:
     def park(self, wait: Wait) -> Wait:
         for _ in range(ROUNDS):
             stored, text = self._stored(wait)
-            parked = (wait.after(stored) if stored else wait).model_copy(update={"lane": due(wait.parked_at)})
+            parked = (wait.after(stored) if stored else wait).model_copy(
+                update={"lane": wait.lane or due(wait.parked_at)}
+            )
             if self._put(parked, equals(DOCUMENT, text) if stored else ABSENT, stored):
                 return parked
         raise _contended(wait)

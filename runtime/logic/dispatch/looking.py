@@ -78,6 +78,9 @@ SKEW = timedelta(seconds=1)
 _Key = tuple[str, str]
 """The migration and the name of a wait."""
 
+ASIDE = timedelta(seconds=SOON + 60)
+"""For how long a wait that could not be ended is left to the rounds: no look wakes itself for it."""
+
 RETRY = timedelta(minutes=1)
 """Between two tries where MGN refuses what only people or the end of others' jobs can mend."""
 
@@ -213,10 +216,9 @@ def _ended_jobs(ports: Ports, state: Dispatch, listed: Iterable[Job]) -> tuple[l
 def _file(ports: Ports, settled: Settled) -> None:
     """Put those that go on where the next look that can tell more finds them."""
     now = ports.now()
-    for wait in settled.failed:
-        # Behind the others, so that many that fail keep nobody else from being looked at.
-        with suppress(MigrationError):
-            ports.waits.file(wait, due(now + RETRY))
+    # Behind the others, so that many that fail keep nobody else from being looked at; their outcome may be kept by now.
+    for wait in ports.waits.those(ports.scope, map(_key, settled.failed)).values() if settled.failed else ():
+        ports.waits.file(wait, due(now + ASIDE))
     for wait in settled.open:
         if isinstance(wait, LaunchWait | UndoWait) and wait.asks_for_launch:
             continue

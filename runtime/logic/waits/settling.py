@@ -8,7 +8,7 @@ from runtime.errors import TargetAccountError, WindowMissedError
 from runtime.logic.journal import REASON_LIMIT, note
 from runtime.logic.ports import Ports
 from runtime.logic.waits.observing import observe
-from runtime.logic.waits.verdicts import failed as failed_words
+from runtime.logic.waits.verdicts import failed as missed
 from runtime.models.dispatch import Dispatch, Looked, Member
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.functions.environment import Budgets
@@ -76,8 +76,9 @@ def settle(
             continue
         try:
             if _is_excused(wait, outcome, truth, looked or Looked(), now, ports.budgets):
-                extend(ports, wait, looked or Looked())
-                continue
+                if (last_word := _extend(ports, wait, outcome, looked or Looked())) is None:
+                    continue
+                outcome = last_word
             conclude(ports, wait, outcome)
             resumed += 1
         except Exception as error:
@@ -101,24 +102,26 @@ def _is_excused(
     return truth is None or observe(later, truth, now=now, budgets=budgets) is None
 
 
-def extend(ports: Ports, wait: Wait, looked: Looked) -> None:
+def _extend(ports: Ports, wait: Wait, outcome: Outcome, looked: Looked) -> Outcome | None:
     """Give a wait the time back in which nobody looked, and journal it: our slowness fails no migration (I12).
 
-    A cutover window does not grow: there the wait ends, and says why.
+    A cutover window does not grow: there this is how the wait ends, and it says why.
     """
     now = ports.now()
     since = looked.at or now
     until = now + max(now - since, OVERSIGHT)
     unseen = f"nobody looked from {since.isoformat()} to {now.isoformat()}"
     record = ports.migrations.record(wait.migration_id)
-    window = record.request.window if record and isinstance(wait, WindowWait | LaunchWait) else None
-    if record is None or (window is not None and wait.deadline >= window.not_after):
-        closed = f"the window closed at {wait.deadline.isoformat()}"
-        conclude(ports, wait, failed_words(WindowMissedError, f"{closed}: {unseen}"))
-        return
+    if record is None:
+        return outcome
+    window = record.request.window if isinstance(wait, WindowWait | LaunchWait) else None
+    if window is not None and wait.deadline >= window.not_after:
+        return missed(WindowMissedError, f"the window closed at {wait.deadline.isoformat()}: {unseen}")
     reason = f"{unseen}: the time for {wait.name} ends at {until.isoformat()} instead"
-    note(ports, record, Facts(extended_until=until), actor=ACTOR, reason=reason)
+    # Moved before it is told: who is too late to tell must not be too late to move it.
     ports.waits.amend(wait, {"deadline": until, "extended": wait.extended + 1, "lane": due(now)})
+    note(ports, record, Facts(extended_until=until), actor=ACTOR, reason=reason)
+    return None
 
 
 def _unseen(wait: Wait, error: Exception, now: datetime) -> Outcome | None:
