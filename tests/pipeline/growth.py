@@ -144,7 +144,7 @@ class SlowAccount(BusyAccount):
         try:
             return super()._call(name, payload)
         finally:
-            self.longest[name] = max(self.longest[name], self.spent)  # type: ignore[assignment]
+            self.longest[name] = max(self.longest[name], self.spent)
 
     def _receive(self, name: str, event: Json, *more: Any) -> None:
         clock = self.simulator.clock.now()

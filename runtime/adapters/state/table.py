@@ -114,7 +114,8 @@ class StateTable:
         }
         with aws_faults():
             while len(found) < limit:
-                page = self._client.query(**query, Limit=limit - len(found))
+                query["Limit"] = limit - len(found)
+                page = self._client.query(**query)
                 found += page["Items"]
                 if "LastEvaluatedKey" not in page:
                     break

@@ -201,8 +201,9 @@ def _due(ports: Ports, *, first: str = DUE) -> Sequence[Wait]:
 def _ended_jobs(ports: Ports, state: Dispatch, listed: Iterable[Job]) -> tuple[list[str], dict[str, Job], bool | None]:
     """Of the jobs whose end somebody waits for: those that ended, all as MGN has them, and whether one is near it."""
     watched: list[str] = []
-    lane: str | None = OF_JOB
-    while lane := ports.waits.next_lane(ports.scope, lane, f"{OF_JOB}~"):
+    lane = OF_JOB
+    while found := ports.waits.next_lane(ports.scope, lane, f"{OF_JOB}~"):
+        lane = found
         watched.append(lane.removeprefix(OF_JOB))
     jobs = {job.job_id: job for job in listed}
     if unlisted := [job_id for job_id in watched if job_id not in jobs]:

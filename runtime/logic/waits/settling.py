@@ -151,7 +151,7 @@ def read_truth(ports: Ports, waits: Iterable[Wait], state: Dispatch, known: Mapp
     open_waits = [wait for wait in waits if wait.outcome is None]
     now = ports.now()
     launching = frozenset(member.migration_id for member in unanswered(ports, state))
-    truth = Truth.model_construct(launching=launching, young_jobs=state.young_jobs(now), jobs=known)
+    truth = Truth.model_construct(launching=launching, young_jobs=state.young_jobs(now), jobs=dict(known))
     if jobs := sorted({wait.watched_job for wait in open_waits if wait.watched_job} - known.keys()):
         truth = truth.model_copy(update={"jobs": {**known, **{job.job_id: job for job in ports.mgn.jobs(jobs)}}})
     watched = (wait.watched_instance(truth, now) for wait in open_waits)
