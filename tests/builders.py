@@ -27,7 +27,7 @@ from runtime.models.record import (
 from runtime.models.request import Gate, MigrationRequest, Phase
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.waits import LaunchIntent, Wait, WaitKind
+from runtime.models.waits import LaunchIntent, Wait, WaitKind, due
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SCOPE = Scope("111122223333", "us-east-1")
@@ -164,7 +164,7 @@ def an_entry(record: MigrationRecord, *, from_status: MigrationStatus | None = N
 def a_wait(name: str = "launch-test", migration_id: str = "mig-1", **changes: Any) -> Any:
     """A parked launch; with another `kind`, the wait of that kind, and what the others have is left out."""
     kind = changes.get("kind", WaitKind.LAUNCH)
-    wait = {
+    wait: dict[str, Any] = {
         "migration_id": migration_id,
         "name": name,
         "kind": kind,
@@ -175,7 +175,8 @@ def a_wait(name: str = "launch-test", migration_id: str = "mig-1", **changes: An
         "token": f"token-of-{migration_id}-{name}",
         **_OF_KIND.get(kind, {}),
     }
-    return _ANY_WAIT.validate_python({**wait, **changes})
+    wait |= changes
+    return _ANY_WAIT.validate_python({"lane": due(wait["parked_at"]), **wait})
 
 
 _ANY_WAIT: TypeAdapter[Wait] = TypeAdapter(Annotated[Wait, Field(discriminator="kind")])

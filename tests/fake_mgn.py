@@ -15,6 +15,7 @@ from runtime.errors import (
 )
 from runtime.models.mgn import (
     Initiated,
+    Inventory,
     Job,
     JobLogEntry,
     LastLaunch,
@@ -81,9 +82,9 @@ class FakeMgn:
         self._called("servers")
         return tuple(self.by_id[source_id] for source_id in ids if source_id in self.by_id)
 
-    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+    def active_servers(self, *, since: datetime | None = None) -> Inventory:
         self._called("active_servers")
-        return [server for server in self.by_id.values() if not server.is_archived]
+        return Inventory(server for server in self.by_id.values() if not server.is_archived)
 
     def jobs(self, ids: Sequence[str]) -> tuple[Job, ...]:
         self._called("jobs")

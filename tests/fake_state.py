@@ -1,5 +1,6 @@
 """The state table as a few dictionaries. Proven against the real adapter by the contract tests of each entity."""
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,11 +8,14 @@ from threading import RLock
 
 from runtime.errors import RecordChangedError
 from runtime.models.decisions import RefusedDecision, Signal
-from runtime.models.dispatch import Dispatch
+from runtime.models.dispatch import Dispatch, Looked
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
-from runtime.models.waits import Outcome, Wait
+from runtime.models.waits import LaunchWait, Outcome, UndoWait, Wait, due
+
+LAST = "\uffff"
+"""Sorts behind every migration id."""
 
 
 class InMemoryMigrations:
@@ -100,31 +104,72 @@ class InMemoryMigrations:
 
 
 class InMemoryWaits:
-    """Waits by scope, migration and name."""
+    """Waits by scope, migration and name, and the order of their lanes.
+
+    `rows` counts what reading them returned, `asking` is how many wait for a launch.
+    """
 
     def __init__(self) -> None:
         self.parked: dict[tuple[Scope, str, str], Wait] = {}
+        self.rows = self.asking = 0
+        self._of: dict[tuple[Scope, str], set[str]] = {}
+        self._lanes: dict[Scope, list[tuple[str, str, str]]] = {}
+        self._pages: dict[Scope, list[tuple[str, str]]] = {}
         self._one_at_a_time = RLock()
 
     def park(self, wait: Wait) -> Wait:
         with self._one_at_a_time:
             stored = self._stored(wait)
-            parked = wait.after(stored) if stored else wait
-            self.parked[_key(wait)] = parked
+            parked = (wait.after(stored) if stored else wait).model_copy(
+                update={"lane": wait.lane or due(wait.parked_at)}
+            )
+            self._put(parked)
             return parked
 
     def of(self, scope: Scope, migration_id: str) -> tuple[Wait, ...]:
-        return tuple(wait for wait in self.open(scope) if wait.migration_id == migration_id)
+        names = sorted(self._of.get((scope, migration_id), ()))
+        return tuple(self._counted([self.parked[scope, migration_id, name] for name in names]))
 
     def open(self, scope: Scope) -> Iterable[Wait]:
-        return iter([wait for _, wait in sorted(self.parked.items()) if wait.scope == scope])
+        return iter(self._counted([self.parked[scope, *key] for key in self._pages.get(scope, ())]))
+
+    def page(self, scope: Scope, start: str | None, limit: int) -> tuple[Sequence[Wait], str | None]:
+        keys = self._pages.get(scope, [])
+        at = bisect_left(keys, _parts(start)) if start else 0
+        rest = keys[at + limit : at + limit + 1]
+        found = self._counted([self.parked[scope, *key] for key in keys[at : at + limit]])
+        return found, "#".join(rest[0]) if rest else None
+
+    def those(self, scope: Scope, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Wait]:
+        found = self._counted(
+            [self.parked[scope, *key] for key in dict.fromkeys(names) if (scope, *key) in self.parked]
+        )
+        return {(wait.migration_id, wait.name): wait for wait in found}
+
+    def in_lanes(self, scope: Scope, first: str, last: str, limit: int) -> Sequence[Wait]:
+        places = self._places(scope, (first, "", ""), last, limit)
+        self.rows += len(places)
+        waits = (self.parked.get((scope, migration_id, name)) for _, migration_id, name in places)
+        return self._counted([wait for wait in waits if wait is not None])
+
+    def next_lane(self, scope: Scope, after: str, last: str) -> str | None:
+        places = self._places(scope, (after, LAST, ""), last, 1)
+        self.rows += len(places)
+        return places[0][0] if places else None
+
+    def file(self, wait: Wait, lane: str) -> bool:
+        with self._one_at_a_time:
+            if self._stored(wait) != wait:
+                return False
+            self._put(wait.model_copy(update={"lane": lane}))
+            return True
 
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
         with self._one_at_a_time:
             stored = self._stored(wait)
             if stored is None or not stored.is_of_the_step_of(wait) or stored.outcome is not None:
                 return False
-            self.parked[_key(wait)] = stored.model_copy(update=changes)
+            self._put(stored.model_copy(update=changes))
             return True
 
     def decide(self, wait: Wait, outcome: Outcome) -> Wait:
@@ -133,17 +178,52 @@ class InMemoryWaits:
             if stored is None or not stored.is_of_the_step_of(wait):
                 return wait.model_copy(update={"outcome": outcome})
             if stored.outcome is None:
-                self.parked[_key(wait)] = stored = stored.model_copy(update={"outcome": outcome})
+                stored = stored.model_copy(update={"outcome": outcome})
+                self._put(stored)
             return stored
 
     def close(self, wait: Wait) -> None:
         with self._one_at_a_time:
             stored = self._stored(wait)
             if stored is not None and stored.is_of_the_step_of(wait):
-                del self.parked[_key(wait)]
+                self._drop(stored)
 
     def _stored(self, wait: Wait) -> Wait | None:
         return self.parked.get(_key(wait))
+
+    def _put(self, wait: Wait) -> None:
+        before = self._stored(wait)
+        if before is None:
+            insort(self._pages.setdefault(wait.scope, []), (wait.migration_id, wait.name))
+            self._of.setdefault((wait.scope, wait.migration_id), set()).add(wait.name)
+        if before is not None and before.lane != wait.lane:
+            self._leave(before)
+        if wait.lane is not None and (before is None or before.lane != wait.lane):
+            insort(self._lanes.setdefault(wait.scope, []), (wait.lane, wait.migration_id, wait.name))
+        self.parked[_key(wait)] = wait
+        self.asking += _asks(wait) - _asks(before)
+
+    def _drop(self, wait: Wait) -> None:
+        del self.parked[_key(wait)]
+        self.asking -= _asks(wait)
+        pages = self._pages[wait.scope]
+        del pages[bisect_left(pages, (wait.migration_id, wait.name))]
+        self._of[wait.scope, wait.migration_id].discard(wait.name)
+        self._leave(wait)
+
+    def _leave(self, wait: Wait) -> None:
+        if wait.lane is not None:
+            lanes = self._lanes[wait.scope]
+            del lanes[bisect_left(lanes, (wait.lane, wait.migration_id, wait.name))]
+
+    def _places(self, scope: Scope, first: tuple[str, str, str], last: str, limit: int) -> list[tuple[str, str, str]]:
+        lanes = self._lanes.get(scope, [])
+        at = bisect_left(lanes, first)
+        return lanes[at : min(at + limit, bisect_left(lanes, (last, LAST, "")))]
+
+    def _counted(self, waits: list[Wait]) -> list[Wait]:
+        self.rows += len(waits)
+        return waits
 
 
 class InMemoryTokens:
@@ -151,13 +231,15 @@ class InMemoryTokens:
 
     def __init__(self) -> None:
         self.kept: list[str] = []
+        self._numbers: dict[str, int] = {}
         self._one_at_a_time = RLock()
 
     def keep(self, token: str, until: datetime) -> str:
         with self._one_at_a_time:
-            if token not in self.kept:
+            if token not in self._numbers:
+                self._numbers[token] = len(self.kept)
                 self.kept.append(token)
-            return f"key-{self.kept.index(token)}"
+            return f"key-{self._numbers[token]}"
 
     def token(self, key: str) -> str | None:
         number = int(key.removeprefix("key-"))
@@ -169,7 +251,7 @@ class InMemoryDispatches:
 
     def __init__(self) -> None:
         self.states: dict[Scope, Dispatch] = {}
-        self.looks: dict[Scope, datetime] = {}
+        self.looks: dict[Scope, Looked] = {}
         self.begun: Counter[tuple[str, int]] = Counter()
         self.sweeps = 0
         self._one_at_a_time = RLock()
@@ -185,11 +267,11 @@ class InMemoryDispatches:
             self.states[state.scope] = written
             return written
 
-    def looked(self, scope: Scope, at: datetime) -> None:
-        self.looks[scope] = at
+    def looked(self, scope: Scope, looked: Looked) -> None:
+        self.looks[scope] = looked
 
-    def last_look(self, scope: Scope) -> datetime | None:
-        return self.looks.get(scope)
+    def last_look(self, scope: Scope) -> Looked:
+        return self.looks.get(scope, Looked())
 
     def begins(self, sender: str, minute: int, *, below: int) -> bool:
         with self._one_at_a_time:
@@ -244,3 +326,12 @@ class InMemoryState:
 
 def _key(wait: Wait) -> tuple[Scope, str, str]:
     return wait.scope, wait.migration_id, wait.name
+
+
+def _asks(wait: Wait | None) -> bool:
+    return isinstance(wait, LaunchWait | UndoWait) and wait.asks_for_launch
+
+
+def _parts(place: str) -> tuple[str, str]:
+    migration_id, _, name = place.partition("#")
+    return migration_id, name

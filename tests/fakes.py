@@ -292,12 +292,14 @@ class FakeRequestBudget:
 
 @dataclass
 class FakeWakes:
-    """Wakes: remembers who was to be woken, and after how long."""
+    """Wakes: remembers who was to be woken, and after how long; and where everything was to be looked at."""
 
     sent: list[tuple[Scope, float]] = field(default_factory=list)
+    rounds: list[Scope] = field(default_factory=list)
 
-    def wake(self, scope: Scope, *, after: float = 0) -> None:
+    def wake(self, scope: Scope, *, after: float = 0, everything: bool = False) -> None:
         self.sent.append((scope, after))
+        self.rounds += [scope] if everything else []
 
 
 @dataclass

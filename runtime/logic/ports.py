@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 # Shapes only: a function loads the models it uses, not those of every port.
 if TYPE_CHECKING:
     from runtime.models.decisions import RefusedDecision, Signal
-    from runtime.models.dispatch import Dispatch
+    from runtime.models.dispatch import Dispatch, Looked
     from runtime.models.events import BusEvent
     from runtime.models.functions.environment import Budgets, DecisionRules
     from runtime.models.mgn import (
         CommandStatus,
         InstanceHealth,
+        Inventory,
         Job,
         JobLogEntry,
         LaunchTemplateRef,
@@ -87,13 +88,31 @@ class Waits(Protocol):
     """The waits of parked steps."""
 
     def park(self, wait: Wait) -> Wait:
-        """Keep a wait. A step retried with a new token keeps the old one beside it, and an undelivered outcome."""
+        """Keep a wait in its lane, without one due at once.
+
+        A step retried with a new token keeps the old one beside it, and an undelivered outcome.
+        """
 
     def of(self, scope: Scope, migration_id: str) -> tuple[Wait, ...]:
         """The migration's open waits."""
 
     def open(self, scope: Scope) -> Iterable[Wait]:
-        """Every open wait of an account and Region, read consistently."""
+        """Every open wait of an account and Region, read consistently; for people who ask, not for looks."""
+
+    def page(self, scope: Scope, start: str | None, limit: int) -> tuple[Sequence[Wait], str | None]:
+        """So many open waits from a place on, None for the first, and the place after them, None at the end."""
+
+    def those(self, scope: Scope, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Wait]:
+        """The open waits with these migration ids and names, read consistently."""
+
+    def in_lanes(self, scope: Scope, first: str, last: str, limit: int) -> Sequence[Wait]:
+        """At most so many of the waits whose lane lies between these two, both included, in the order of lanes."""
+
+    def next_lane(self, scope: Scope, after: str, last: str) -> str | None:
+        """The first lane that somebody is in behind one, up to another."""
+
+    def file(self, wait: Wait, lane: str) -> bool:
+        """Move an open wait to another lane; False when it is not as it was read any more, and then it stays."""
 
     def amend(self, wait: Wait, changes: Mapping[str, object]) -> bool:
         """Set fields of an undecided wait; False when it was decided, closed or parked again with another token."""
@@ -128,11 +147,11 @@ class Dispatches(Protocol):
     def save(self, state: Dispatch) -> Dispatch:
         """Write the state with the next version; raises RecordChangedError when another dispatcher wrote first."""
 
-    def looked(self, scope: Scope, at: datetime) -> None:
-        """Remember that everything sent before `at` has been seen."""
+    def looked(self, scope: Scope, looked: Looked) -> None:
+        """Remember what a look leaves to the next one."""
 
-    def last_look(self, scope: Scope) -> datetime | None:
-        """Up to when everything has been seen; None for a scope never looked at."""
+    def last_look(self, scope: Scope) -> Looked:
+        """What the last look left; nothing for a scope never looked at."""
 
     def begins(self, sender: str, minute: int, *, below: int) -> bool:
         """Count a migration of this sender that begins in a minute; False when as many as may have begun in it."""
@@ -173,8 +192,8 @@ class State(Protocol):
 class Wakes(Protocol):
     """The queue that wakes the dispatcher of an account and Region."""
 
-    def wake(self, scope: Scope, *, after: float = 0) -> None:
-        """Have the scope looked at, now or after so many seconds."""
+    def wake(self, scope: Scope, *, after: float = 0, everything: bool = False) -> None:
+        """Have the scope looked at, now or after so many seconds; everything in it, or what can have changed."""
 
 
 class RequestBudget(Protocol):
@@ -193,7 +212,7 @@ class MigrationService(Protocol):
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
         """The servers with these ids, archived ones included; unknown ids are left out. Batches of 200."""
 
-    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+    def active_servers(self, *, since: datetime | None = None) -> Inventory:
         """Every server that is not archived, as it was half a minute ago or later; with `since`, then or later.
 
         Raises ThrottledError when `since` asks for another list a few seconds after the last one was read.

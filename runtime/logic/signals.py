@@ -12,7 +12,9 @@ from runtime.models.events import MigrationSignal
 from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import AwaitSignal
 from runtime.models.record import RELEASED_BY, Facts, MigrationRecord
+from runtime.models.scope import Scope
 from runtime.models.status import MigrationStatus
+from runtime.models.waits import LaunchWait, UndoWait, due
 
 ACTOR = AwaitSignal.function.name
 IGNORED, REFUSED = "ignored", "refused"
@@ -61,9 +63,20 @@ def mgn_event(ports: Ports, event: EventEnvelope) -> str:
         return f"{REFUSED}: {event.scope} is no account and Region of this stage"
     if event.speaks_of_others:
         return f"{REFUSED}: it comes from {event.scope} and speaks of a server elsewhere"
-    # An event only wakes: what happened is read from MGN, for everything that waits at once (I10).
+    for server in event.source_servers:
+        _hurry(ports, event.scope, server)
+    # An event only wakes: what happened is read from MGN, for everything that is due at once (I10).
     ports.wakes.wake(event.scope)
     return "woke the dispatcher"
+
+
+def _hurry(ports: Ports, scope: Scope, source_server_id: str) -> None:
+    """Have the next look see the waits of a server, which else they would wait a round for."""
+    lock = ports.migrations.lock_of(scope, source_server_id)
+    for wait in ports.waits.of(scope, lock.owner) if lock else ():
+        # Who waits for room learns nothing from MGN's word on its server, and keeps its turn.
+        if not (isinstance(wait, LaunchWait | UndoWait) and wait.asks_for_launch):
+            ports.waits.amend(wait, {"lane": due(ports.now())})
 
 
 def is_same_person(one: str, other: str) -> bool:

@@ -43,7 +43,7 @@ class SweepReport(NamedTuple):
 def sweep(ports: Ports) -> SweepReport:
     """Have every account and Region looked at, and find what was accepted and never began or lost its end."""
     for scope in ports.scopes:
-        ports.wakes.wake(scope)
+        ports.wakes.wake(scope, everything=True)
     turn = ports.dispatches.count_sweep()
     forgotten = _in_turn(ports, _page(_silent(ports, MigrationStatus.RECEIVED, START_GRACE), RESTARTED, turn))
     if forgotten:

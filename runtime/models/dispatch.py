@@ -40,6 +40,18 @@ class StartedJob(Stored):
     started_at: Moment
 
 
+class Looked(Stored):
+    """What one look leaves to the next. Of two that end at once the later stands: at worst something is read again."""
+
+    at: Moment | None = Field(default=None, description="Everything sent before has been seen.")
+    round_at: Moment | None = Field(default=None, description="So has every round asked for before.")
+    page: str | None = Field(default=None, description="Where the next round goes on; absent at the start.")
+    parked_at: Moment | None = Field(default=None, description="When the latest wait was parked that was seen.")
+    jobs_at: Moment | None = Field(default=None, description="When MGN's jobs were read last.")
+    turns: dict[str, int] = Field(default={}, description="The latest turn in the queue of each wave that waits.")
+    is_behind: bool = Field(default=False, description="Whether it ended before it had done everything.")
+
+
 class Dispatch(Stored):
     """The dispatcher's state. A batch in flight keeps every other launch of the account and Region waiting."""
 

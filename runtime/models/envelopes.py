@@ -44,6 +44,12 @@ class EventEnvelope(Envelope):
         return Scope(self.account, self.region) if self.account and self.region else None
 
     @property
+    def source_servers(self) -> tuple[str, ...]:
+        """The MGN source servers it names."""
+        found = (arn.rpartition(":source-server/") for arn in self.resources)
+        return tuple(server_id for _, kind, server_id in found if kind)
+
+    @property
     def speaks_of_others(self) -> bool:
         """Whether a resource it names is not of the account and Region it comes from."""
         return any(arn.split(":")[3:5] != [self.region, self.account] for arn in self.resources)

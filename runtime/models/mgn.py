@@ -7,6 +7,7 @@ models take a wire dict, keep what is known and ignore the rest.
 import re
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -126,6 +127,20 @@ class SourceServer(MgnView):
     def state(self) -> str:
         return self.life_cycle.state
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names it may be called by, in lower case."""
+        hints = self.source_properties.identification_hints
+        names = (
+            self.source_server_id,
+            self.user_provided_id,
+            hints.hostname,
+            hints.fqdn,
+            hints.vm_ware_uuid,
+            hints.aws_instance_id,
+        )
+        return frozenset(name.casefold() for name in names if name)
+
     def launched_job(self, phase: Phase) -> str | None:
         """The job MGN last started for this server in `phase`."""
         return self._last(phase).job_id
@@ -138,6 +153,22 @@ class SourceServer(MgnView):
 
     def _last(self, phase: Phase) -> LastLaunch:
         return self.life_cycle.last_test if phase is Phase.TEST else self.life_cycle.last_cutover
+
+
+class Inventory(tuple[SourceServer, ...]):
+    """The source servers of an account and Region, found by name: a wave asks for hundreds of names."""
+
+    def of_name(self, name: str) -> tuple[SourceServer, ...]:
+        """Those that are called so, in upper or lower case."""
+        return tuple(self._by_name.get(name.casefold(), ()))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[SourceServer]]:
+        found: dict[str, list[SourceServer]] = {}
+        for server in self:
+            for name in server.names:
+                found.setdefault(name, []).append(server)
+        return found
 
 
 class PostLaunchAction(MgnView):
@@ -177,6 +208,11 @@ class Job(MgnView):
     @property
     def is_active(self) -> bool:
         return self.status != "COMPLETED"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether MGN has said of each of its servers what became of it."""
+        return all(part.launch_status in ("LAUNCHED", "FAILED", "TERMINATED") for part in self.participating_servers)
 
     @property
     def created_at(self) -> datetime:

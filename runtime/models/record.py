@@ -83,6 +83,9 @@ class Facts(Stored):
         default=None, description="When each SSM command was about to be sent, written before it is."
     )
     pending: Pending | None = None
+    extended_until: Moment | None = Field(
+        default=None, description="The deadline of what it waits for, once it moved because nobody had looked."
+    )
     failure: Reason | None = None
     released_at: Moment | None = Field(default=None, description="When a person gave a frozen migration's server back.")
     expires_at: int | None = Field(default=None, description="Epoch second after which DynamoDB may delete the item.")

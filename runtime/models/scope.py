@@ -1,7 +1,7 @@
 """The account and Region that MGN works in: its quotas, its servers and our dispatcher are of one."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic_core import core_schema
 
@@ -40,3 +40,24 @@ class Scope:
         if isinstance(value, str):
             return cls.parse(value)
         raise ValueError("a scope is written as account#region")
+
+
+class Wake(NamedTuple):
+    """A message of the wake queue: what is to be looked at."""
+
+    scope: Scope
+    everything: bool = False
+    """A round over all that waits, and not only what can have changed."""
+
+    def to_text(self) -> str:
+        return f"{self.scope}#{_ROUND}" if self.everything else str(self.scope)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The wake behind its text; raises ValueError."""
+        account, _, rest = text.partition("#")
+        region, _, what = rest.partition("#")
+        return cls(Scope.parse(f"{account}#{region}"), everything=what == _ROUND)
+
+
+_ROUND = "round"

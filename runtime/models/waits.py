@@ -1,6 +1,6 @@
 """The waits of parked steps: what each kind waits for, and what it needs to be read before it can end."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Literal, Self
@@ -30,6 +30,31 @@ class WaitKind(StrEnum):
     WINDOW = "window"
     SOAK = "soak"
     UNDO = "undo"
+
+
+BOOTING = "BOOT"
+"""The lane of those whose job is over and whose instance is looked at until it is up."""
+
+QUEUE = "QUEUE#"
+DUE = "DUE#"
+OF_JOB = "JOB#"
+"""How the other lanes begin."""
+
+
+def due(moment: datetime) -> str:
+    """The lane of those whom the first look from this moment on shall see; in order of their moments."""
+    return f"{DUE}{moment.astimezone(UTC).isoformat(timespec='microseconds')}"
+
+
+def queued(rank: int, not_after: datetime, turn: int, parked_at: datetime) -> str:
+    """The lane of those who wait for a launch; in the order in which they are launched."""
+    last, since = (moment.isoformat(timespec="microseconds") for moment in (not_after, parked_at))
+    return f"{QUEUE}{rank}#{last}#{turn:08d}#{since}"
+
+
+def of_job(job_id: str) -> str:
+    """The lane of those who wait for an MGN job to end."""
+    return f"{OF_JOB}{job_id}"
 
 
 class LaunchIntent(Stored):
@@ -72,6 +97,10 @@ class ParkedStep(Stored):
     )
     signals: tuple[Signal, ...] = ()
     outcome: Outcome | None = None
+    lane: str | None = Field(
+        default=None, description="Where looks find it; without one, as earlier releases parked, only a round does."
+    )
+    extended: int = Field(default=0, description="How often its deadline moved because nobody had looked.")
 
     def after(self, earlier: "ParkedStep") -> Self:
         """This wait in the place of the one another try of its step parked: what became of that one still counts.
@@ -142,6 +171,11 @@ class _LaunchingWait(ParkedStep):
         return self.intent
 
     @property
+    def turn(self) -> int | None:
+        """Its turn among the launches of its wave; None before it stands in the queue."""
+        return int(self.lane.split("#")[3]) if self.lane and self.lane.startswith(QUEUE) else None
+
+    @property
     def asks_for_launch(self) -> bool:
         """The dispatcher still owes this wait an MGN job."""
         return self.intent is not None and self.job_id is None and self.outcome is None and self.cancel is None
@@ -185,7 +219,8 @@ class BootWait(ParkedStep):
 
     @property
     def watched_job(self) -> str | None:
-        return self.job_id
+        # What is over is not asked about again.
+        return None if self.lane == BOOTING else self.job_id
 
     def watched_instance(self, truth: Truth, now: datetime) -> str | None:
         return self.instance_id if self._may_end(truth, now) else None
@@ -198,7 +233,7 @@ class BootWait(ParkedStep):
 
     def _may_end(self, truth: Truth, now: datetime) -> bool:
         # MGN changes nothing on the servers of a job before it is done with it.
-        return truth.is_over(self.job_id) or now >= self.deadline
+        return self.lane == BOOTING or truth.is_over(self.job_id) or now >= self.deadline
 
 
 class CheckWait(ParkedStep):

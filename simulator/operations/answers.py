@@ -13,7 +13,7 @@ OPERATION = "operation"
 
 @dataclass(frozen=True, slots=True)
 class TextItems:
-    """A page of items already rendered as JSON, for the one list that must be fast."""
+    """A page of items already rendered as JSON, for the lists that must be fast."""
 
     items: list[str]
     next_token: str | None

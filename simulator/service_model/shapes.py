@@ -163,9 +163,15 @@ class _Shapers:
 
     def _structure(self, shape: Mapping[str, Any]) -> Shaper:
         members = {name: self.get(reference["shape"]) for name, reference in shape["members"].items()}
+        # Most are as they are, and a job has hundreds of servers.
+        nested = {name: made for name, made in members.items() if made is not _same}
 
         def build(value: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: members[name](each) for name, each in value.items() if each is not None and name in members}
+            return {
+                name: nested[name](each) if name in nested else each
+                for name, each in value.items()
+                if each is not None and name in members
+            }
 
         return build
 

@@ -6,7 +6,7 @@ import pytest
 
 from runtime.errors import RecordChangedError
 from runtime.logic.ports import State
-from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
+from runtime.models.dispatch import Batch, Dispatch, Looked, Member, StartedJob
 from runtime.models.record import LaunchKind
 from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, TARGET_SCOPE
 from tests.contract.rivals import at_once
@@ -75,20 +75,20 @@ class TestDispatch:
 
 class TestLooks:
     def test_scope_never_looked_at_has_no_last_look(self, state: State) -> None:
-        assert state.dispatches.last_look(SCOPE) is None
+        assert state.dispatches.last_look(SCOPE) == Looked()
 
     def test_last_look_is_remembered_to_the_microsecond(self, state: State) -> None:
-        state.dispatches.looked(SCOPE, NOON)
-        later = NOON + timedelta(microseconds=1)
+        state.dispatches.looked(SCOPE, Looked(at=NOON))
+        later = Looked(at=NOON + timedelta(microseconds=1), page="mig-1#boot", turns={"a": 7}, is_behind=True)
         state.dispatches.looked(SCOPE, later)
         assert state.dispatches.last_look(SCOPE) == later
-        assert state.dispatches.last_look(TARGET_SCOPE) is None
+        assert state.dispatches.last_look(TARGET_SCOPE) == Looked()
 
     def test_looks_are_no_waits_and_no_dispatch(self, state: State) -> None:
-        state.dispatches.looked(SCOPE, NOON)
+        state.dispatches.looked(SCOPE, Looked(at=NOON))
         state.dispatches.save(FRESH)
         assert list(state.waits.open(SCOPE)) == []
-        assert state.dispatches.last_look(SCOPE) == NOON
+        assert state.dispatches.last_look(SCOPE) == Looked(at=NOON)
 
 
 class TestSweeps:

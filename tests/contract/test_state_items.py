@@ -15,7 +15,7 @@ from runtime.adapters.state.documents import refuse
 from runtime.adapters.state.state import DynamoDbState
 from runtime.adapters.state.table import KEYS_PER_READ
 from runtime.models.decisions import Signal
-from runtime.models.dispatch import Batch, Dispatch, Member, StartedJob
+from runtime.models.dispatch import Batch, Dispatch, Looked, Member, StartedJob
 from runtime.models.record import (
     Facts,
     JournalEntry,
@@ -26,7 +26,7 @@ from runtime.models.record import (
 )
 from runtime.models.status import MigrationStatus
 from runtime.models.table import INDEXES, Index
-from runtime.models.waits import LaunchIntent, Outcome, Wait, wait_from_json
+from runtime.models.waits import DUE, LaunchIntent, Outcome, Wait, due, wait_from_json
 from tests.builders import JOB_ID, NOON, SCOPE, SERVER_ID, a_lock, a_record, a_rejection, a_signal, a_wait, an_entry
 from tests.contract.state_table import TABLE_NAME, make_state_table
 
@@ -73,7 +73,7 @@ def test_every_item_has_its_key_and_only_its_index_attributes(state: DynamoDbSta
     state.migrations.lock(a_lock())
     state.migrations.reject(a_rejection())
     state.dispatches.save(Dispatch(scope=SCOPE))
-    state.dispatches.looked(SCOPE, NOON)
+    state.dispatches.looked(SCOPE, Looked(at=NOON))
     state.dispatches.count_sweep()
     names = {key: item.keys() - {"pk", "sk", "document"} for key, item in everything(client).items()}
     assert names == {
@@ -81,7 +81,8 @@ def test_every_item_has_its_key_and_only_its_index_attributes(state: DynamoDbSta
         ("MIGRATION#mig-1", "JOURNAL#000001"): set(),
         (f"SCOPE#{SCOPE}", "WAIT#mig-1#launch-test"): set(),
         (f"SCOPE#{SCOPE}", "DISPATCH"): {"version"},
-        (f"SCOPE#{SCOPE}", "LAST_LOOK"): set(),
+        (f"SCOPE#{SCOPE}", f"LANE#{due(NOON)}#mig-1#launch-test"): {"wait"},
+        (f"SCOPE#{SCOPE}", "LOOKED"): set(),
         ("MIGRATION#mig-1", "SIGNAL#approve"): {"expiresAt"},
         (f"SERVER#{SCOPE}#s-11111111111111111", "LOCK"): {"owner"},
         ("SWEEPS", "COUNT"): {"count"},
@@ -116,8 +117,8 @@ def test_end_leaves_other_migrations_alone(state: DynamoDbState, client: "Dynamo
 
 def test_token_lies_in_the_document_only(state: DynamoDbState, client: "DynamoDBClient") -> None:
     state.waits.park(a_wait(token="secret-token"))
-    (item,) = everything(client).values()
-    assert [name for name, value in item.items() if "secret-token" in str(value)] == ["document"]
+    found = everything(client).values()
+    assert [name for item in found for name, value in item.items() if "secret-token" in str(value)] == ["document"]
 
 
 def test_outcome_that_comes_while_a_step_is_parked_again_is_kept(
@@ -187,6 +188,27 @@ def test_wait_of_an_older_release_is_changed(
 def test_wait_of_an_older_release_is_closed(state: DynamoDbState, client: "DynamoDBClient") -> None:
     state.waits.close(park_as_an_older_release(state, client))
     assert state.waits.of(SCOPE, "mig-1") == ()
+
+
+def test_place_whose_wait_a_release_without_lanes_closed_is_cleared(
+    state: DynamoDbState, client: "DynamoDBClient"
+) -> None:
+    wait = state.waits.park(a_wait())
+    key: Any = {name: items.wait_item(wait)[name] for name in ("pk", "sk")}
+    client.delete_item(TableName=TABLE_NAME, Key=key)
+    assert state.waits.in_lanes(SCOPE, DUE, due(NOON), 10) == []
+    assert everything(client) == {}
+
+
+def test_wait_of_a_release_without_lanes_is_found_by_a_page_and_filed(
+    state: DynamoDbState, client: "DynamoDBClient"
+) -> None:
+    bare = a_wait(lane=None)
+    client.put_item(TableName=TABLE_NAME, Item=items.wait_item(bare))
+    assert state.waits.in_lanes(SCOPE, "", "~", 10) == []
+    assert state.waits.page(SCOPE, None, 10) == ((bare,), None)
+    assert state.waits.file(bare, due(NOON))
+    assert [wait.lane for wait in state.waits.in_lanes(SCOPE, DUE, due(NOON), 10)] == [due(NOON)]
 
 
 def test_more_records_than_one_read_takes(state: DynamoDbState) -> None:

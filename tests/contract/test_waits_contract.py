@@ -1,12 +1,13 @@
 """What every Waits does: the fake and the DynamoDB adapter."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
 from runtime.logic.ports import State
 from runtime.models.record import LaunchKind
-from runtime.models.waits import LaunchIntent, Outcome, Wait
+from runtime.models.waits import BOOTING, DUE, OF_JOB, LaunchIntent, Outcome, Wait, due, of_job
 from tests.builders import JOB_ID, NOON, SCOPE, TARGET_SCOPE, a_signal, a_wait
 from tests.contract.rivals import at_once
 
@@ -178,3 +179,93 @@ class TestAmending:
         assert isinstance(decided, Wait)
         assert left.outcome == decided.outcome == DONE
         assert (left.watched_job is not None) is amended
+
+
+END = NOON + timedelta(days=1)
+
+
+def names(waits: Iterable[Wait]) -> list[str]:
+    return [wait.migration_id for wait in waits]
+
+
+def park_at(state: State, *seconds: int) -> list[Wait]:
+    """Park one migration after another, each at its second after noon; the number is its name."""
+    return [state.waits.park(a_wait(migration_id=str(n), parked_at=NOON + timedelta(seconds=n))) for n in seconds]
+
+
+class TestLanes:
+    def test_parked_wait_is_due_at_once_and_the_oldest_first(self, state: State) -> None:
+        park_at(state, 3, 1, 2)
+        assert names(state.waits.in_lanes(SCOPE, DUE, due(NOON + timedelta(seconds=2)), 10)) == ["1", "2"]
+        assert names(state.waits.in_lanes(SCOPE, DUE, due(END), 2)) == ["1", "2"]
+        assert state.waits.in_lanes(TARGET_SCOPE, DUE, due(END), 10) == []
+
+    def test_filed_wait_is_found_in_its_lane_and_nowhere_else(self, state: State) -> None:
+        first, second = park_at(state, 1, 2)
+        assert state.waits.file(first, BOOTING)
+        assert names(state.waits.in_lanes(SCOPE, DUE, due(END), 10)) == ["2"]
+        assert names(state.waits.in_lanes(SCOPE, BOOTING, BOOTING, 10)) == ["1"]
+        assert [wait.lane for wait in state.waits.open(SCOPE)] == [BOOTING, second.lane]
+
+    def test_lane_of_one_job_holds_none_of_another_whose_id_it_begins(self, state: State) -> None:
+        for wait, job in zip(park_at(state, 1, 2), ("mgnjob-1", "mgnjob-10"), strict=True):
+            state.waits.file(wait, of_job(job))
+        assert names(state.waits.in_lanes(SCOPE, of_job("mgnjob-1"), of_job("mgnjob-1"), 10)) == ["1"]
+
+    def test_lanes_in_use_are_found_one_after_another(self, state: State) -> None:
+        for wait, job in zip(park_at(state, 1, 2, 3), ("mgnjob-1", "mgnjob-1", "mgnjob-2"), strict=True):
+            state.waits.file(wait, of_job(job))
+        last = of_job("~")
+        assert state.waits.next_lane(SCOPE, OF_JOB, last) == of_job("mgnjob-1")
+        assert state.waits.next_lane(SCOPE, of_job("mgnjob-1"), last) == of_job("mgnjob-2")
+        assert state.waits.next_lane(SCOPE, of_job("mgnjob-2"), last) is None
+
+    def test_what_was_changed_since_it_was_read_stays_where_that_put_it(self, state: State) -> None:
+        (read,) = park_at(state, 1)
+        state.waits.amend(read, {"signals": (a_signal(),), "lane": due(END)})
+        assert not state.waits.file(read, BOOTING)
+        assert names(state.waits.in_lanes(SCOPE, due(END), due(END), 10)) == ["1"]
+
+    def test_closed_wait_is_in_no_lane_and_is_not_filed(self, state: State) -> None:
+        (wait,) = park_at(state, 1)
+        state.waits.close(wait)
+        assert not state.waits.file(wait, BOOTING)
+        assert state.waits.next_lane(SCOPE, "", "~") is None
+
+    def test_wait_parked_again_is_due_again(self, state: State) -> None:
+        (wait,) = park_at(state, 1)
+        state.waits.file(wait, BOOTING)
+        state.waits.park(wait.model_copy(update={"token": "second", "parked_at": END, "lane": None}))
+        assert state.waits.in_lanes(SCOPE, BOOTING, BOOTING, 10) == []
+        assert names(state.waits.in_lanes(SCOPE, due(END), due(END), 10)) == ["1"]
+
+    def test_wait_is_parked_in_the_lane_it_names(self, state: State) -> None:
+        state.waits.park(a_wait(lane=BOOTING))
+        assert len(state.waits.in_lanes(SCOPE, BOOTING, BOOTING, 10)) == 1
+        assert state.waits.in_lanes(SCOPE, DUE, due(END), 10) == []
+
+    def test_of_rivals_that_file_a_wait_one_does_and_it_is_in_one_lane(self, state: State) -> None:
+        (wait,) = park_at(state, 1)
+        filed = at_once([lambda n=n: state.waits.file(wait, of_job(str(n))) for n in range(5)])  # type: ignore[misc]
+        assert filed.count(True) == 1
+        assert len(state.waits.in_lanes(SCOPE, "", "~", 10)) == 1
+
+
+class TestPages:
+    def test_pages_hold_every_wait_once(self, state: State) -> None:
+        park_at(state, *range(5))
+        first, start = state.waits.page(SCOPE, None, 2)
+        second, start = state.waits.page(SCOPE, start, 2)
+        third, start = state.waits.page(SCOPE, start, 2)
+        assert [names(first), names(second), names(third), start] == [["0", "1"], ["2", "3"], ["4"], None]
+
+    def test_page_goes_on_although_the_wait_it_would_begin_with_was_closed(self, state: State) -> None:
+        waits = park_at(state, 1, 2, 3)
+        _, start = state.waits.page(SCOPE, None, 1)
+        state.waits.close(waits[1])
+        assert names(state.waits.page(SCOPE, start, 5)[0]) == ["3"]
+
+    def test_waits_are_read_by_name_and_unknown_ones_left_out(self, state: State) -> None:
+        waits = park_at(state, 1, 2, 3)
+        asked = [("1", waits[0].name), ("3", waits[2].name), ("4", "none"), ("1", waits[0].name)]
+        assert state.waits.those(SCOPE, asked) == {("1", waits[0].name): waits[0], ("3", waits[2].name): waits[2]}

@@ -10,6 +10,7 @@ from moto import mock_aws
 from runtime.adapters.messages.wakes import LONGEST_DELAY, WakeQueue
 from runtime.errors import ServiceUnavailableError, ThrottledError
 from runtime.logic.ports import Wakes
+from runtime.models.scope import Wake
 from tests.builders import SCOPE, TARGET_SCOPE
 from tests.contract.aws import aws
 from tests.fakes import FakeWakes
@@ -39,6 +40,16 @@ def test_wake_names_the_account_and_region(world: World) -> None:
     wakes.wake(SCOPE)
     wakes.wake(TARGET_SCOPE)
     assert sorted(seen()) == sorted([str(SCOPE), str(TARGET_SCOPE)])
+
+
+def test_wake_for_everything_says_so_and_older_ones_are_understood() -> None:
+    with Stubber(aws("sqs")) as stubber:
+        body = Wake(SCOPE, everything=True).to_text()
+        asked: Any = {"QueueUrl": "queue", "MessageBody": body, "DelaySeconds": 0}
+        stubber.add_response("send_message", {}, asked)
+        WakeQueue(aws("sqs"), "queue").wake(SCOPE, everything=True)
+    assert Wake.parse(body) == Wake(SCOPE, everything=True)
+    assert Wake.parse(str(SCOPE)) == Wake(SCOPE)
 
 
 def test_wake_for_later_does_not_come_now(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.models.base import Model
 from runtime.models.decisions import RefusedDecision, Signal
-from runtime.models.dispatch import Dispatch
+from runtime.models.dispatch import Dispatch, Looked
 from runtime.models.events import MigrationFailed, MigrationRequested, MigrationSignal, MigrationStatusChanged
 from runtime.models.functions.steps import Plan, Step
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Rejection
@@ -32,6 +32,7 @@ KINDS: dict[str, Reader] = {
     "stored/refused": RefusedDecision.from_json,
     "stored/wait": wait_from_json,
     "stored/dispatch": Dispatch.from_json,
+    "stored/looked": Looked.from_json,
     "stored/lock": Lock.from_json,
     "stored/rejection": Rejection.from_json,
     "answers/plan": Plan.from_json,

@@ -20,7 +20,7 @@ from tests.golden.kinds import FOLDER, KINDS, RELEASES, Json, documents, objects
 
 DOCUMENTS = list(documents())
 NAMES = [str(path.relative_to(FOLDER)) for path in DOCUMENTS]
-FREE_FORM = {"parameters", "tags", "commands", "commandsIntended"}
+FREE_FORM = {"parameters", "tags", "commands", "commandsIntended", "turns"}
 """Members whose names senders choose."""
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)

@@ -66,6 +66,10 @@ class Context:
     invoked_function_arn: str = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:handler"
     aws_request_id: str = "11111111-1111-1111-1111-111111111111"
 
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
+
 
 @dataclass
 class Cloud:

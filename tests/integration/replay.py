@@ -51,6 +51,7 @@ def replay(invocation: Invocation) -> None:
         memory_limit_in_mb=512,
         invoked_function_arn=invocation.function_arn,
         aws_request_id="11111111-1111-1111-1111-111111111111",
+        get_remaining_time_in_millis=lambda: 60_000,
     )
     module.handler(invocation.event, context)
     if left := len(list(answers)):

@@ -10,7 +10,7 @@ from runtime.handlers import dispatch_launches, ingress_handler, prepare_source,
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG
 from runtime.models.mgn import SourceServer
 from runtime.models.record import Launch
-from runtime.models.scope import Scope
+from runtime.models.scope import Scope, Wake
 from runtime.models.status import MigrationStatus
 from tests.builders import JOB_ID, OTHER_SERVER_ID, SERVER_ID, TARGET_SCOPE, a_wait
 from tests.integration.cloud import SCOPE, Cloud, sqs_event, take_wakes
@@ -46,13 +46,14 @@ def ask_together(cloud: Cloud) -> None:
 
 
 def a_wake(message_id: str, *, scope: Scope = SCOPE, sent: int = 9_999_999_999_999) -> dict[str, Any]:
-    """A record of the wake queue, sent in milliseconds of the epoch and received at once."""
+    """A sweep's record of the wake queue, sent in milliseconds of the epoch and received at once."""
     attributes = {
         "SentTimestamp": f"{sent}",
         "ApproximateFirstReceiveTimestamp": f"{sent}",
         "ApproximateReceiveCount": "1",
     }
-    return {"messageId": message_id, "body": str(scope), "eventSource": "aws:sqs", "attributes": attributes}
+    body = Wake(scope, everything=True).to_text()
+    return {"messageId": message_id, "body": body, "eventSource": "aws:sqs", "attributes": attributes}
 
 
 def test_step_that_asks_for_a_launch_starts_no_job(cloud: Cloud) -> None:

@@ -11,9 +11,19 @@ from rich.table import Table
 
 from localcloud.added_time import added_figures, added_seconds, mgn_times
 from localcloud.figures import ACTIVE_SERVERS, Figure, at_least, figures_table, quota_figures
+from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.functions.environment import Budgets
 from runtime.models.status import MigrationStatus
 from tests.builders import a_request
+from tests.pipeline.growth import (
+    ACCOUNTS,
+    SIZES,
+    Growth,
+    SlowAccount,
+    at_once_where_calls_take_time,
+    exponent,
+    grow,
+)
 from tests.pipeline.test_crowd import CrowdedAccount, crowd
 from tests.pipeline.test_dispatch import BusyAccount
 from tests.pipeline.test_pipeline import launches
@@ -131,6 +141,17 @@ def main() -> None:
     console.print(figures_table("1,000 migrations at once in one account", many.capacity()))
     title = "1,000 at once where Lambda runs 50 invocations at a time and MGN gets 20 requests a second"
     console.print(figures_table(title, _crowd_figures(crowded)))
+    with console.status("[dim]3,000 at once, where calls take time …[/]"):
+        slow = at_once_where_calls_take_time(3_000)
+    console.print(figures_table("3,000 at once where every call of AWS takes time", _slow_figures(slow)))
+    with console.status("Growing …") as status:
+        grown = []
+        for size in SIZES:
+            status.update(f"[dim]{size:,} in {ACCOUNTS} accounts …[/]")
+            grown.append(grow(size))
+        status.update(f"[dim]{SIZES[-1]:,} in {ACCOUNTS} accounts, every event lost …[/]")
+        unheard_of = grow(SIZES[-1], hears_events=False)
+    console.print(_growth_table(grown, unheard_of))
     console.print(_costs_table({"1 alone": alone, "200 in waves": heard, "200 at once": few, "1,000 at once": many}))
 
 
@@ -154,6 +175,39 @@ def _crowd_figures(world: CrowdedAccount) -> list[Figure]:
         Figure("functions' time spent waiting for a request", f"{world.slept / 60:.1f} min"),
         Figure("first request to last end", f"{(world.simulator.clock.now() - accepted) / 60:.1f} min"),
     ]
+
+
+def _slow_figures(world: SlowAccount) -> list[Figure]:
+    """How 3,000 fared whose functions take as long as their calls."""
+    ends = Counter(record.status for record in world.migrations.records.values())
+    limit = DISPATCH_LAUNCHES.timeout.total_seconds()
+    longest = world.longest[DISPATCH_LAUNCHES.name]
+    steps = max(seconds for name, seconds in world.longest.items() if name != DISPATCH_LAUNCHES.name)
+    return [
+        at_least("migrations that ended right", 100 * ends[MigrationStatus.COMPLETED] / ends.total(), 100, " %"),
+        at_least("capacity used while more wait", 100 * world.use_while_more_wait(), 95, " %"),
+        Figure("longest look", f"{longest:.1f} s", f"< {limit:.0f} s", longest < limit),
+        Figure("longest step", f"{steps:.1f} s"),
+    ]
+
+
+def _growth_table(grown: list[Growth], unheard: Growth) -> Table:
+    powers = {
+        name: exponent([(each.migrations, getattr(each, name)) for each in grown])
+        for name in ("cpu", "rows", "describes")
+    }
+    said = ", ".join(f"{name} {power:.2f}" for name, power in powers.items())
+    title = f"Growth in {ACCOUNTS} accounts, each with a test and a cutover. Exponents (at most 1.1): {said}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("at once")
+    columns = ("rows read", "Describe calls", "CPU s", "s", "MB", "ended right", "launched twice")
+    for name in columns:
+        table.add_column(name, justify="right")
+    rows = [(f"{each.migrations:,}", each) for each in grown]
+    for name, each in [*rows, (f"{unheard.migrations:,}, events lost", unheard)]:
+        values = (f"{each.rows:,}", f"{each.describes:,}", f"{each.cpu:.0f}", f"{each.seconds:.0f}")
+        table.add_row(name, *values, f"{each.megabytes:.0f}", f"{each.completed:,}", f"{each.twice}")
+    return table
 
 
 def _costs_table(rushes: dict[str, Rush]) -> Table:

@@ -11,7 +11,6 @@ import pytest
 
 from runtime.adapters.servers.mgn import MgnMigrationService
 from runtime.adapters.state.request_budget import limit_requests
-from runtime.logic.dispatch.packing import asking
 from runtime.models.functions.environment import Budgets
 from runtime.models.status import MigrationStatus
 from simulator.model.forms.errors import MgnError
@@ -62,7 +61,7 @@ class BusyAccount(World):
 
     def _step(self) -> None:
         super()._step()
-        self.waiting.append((self.simulator.clock.now(), len(asking(self.waits.parked.values()))))
+        self.waiting.append((self.simulator.clock.now(), self.waits.asking))
 
     def usage(self) -> list[tuple[float, int, int]]:
         """When jobs began or ended: the moment, active jobs and the servers in them."""

@@ -23,7 +23,7 @@ from runtime.models.functions.environment import Budgets, DecisionRules
 from runtime.models.mgn import InstanceHealth
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
-from runtime.models.scope import Scope
+from runtime.models.scope import Scope, Wake
 from runtime.models.waits import Outcome
 from runtime.observability import logger, metrics
 from simulator.engine import Simulator
@@ -71,9 +71,13 @@ class RecordingMigrations(InMemoryMigrations):
     def __init__(self) -> None:
         super().__init__()
         self.events: list[StatusEvent] = []
+        self.unended: list[str] = []
+        """Those that had not ended when it was asked last."""
 
     def append(self, record: MigrationRecord, entry: JournalEntry, *, unlock: Lock | None = None) -> None:
         super().append(record, entry, unlock=unlock)
+        if entry.sequence == 1:
+            self.unended.append(record.migration_id)
         self.events += status_events(record, entry)
 
 
@@ -116,6 +120,7 @@ class World:
         """The source servers that managed nodes are tagged with."""
         self.resumer = self.bus = self.instances = self.wakes = self
         self.executions: dict[str, Execution] = {}
+        self._running: list[Execution] = []
         self.invoked: dict[str, int] = {}
         self.concurrency, self.seconds = concurrency, seconds
         self.at_work = self.most_at_work = 0
@@ -162,23 +167,23 @@ class World:
     def source_server_of(self, node_id: str) -> str | None:
         return self.tagged.get(node_id)
 
-    def wake(self, scope: Scope, *, after: float = 0) -> None:
-        sent = self._milliseconds()
+    def wake(self, scope: Scope, *, after: float = 0, everything: bool = False) -> None:
+        sent, wake = self._milliseconds(), Wake(scope, everything=everything)
         self.later(
-            ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(scope, sent))
+            ceil(after) + WAKE_LATENCY, lambda: self._receive("dispatch_launches", self._wake_message(wake, sent))
         )
 
     def look_now(self) -> None:
         """Have a dispatcher look at this moment, whatever else goes on."""
-        self._call("dispatch_launches", self._wake_message(self.scope, self._milliseconds()))
+        self._call("dispatch_launches", self._wake_message(Wake(self.scope, everything=True), self._milliseconds()))
 
-    def _wake_message(self, scope: Scope, sent: str) -> Json:
+    def _wake_message(self, wake: Wake, sent: str) -> Json:
         attributes = {
             "SentTimestamp": sent,
             "ApproximateFirstReceiveTimestamp": self._milliseconds(),
             "ApproximateReceiveCount": "1",
         }
-        return {"Records": [{"messageId": "wake", "body": str(scope), "attributes": attributes}]}
+        return {"Records": [{"messageId": "wake", "body": wake.to_text(), "attributes": attributes}]}
 
     def _milliseconds(self) -> str:
         return str(int(self.simulator.clock.now() * 1_000))
@@ -227,8 +232,13 @@ class World:
 
     def is_over(self) -> bool:
         """Every accepted migration is terminal and no execution runs."""
-        ended = all(record.status.is_terminal for record in self.migrations.records.values())
-        return ended and all(execution.status != "RUNNING" for execution in self.executions.values())
+        # Those that have ended stay so: each is asked once.
+        unended, running = self.migrations.unended, self._running
+        while unended and self.record(unended[-1]).status.is_terminal:
+            unended.pop()
+        while running and running[-1].status != "RUNNING":
+            running.pop()
+        return not unended and not running
 
     def record(self, migration_id: str) -> MigrationRecord:
         return self.migrations.records[migration_id]
@@ -288,6 +298,7 @@ class World:
     def _start(self, detail: Json) -> None:
         name = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:migration:{next(self._ids)}"
         execution = self.executions[name] = Execution(self._definition, self, name, detail)
+        self._running.append(execution)
         execution.start()
 
     def _step(self) -> None:

@@ -9,7 +9,7 @@ from runtime.adapters.aws.batches import batches
 from runtime.adapters.aws.faults import mgn_faults
 from runtime.adapters.aws.refusals import without_quotes
 from runtime.errors import ServiceUnavailableError, ThrottledError
-from runtime.models.mgn import Job, JobLogEntry, SourceServer
+from runtime.models.mgn import Inventory, Job, JobLogEntry, SourceServer
 from runtime.models.request import Phase
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class MgnMigrationService:
         self._once = once
         self._ended: set[str] = set()
         self._logs: dict[str, tuple[JobLogEntry, ...]] = {}
-        self._inventory: tuple[SourceServer, ...] = ()
+        self._inventory = Inventory()
         self._listed_at = 0.0
 
     def servers(self, ids: Sequence[str]) -> tuple[SourceServer, ...]:
@@ -51,13 +51,13 @@ class MgnMigrationService:
         found = (self._servers({"sourceServerIDs": batch}) for batch in batches(ids, IDS_PER_CALL))
         return tuple(server for servers in found for server in servers)
 
-    def active_servers(self, *, since: datetime | None = None) -> Sequence[SourceServer]:
+    def active_servers(self, *, since: datetime | None = None) -> Inventory:
         now = time()
         if self._listed_at >= (now - INVENTORY_SECONDS if since is None else since.timestamp()):
             return self._inventory
         if now - self._listed_at < MISS_SECONDS:
             raise ThrottledError("MGN's servers were listed a moment ago; which came since is seen a moment later")
-        self._inventory = tuple(self._servers({"isArchived": False}))
+        self._inventory = Inventory(self._servers({"isArchived": False}))
         # As of when it was begun: a server that came meanwhile may be missing from it.
         self._listed_at = now
         return self._inventory

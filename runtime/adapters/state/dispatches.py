@@ -1,12 +1,10 @@
 """What the dispatchers and the sweep keep in the state table."""
 
-from datetime import datetime
-
 from runtime.adapters.state import items
 from runtime.adapters.state.documents import read
 from runtime.adapters.state.table import ABSENT, StateTable, equals
 from runtime.errors import RecordChangedError
-from runtime.models.dispatch import Dispatch
+from runtime.models.dispatch import Dispatch, Looked
 from runtime.models.scope import Scope
 
 BEGINS_KEPT = 60
@@ -31,12 +29,12 @@ class DynamoDbDispatches:
             raise RecordChangedError(f"another dispatcher is at work in {state.scope}")
         return written
 
-    def looked(self, scope: Scope, at: datetime) -> None:
-        self._table.put(items.look_item(scope, at), {})
+    def looked(self, scope: Scope, looked: Looked) -> None:
+        self._table.put(items.look_item(scope, looked), {})
 
-    def last_look(self, scope: Scope) -> datetime | None:
-        item = self._table.get(items.key(items.scope_key(scope), items.LAST_LOOK))
-        return datetime.fromisoformat(items.document(item)) if item else None
+    def last_look(self, scope: Scope) -> Looked:
+        item = self._table.get(items.key(items.scope_key(scope), items.LOOKED))
+        return read(item, Looked.from_json) if item else Looked()
 
     def begins(self, sender: str, minute: int, *, below: int) -> bool:
         expires_at = (minute + BEGINS_KEPT) * 60

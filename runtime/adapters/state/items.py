@@ -7,8 +7,9 @@
 | signal    | MIGRATION#<id>          | SIGNAL#<name> |                                                       |
 | refused   | MIGRATION#<id>          | REFUSED#<name> |                                                      |
 | wait      | SCOPE#<scope>           | WAIT#<id>#<name> |                                                    |
+| lane      | SCOPE#<scope>           | LANE#<lane>#<id>#<name> | wait, and no `document`                     |
 | dispatch  | SCOPE#<scope>           | DISPATCH      | version                                               |
-| last look | SCOPE#<scope>           | LAST_LOOK     |                                                       |
+| last look | SCOPE#<scope>           | LOOKED        |                                                       |
 | lock      | SERVER#<scope>#<server> | LOCK          | owner                                                 |
 | requests  | REQUESTS#<scope>#<shard> | <second>     | used; no `document`                                   |
 | begins    | SENDER#<sender>         | <minute>      | used; no `document`                                   |
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from runtime.models.base import Model
 from runtime.models.decisions import RefusedDecision, Signal
-from runtime.models.dispatch import Dispatch
+from runtime.models.dispatch import Dispatch, Looked
 from runtime.models.record import JournalEntry, Lock, MigrationRecord, Position, Rejection
 from runtime.models.scope import Scope
 from runtime.models.table import (
@@ -48,11 +49,18 @@ if TYPE_CHECKING:
 RECORD = "RECORD"
 LOCK = "LOCK"
 WAIT_PREFIX = "WAIT#"
+LANE_PREFIX = "LANE#"
+WAIT = "wait"
+"""The sort key of the wait that stands in a lane."""
+LAST = "\uffff"
+"""Sorts behind every key that goes on differently."""
+
 SIGNAL_PREFIX = "SIGNAL#"
 REFUSED_PREFIX = "REFUSED#"
 """Not among the signals: a release that does not know of refusals would take one for an approval."""
 DISPATCH = "DISPATCH"
-LAST_LOOK = "LAST_LOOK"
+LOOKED = "LOOKED"
+"""Beside the LAST_LOOK of earlier releases, which was a bare moment."""
 SWEEPS = "SWEEPS"
 COUNT = "COUNT"
 NUMBER = "count"
@@ -127,12 +135,28 @@ def wait_item(wait: Wait) -> "Item":
     return _item(scope_key(wait.scope), wait_key(wait), wait)
 
 
+def lane_prefix(lane: str) -> str:
+    return f"{LANE_PREFIX}{lane}#"
+
+
+def lane_key(wait: Wait, lane: str) -> "Item":
+    return key(scope_key(wait.scope), f"{lane_prefix(lane)}{wait.migration_id}#{wait.name}")
+
+
+def lane_item(wait: Wait, lane: str) -> "Item":
+    return {**lane_key(wait, lane), WAIT: {"S": wait_key(wait)}}
+
+
+def lane_of(item: "Item") -> str:
+    return item[SORT_KEY]["S"].removeprefix(LANE_PREFIX).rsplit("#", 2)[0]
+
+
 def dispatch_item(state: Dispatch) -> "Item":
     return {**_item(scope_key(state.scope), DISPATCH, state), VERSION: {"N": str(state.version)}}
 
 
-def look_item(scope: Scope, at: datetime) -> "Item":
-    return {**key(scope_key(scope), LAST_LOOK), DOCUMENT: {"S": at.isoformat()}}
+def look_item(scope: Scope, looked: Looked) -> "Item":
+    return _item(scope_key(scope), LOOKED, looked)
 
 
 def signal_item(signal: Signal) -> "Item":

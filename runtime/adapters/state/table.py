@@ -12,7 +12,7 @@ from runtime.models.table import INDEXES, PARTITION_KEY, SORT_KEY, TTL_ATTRIBUTE
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import QueryInputPaginateTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import QueryInputPaginateTypeDef, QueryInputTypeDef, TransactWriteItemTypeDef
 
     from runtime.adapters.state.items import Item
 
@@ -102,6 +102,26 @@ class StateTable:
             }
         )
 
+    def between(self, partition: str, first: str, last: str, limit: int) -> "list[Item]":
+        """At most so many items of one partition with sort keys between these two, both included, by sort key."""
+        found: list[Item] = []
+        query: QueryInputTypeDef = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#p = :p AND #s BETWEEN :first AND :last",
+            "ExpressionAttributeNames": {"#p": PARTITION_KEY, "#s": SORT_KEY},
+            "ExpressionAttributeValues": {":p": {"S": partition}, ":first": {"S": first}, ":last": {"S": last}},
+        }
+        with aws_faults():
+            while len(found) < limit:
+                query["Limit"] = limit - len(found)
+                page = self._client.query(**query)
+                found += page["Items"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return found
+
     def index(
         self,
         index: Index,
@@ -166,6 +186,22 @@ class StateTable:
                 ReturnValues="UPDATED_NEW",
             )
         return int(answer["Attributes"][attribute]["N"])
+
+    def putting(self, item: "Item", condition: Condition) -> "TransactWriteItemTypeDef":
+        """A put as a part of a transaction."""
+        return {"Put": {"TableName": self.name, "Item": item, **condition}}
+
+    def deleting(self, key: "Item", condition: Condition) -> "TransactWriteItemTypeDef":
+        """A delete as a part of a transaction."""
+        return {"Delete": {"TableName": self.name, "Key": key, **condition}}
+
+    def holds(self, writes: "Sequence[TransactWriteItemTypeDef]") -> bool:
+        """Write all or nothing; False when a stored item does not meet its condition, or others write at the time."""
+        try:
+            self.write(writes)
+        except TransactionRefusedError:
+            return False
+        return True
 
     def write(self, writes: "Sequence[TransactWriteItemTypeDef]") -> None:
         """Write all or nothing; beyond DynamoDB's hundred the rest follows in transactions of its own.

@@ -16,7 +16,7 @@ from runtime.models.dispatch import VISIBLE_AFTER, Batch, Dispatch, Member, Star
 from runtime.models.functions.catalogue import DISPATCH_LAUNCHES
 from runtime.models.mgn import Job, SourceServer
 from runtime.models.record import LAUNCHING_STATUS, Facts, Launch, LaunchKind, MigrationRecord
-from runtime.models.waits import Launching
+from runtime.models.waits import Launching, due
 
 ACTOR = DISPATCH_LAUNCHES.name
 LAUNCH_TAG = "migration:launch-id"
@@ -140,7 +140,7 @@ def _still_owed(ports: Ports, group: Group) -> list[tuple[Launching, MigrationRe
 
     A migration that is given up moves its record before it looks for a batch in flight: one of us sees the other.
     """
-    waits = _waits(ports)
+    waits = _asking(ports, [(wait.migration_id, wait.name) for wait in group])
     records = ports.migrations.records_of([wait.migration_id for wait in group])
     owed = []
     for known in group:
@@ -173,7 +173,7 @@ def _announce(ports: Ports, state: Dispatch, batch: Batch) -> Dispatch:
     job_id = batch.job_id or ""
     launch = Launch(launch_id=batch.launch_id, job_id=job_id)
     records = ports.migrations.records_of([member.migration_id for member in batch.members])
-    waits = _waits(ports)
+    waits = _asking(ports, [(member.migration_id, member.wait) for member in batch.members])
     for member in batch.members:
         _note_job(ports, records.get(member.migration_id), batch, launch)
         wait = waits.get((member.migration_id, member.wait))
@@ -203,7 +203,7 @@ def _note_job(ports: Ports, record: MigrationRecord | None, batch: Batch, launch
 def _give_job(ports: Ports, wait: Launching, job_id: str) -> None:
     limit = ports.budgets.undo if wait.asked.kind is LaunchKind.TERMINATE else ports.budgets.launch
     deadline = ports.now() + timedelta(seconds=limit)
-    ports.waits.amend(wait, {"job_id": job_id, "deadline": deadline})
+    ports.waits.amend(wait, {"job_id": job_id, "deadline": deadline, "lane": due(deadline)})
 
 
 def correlation_tags(correlation_ids: Iterable[str]) -> dict[str, str]:
@@ -223,8 +223,8 @@ def save(ports: Ports, state: Dispatch, **changes: object) -> Dispatch:
     return ports.dispatches.save(state.model_copy(update=changes))
 
 
-def _waits(ports: Ports) -> dict[tuple[str, str], Launching]:
-    found = asking(ports.waits.open(ports.scope))
+def _asking(ports: Ports, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Launching]:
+    found = asking(ports.waits.those(ports.scope, names).values())
     return {(wait.migration_id, wait.name): wait for wait in found}
 
 

@@ -1,15 +1,15 @@
 """Which waiting launches go into the next MGN call: pure, so that thousands of arrivals can be tried."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
+from urllib.parse import quote
 
 from runtime.models.dispatch import VISIBLE_AFTER, Dispatch, StartedJob
 from runtime.models.mgn import Job
 from runtime.models.record import LaunchKind
-from runtime.models.waits import Launching, LaunchIntent, LaunchWait, UndoWait, Wait
+from runtime.models.waits import Launching, LaunchIntent, LaunchWait, UndoWait, Wait, queued
 
 # https://docs.aws.amazon.com/general/latest/gr/mgn.html, per account and Region; none of them can be raised.
 ACTIVE_JOBS = 20
@@ -60,14 +60,46 @@ def asking(waits: Iterable[Wait]) -> list[Launching]:
 
 def in_order(waiting: Iterable[Launching]) -> list[Launching]:
     """Undo first, then the window that closes first; between equals each wave in turn, and first come first served."""
-    turns: Counter[LaunchIntent] = Counter()
+    return [wait for wait, _ in queue(waiting, {})[0]]
+
+
+def queue(
+    waiting: Iterable[Launching], turns: Mapping[str, int], head: Iterable[Launching] = ()
+) -> tuple[list[tuple[Launching, str]], dict[str, int]]:
+    """These waits in order, each with its lane, and the turns after them: the latest of each wave, and the next ones.
+
+    Who stands in the queue keeps its turn. Who comes to it has the turn after the latest of its wave, and none before
+    the next one: a wave that comes late neither overtakes the others nor waits for all of them. `head` are those of
+    the queue that are known besides.
+    """
+    known = sorted(waiting, key=lambda wait: (wait.parked_at, wait.migration_id))
+    after = dict(turns)
+    following: dict[str, int] = {}
+    for wait in (*head, *known):
+        if wait.turn is not None:
+            group, wave = _group(wait.asked), _wave(wait.asked)
+            following[group] = min(following.get(group, wait.turn), wait.turn)
+            after[wave] = max(after.get(wave, 0), wait.turn)
+    after = {wave: turn for wave, turn in after.items() if turn >= following.get(wave.rpartition(" ")[0], 0)}
+    after |= following
     ranked = []
-    for wait in sorted(waiting, key=lambda wait: (wait.parked_at, wait.migration_id)):
-        intent = wait.asked
-        turn = turns[intent]
-        turns[intent] += 1
+    for wait in known:
+        intent, turn = wait.asked, wait.turn
+        if turn is None:
+            wave = _wave(intent)
+            turn = after[wave] = max(after.get(wave, -1) + 1, after.get(_group(intent), 0))
         ranked.append(((_RANK[intent.kind], intent.not_after or _NEVER, turn, wait.parked_at), wait))
-    return [wait for _, wait in sorted(ranked, key=lambda pair: pair[0])]
+    ranked.sort(key=lambda pair: pair[0])
+    return [(wait, queued(*place)) for place, wait in ranked], after
+
+
+def _group(intent: LaunchIntent) -> str:
+    return f"{intent.kind} {intent.not_after or ''}"
+
+
+def _wave(intent: LaunchIntent) -> str:
+    # A group of these is what stands before the last space, so a wave's own spaces are written otherwise.
+    return f"{_group(intent)} {quote(intent.wave)}"
 
 
 def places(waits: Iterable[Wait], state: Dispatch) -> dict[str, Place]:
@@ -92,13 +124,13 @@ def next_batch(waiting: Sequence[Launching], left: Room, *, now: datetime, gathe
     """
     if left.is_full or not waiting:
         return ()
-    if len(waiting) < left.servers / left.jobs and due(waiting, left, gather=gather) > now:
+    if len(waiting) < left.servers / left.jobs and leaves_at(waiting, left, gather=gather) > now:
         return ()
     alike = [wait for wait in waiting if wait.asked.kind is waiting[0].asked.kind]
     return tuple(alike[: min(left.servers, SERVERS_PER_JOB)])
 
 
-def due(waiting: Iterable[Launching], left: Room, *, gather: float) -> datetime:
+def leaves_at(waiting: Iterable[Launching], left: Room, *, gather: float) -> datetime:
     """When the next job may begin for however few: the fewer jobs are left, the longer after the one before.
 
     With half of them left at once, with a quarter `gather` seconds after, with one nine times that. The ten together

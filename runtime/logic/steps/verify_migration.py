@@ -14,7 +14,7 @@ from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind, MigrationRecord, Patience
 from runtime.models.request import Phase, SsmCheck
 from runtime.models.status import MigrationStatus
-from runtime.models.waits import BootWait
+from runtime.models.waits import BOOTING, BootWait, of_job
 
 ACTOR = VerifyMigration.function.name
 
@@ -41,6 +41,8 @@ def await_boot(step: VerifyMigration, token: str, ports: Ports) -> None:
         phase=step.phase,
         job_id=job.job_id,
         instance_id=mine.launched_ec2_instance_id,
+        # What was just read need not be read again.
+        lane=of_job(job.job_id) if job.is_active else BOOTING,
     )
     park(ports, record, wait)
 

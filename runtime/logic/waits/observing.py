@@ -138,7 +138,7 @@ def _boot(wait: BootWait, case: _Case) -> Outcome | None:
     if not missing:
         # MGN changes nothing on a server whose job goes on, be it only for the others in it (docs/mgn.md#jobs).
         patience = timedelta(seconds=case.budgets.launch)
-        may_go_on = case.truth.is_over(wait.job_id) or case.now >= wait.deadline + patience
+        may_go_on = wait.watched_job is None or case.truth.is_over(wait.job_id) or case.now >= wait.deadline + patience
         return passed(f"{wait.instance_id} is up") if may_go_on else None
     if case.now < wait.deadline:
         return None

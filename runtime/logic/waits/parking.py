@@ -9,7 +9,7 @@ from runtime.logic.ports import Ports
 from runtime.models.decisions import Signal
 from runtime.models.record import MigrationRecord
 from runtime.models.scope import Scope
-from runtime.models.waits import Wait
+from runtime.models.waits import Wait, due
 
 TOKENS_KEPT = timedelta(days=366)
 """No execution lasts longer, so none of its steps waits longer."""
@@ -55,5 +55,5 @@ def hand_out_signals(ports: Ports, record: MigrationRecord) -> None:
     while record.scope is not None and (signals := decisions_of(ports, record)) != handed:
         for wait in ports.waits.of(record.scope, record.migration_id):
             if wait.signals != signals:
-                ports.waits.amend(wait, {"signals": signals})
+                ports.waits.amend(wait, {"signals": signals, "lane": due(ports.now())})
         handed = signals

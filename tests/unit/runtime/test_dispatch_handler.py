@@ -9,6 +9,7 @@ import pytest
 from runtime.errors import ServiceUnavailableError, TargetAccountError, ThrottledError
 from runtime.handlers import dispatch_launches
 from runtime.logic.dispatch.looking import PATIENCE
+from runtime.models.dispatch import Looked
 from runtime.models.functions.environment import Budgets
 from runtime.models.request import Phase
 from runtime.models.scope import Scope
@@ -25,6 +26,10 @@ class Context:
     memory_limit_in_mb = 512
     aws_request_id = "request"
     invoked_function_arn = "arn:aws:lambda:us-east-1:111122223333:function:dispatch_launches"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
 
 
 @pytest.fixture
@@ -69,8 +74,8 @@ def boot(ports: FakePorts) -> None:
 def test_wake_looks_at_its_account_and_region_and_remembers_when(ports: FakePorts) -> None:
     assert receive((SCOPE, NOON), at=NOON + MOMENT) == []
     assert list(ports.resumer.resumed) == ["launched"]
-    assert ports.dispatches.last_look(SCOPE) == NOON + MOMENT
-    assert ports.dispatches.last_look(TARGET_SCOPE) is None
+    assert ports.dispatches.last_look(SCOPE).at == NOON + MOMENT
+    assert ports.dispatches.last_look(TARGET_SCOPE).at is None
     assert ports.wakes.sent == []
 
 
@@ -85,13 +90,13 @@ def test_many_wakes_at_once_are_one_look(ports: FakePorts) -> None:
     [(NOON - MOMENT, False), (NOON, True), (NOON + MOMENT, True)],
 )
 def test_wake_sent_before_the_last_look_began_is_skipped(ports: FakePorts, sent: datetime, looks: bool) -> None:
-    ports.dispatches.looked(SCOPE, NOON)
+    ports.dispatches.looked(SCOPE, Looked(at=NOON))
     receive((SCOPE, sent))
     assert bool(ports.resumer.resumed) is looks
 
 
 def test_any_wake_sent_since_leads_to_a_look(ports: FakePorts) -> None:
-    ports.dispatches.looked(SCOPE, NOON)
+    ports.dispatches.looked(SCOPE, Looked(at=NOON))
     receive((SCOPE, NOON + MOMENT), (SCOPE, NOON - timedelta(hours=1)))
     assert list(ports.resumer.resumed) == ["launched"]
 
@@ -167,7 +172,7 @@ def test_failed_look_that_wakes_itself_again_is_not_handed_back_as_well(ports: F
     boot(ports)
     ports.resumer = Poisoned()
     assert receive((SCOPE, NOON), at=NOON + MOMENT) == []
-    assert (ports.wakes.sent, ports.dispatches.last_look(SCOPE)) == ([(SCOPE, 2)], NOON + MOMENT)
+    assert (ports.wakes.sent, ports.dispatches.last_look(SCOPE).at) == ([(SCOPE, 2)], NOON + MOMENT)
 
 
 def test_failures_are_counted_and_logged_without_a_token(
@@ -185,9 +190,9 @@ def test_failures_are_counted_and_logged_without_a_token(
 
 @pytest.mark.parametrize("seen", [NOON, NOON + timedelta(hours=1)])
 def test_late_repetition_does_not_turn_back_what_has_been_seen(ports: FakePorts, seen: datetime) -> None:
-    ports.dispatches.looked(SCOPE, seen)
+    ports.dispatches.looked(SCOPE, Looked(at=seen))
     receive((SCOPE, NOON - MOMENT), at=NOON - MOMENT, time=2)
-    assert ports.dispatches.last_look(SCOPE) == seen
+    assert ports.dispatches.last_look(SCOPE).at == seen
 
 
 def test_each_account_is_judged_by_its_own_mgn(ports: FakePorts) -> None:

@@ -20,12 +20,13 @@ from runtime.errors import (
     TargetAccountError,
     ThrottledError,
 )
+from runtime.logic.dispatch import looking
 from runtime.logic.dispatch.batching import CORRELATION_TAG, LAUNCH_TAG, correlation_tags
-from runtime.logic.dispatch.looking import CALLS, PATIENCE, SOON, Look, look, look_again
+from runtime.logic.dispatch.looking import CALLS, PATIENCE, SOON, Look, look_again
 from runtime.logic.journal import note
 from runtime.logic.waits.parking import hand_out_signals
 from runtime.models.decisions import Decision
-from runtime.models.dispatch import VISIBLE_AFTER, Batch, Dispatch
+from runtime.models.dispatch import VISIBLE_AFTER, Batch, Dispatch, Looked
 from runtime.models.functions.environment import Budgets
 from runtime.models.mgn import Job
 from runtime.models.record import Facts, Launch, LaunchKind
@@ -67,6 +68,13 @@ def a_world(*numbers: int, kind: LaunchKind = TEST, **budgets: Any) -> FakePorts
     for number in numbers or (1,):
         ask(ports, number, kind)
     return ports
+
+
+def look(ports: FakePorts) -> Look:
+    """One round over everything, whose word to the next look is kept; the rest of what it says."""
+    report = looking.look(ports)
+    ports.dispatches.looked(SCOPE, report.looked)
+    return report._replace(looked=Looked())
 
 
 def ask(ports: FakePorts, number: int, kind: LaunchKind = TEST, **changes: Any) -> Any:
@@ -223,9 +231,9 @@ class TestLaunching:
     def test_i7_dispatcher_wakes_itself_for_an_hour_after_the_latest_wait(self) -> None:
         ports = a_world(look=2)
         ports.mgn.started.append(a_full_job())
-        assert look(ports).again == look_again(ports) == 2
+        assert (look(ports).again, look_again(ports)) == (10, 2)
         ports.advance(PATIENCE.total_seconds() - 1)
-        assert look(ports).again == look_again(ports) == 2
+        assert (look(ports).again, look_again(ports)) == (10, 2)
         ports.advance(1)
         assert (look(ports).again, look_again(ports)) == (None, None)
 
@@ -243,7 +251,7 @@ class TestLaunching:
     def test_launch_after_a_long_wait_has_the_rest_looked_at_soon(self) -> None:
         ports = a_world(*range(1, 251), look=2)
         ports.advance(PATIENCE.total_seconds())
-        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=2)
+        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=10)
 
     def test_lost_call_is_looked_for_soon_however_long_its_servers_waited(self) -> None:
         ports = a_world(look=2)
@@ -295,7 +303,7 @@ class TestLaunching:
 class TestQuotas:
     def test_i4_two_hundred_of_two_hundred_and_fifty_are_launched_and_the_rest_waits(self) -> None:
         ports = a_world(*range(1, 251), look=2)
-        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=2)
+        assert look(ports) == Look(waiting=250, resumed=0, launched=200, again=10)
         assert look(ports).launched == 0
         ports.mgn.end(ports.mgn.started[0].job_id)
         assert look(ports).launched == 50
@@ -728,7 +736,7 @@ class TestBadServers:
     def test_stalled_or_lagging_server_waits_and_keeps_nobody(self, now: Any) -> None:
         ports = a_world(1, 2, look=2)
         ports.mgn.add(now)
-        assert look(ports) == Look(waiting=2, resumed=0, launched=1, again=2)
+        assert look(ports) == Look(waiting=2, resumed=0, launched=1, again=10)
         ports.mgn.add(a_server(server_id(2)))
         assert look(ports).launched == 1
 
@@ -850,7 +858,7 @@ class TestBadServers:
             ports.mgn.failures["start_launch"] = [SourceServerStateError("ConflictException: no more, please")]
 
         once_before(ports.mgn, "start_launch", fill)
-        assert look(ports) == Look(waiting=100, resumed=0, launched=0, again=2)
+        assert look(ports) == Look(waiting=100, resumed=0, launched=0, again=10)
         assert ports.mgn.calls.count("start_launch") == 1
 
     def test_server_whose_launch_is_denied_waits_and_keeps_no_other(self) -> None:

@@ -13,8 +13,8 @@ from runtime.logic.dispatch.packing import (
     SERVERS_IN_ACTIVE_JOBS,
     SERVERS_PER_JOB,
     Room,
-    due,
     in_order,
+    leaves_at,
     next_batch,
     room,
     typical_seconds,
@@ -141,7 +141,7 @@ class TestPace:
 
     def test_ten_jobs_in_a_row_take_about_as_long_as_one_job_of_twenty_minutes(self) -> None:
         gather = Budgets().launch_gather
-        paces = [due([], Room(jobs, 200, NOON), gather=gather) - NOON for jobs in range(1, ACTIVE_JOBS + 1)]
+        paces = [leaves_at([], Room(jobs, 200, NOON), gather=gather) - NOON for jobs in range(1, ACTIVE_JOBS + 1)]
         assert 15 * 60 < sum(pace.total_seconds() for pace in paces) < 20 * 60
 
     def test_launches_leave_at_once_when_each_job_left_could_be_as_large(self) -> None:
@@ -226,7 +226,7 @@ class TestEveryBatch:
         assume(waiting)
         assume(not left.is_full)
         enough = len(waiting) * left.jobs >= left.servers
-        leaves = enough or due(waiting, left, gather=GATHER) <= after(now)
+        leaves = enough or leaves_at(waiting, left, gather=GATHER) <= after(now)
         assert bool(next_batch(waiting, left, now=after(now), gather=GATHER)) is leaves
 
 

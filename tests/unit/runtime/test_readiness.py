@@ -4,6 +4,7 @@ import pytest
 
 from runtime.logic.lookups.matching import matching_servers
 from runtime.logic.lookups.readiness import is_gone, lag_seconds
+from runtime.models.mgn import Inventory
 from tests.builders import OTHER_SERVER_ID, SERVER_ID, a_request, a_server
 
 HINTS = {
@@ -30,17 +31,19 @@ HINTS = {
 )
 def test_server_is_found_by_each_of_its_names(name: str) -> None:
     server = a_server(user_provided_id="owner-17", source_properties=HINTS)
-    found = matching_servers(a_request(source_vm_id=name), [server, a_server(OTHER_SERVER_ID, hostname="other")])
+    found = matching_servers(
+        a_request(source_vm_id=name), Inventory([server, a_server(OTHER_SERVER_ID, hostname="other")])
+    )
     assert [match.source_server_id for match in found] == [SERVER_ID]
 
 
 def test_name_that_is_only_part_of_a_servers_name_matches_nothing() -> None:
-    assert matching_servers(a_request(source_vm_id="billing-web"), [a_server()]) == ()
+    assert matching_servers(a_request(source_vm_id="billing-web"), Inventory([a_server()])) == ()
 
 
 def test_server_id_in_the_request_is_the_only_name_that_counts() -> None:
     request = a_request(source_server_id=OTHER_SERVER_ID)
-    found = matching_servers(request, [a_server(), a_server(OTHER_SERVER_ID, hostname="other")])
+    found = matching_servers(request, Inventory([a_server(), a_server(OTHER_SERVER_ID, hostname="other")]))
     assert [match.source_server_id for match in found] == [OTHER_SERVER_ID]
 
 

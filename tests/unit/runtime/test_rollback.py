@@ -231,7 +231,7 @@ def test_check_whose_retries_are_used_up_failed() -> None:
     assert len(failure_reason(pending.model_copy(update={"cause": "x" * 32_000}))) == 2048
 
 
-CALLS = 64
+CALLS = 84
 
 
 def test_crashes_are_tried_at_every_call_of_an_undo() -> None:

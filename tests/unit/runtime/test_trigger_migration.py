@@ -129,7 +129,7 @@ def launch_it(ports: FakePorts) -> None:
     look(ports)
 
 
-CALLS = 21
+CALLS = 26
 
 
 @pytest.mark.parametrize("after_effect", [False, True])

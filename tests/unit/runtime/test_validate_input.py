@@ -1,6 +1,6 @@
 """validate_input: claim, check against live state, lock (I2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -16,7 +16,7 @@ from runtime.logic.signals import execution_ended
 from runtime.logic.steps.validate_input import validate
 from runtime.models.functions.environment import DecisionRules
 from runtime.models.functions.steps import Plan, ValidateInput, Verdict
-from runtime.models.mgn import NetworkFacts, SourceServer
+from runtime.models.mgn import Inventory, NetworkFacts, SourceServer
 from runtime.models.record import JournalEntry, Lock, MigrationRecord
 from runtime.models.request import Gate
 from runtime.models.scope import Scope
@@ -144,8 +144,8 @@ def list_read_earlier(ports: FakePorts, *servers: SourceServer) -> None:
     """Have MGN's list of servers kept from when it had these."""
     listed_now = ports.mgn.active_servers
 
-    def active_servers(*, since: datetime | None = None) -> Sequence[SourceServer]:
-        return listed_now() if since == the_record(ports).created_at else servers
+    def active_servers(*, since: datetime | None = None) -> Inventory:
+        return listed_now() if since == the_record(ports).created_at else Inventory(servers)
 
     ports.mgn.active_servers = active_servers  # type: ignore[method-assign]
 
