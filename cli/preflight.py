@@ -23,7 +23,7 @@ from runtime.logic.steps.rules import (
     uninitialized,
 )
 from runtime.models.functions.environment import ValidateEnvironment
-from runtime.models.mgn import Job, NetworkFacts, SourceServer
+from runtime.models.mgn import Inventory, Job, NetworkFacts, SourceServer
 from runtime.models.record import Lock, MigrationRecord
 from runtime.models.request import MigrationRequest
 from runtime.models.scope import Scope
@@ -72,7 +72,7 @@ class Preflight:
     """Those that hold a server: under way, or frozen and not released."""
 
     now: datetime
-    _servers: Sequence[SourceServer] | None = None
+    _servers: Inventory | None = None
     _jobs: list[Job] = field(default_factory=list)
 
     def judge(self, request: MigrationRequest, known: MigrationRecord | None) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ class Preflight:
         yield from self._rule("volume key", broken_key_rules(server, key, self._keys()))
         yield self._quota()
 
-    def _inventory(self) -> Sequence[SourceServer]:
+    def _inventory(self) -> Inventory:
         if self._servers is None:
             self._servers = self.account.mgn.active_servers()
             self._jobs = list(self.account.mgn.jobs_since(self.now - RECENT))

@@ -157,6 +157,15 @@ class Contended:
         self.writes += 1
         return False
 
+    def putting(self, *_: Any) -> Any:
+        return {}
+
+    def deleting(self, *_: Any) -> Any:
+        return {}
+
+    def holds(self, *_: Any) -> bool:
+        return self.put()
+
 
 class Rewritten(Contended):
     """A table on which somebody else rewrites the wait before every write."""

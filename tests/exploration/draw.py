@@ -356,7 +356,7 @@ def _cue(chance: Random, migration: Migration) -> tuple[MigrationStatus | Litera
     """When somebody does something, most often with what the migration does just then."""
     if chance.random() < 0.3:
         return None, round(migration.at + _moment(chance), 1)
-    cue = "fault" if chance.random() < 0.35 else chance.choice(CUES)
+    cue: MigrationStatus | Literal["fault"] = "fault" if chance.random() < 0.35 else chance.choice(CUES)
     return cue, round(chance.choice((0, 0.1, chance.uniform(0, 5), chance.uniform(0, 300))), 2)
 
 
