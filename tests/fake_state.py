@@ -64,11 +64,12 @@ class InMemoryMigrations:
         def place(of: MigrationRecord | Position) -> tuple[object, str]:
             return of.updated_at if by_time else of.status, of.migration_id
 
+        # Most have another status, and whoever asks for one asks again every minute.
+        of_status = [record for record in self.records.values() if status is None or record.status is status]
         found = [
             record
-            for record in self.records.values()
-            if status in (None, record.status)
-            and wave in (None, record.request.wave)
+            for record in of_status
+            if wave in (None, record.request.wave)
             and application in (None, record.request.app_name)
             and (since is None or record.updated_at >= since)
         ]

@@ -32,7 +32,7 @@ def begin(
 
 def apply(record: MigrationRecord | None, entry: JournalEntry) -> MigrationRecord:
     """The record after `entry`."""
-    facts = {name: value for name in Facts.model_fields if (value := getattr(entry.facts, name)) is not None}
+    facts = _told(entry.facts)
     changes = {"status": entry.to_status, "sequence": entry.sequence, "updated_at": entry.at, "reason": entry.reason}
     if record is not None:
         return record.model_copy(update={**facts, **changes})
@@ -126,5 +126,8 @@ def is_needed(lock: Lock, owner: MigrationRecord | None) -> bool:
 
 
 def _is_news(record: MigrationRecord, facts: Facts) -> bool:
-    found = ((name, getattr(facts, name)) for name in Facts.model_fields)
-    return any(value is not None and value != getattr(record, name) for name, value in found)
+    return any(value != getattr(record, name) for name, value in _told(facts).items())
+
+
+def _told(facts: Facts) -> dict[str, object]:
+    return {name: value for name in facts.model_fields_set if (value := getattr(facts, name)) is not None}

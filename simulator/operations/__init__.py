@@ -11,7 +11,7 @@ from simulator.operations import (
     tagging,
     transfer,
 )
-from simulator.operations.answers import Answer, Operation, Request, TextItems
+from simulator.operations.answers import Answer, Operation, Page, Request
 
 OPERATIONS: dict[str, Operation] = {
     **servers.OPERATIONS,
@@ -25,4 +25,4 @@ OPERATIONS: dict[str, Operation] = {
     **transfer.OPERATIONS,
 }
 
-__all__ = ["OPERATIONS", "Answer", "Operation", "Request", "TextItems"]
+__all__ = ["OPERATIONS", "Answer", "Operation", "Page", "Request"]

@@ -9,7 +9,7 @@ from simulator.model.forms.errors import conflict, invalid
 from simulator.model.forms.formats import View, parse_datetime
 from simulator.model.jobs.starting import start_job
 from simulator.model.jobs.views import job_json, job_view, numbered_log
-from simulator.operations.answers import Operation, Request, TextItems, listed
+from simulator.operations.answers import Operation, Page, Request, listed
 from simulator.operations.paging import numbered_page, page
 
 
@@ -21,7 +21,7 @@ def _starter(phase: Phase | None) -> Operation:
     return run
 
 
-def describe_jobs(account: Account, request: Request) -> TextItems:
+def describe_jobs(account: Account, request: Request) -> Page[Job]:
     """Newest first."""
     filters = request.get("filters") or {}
     ids = filters.get("jobIDs")
@@ -34,7 +34,7 @@ def describe_jobs(account: Account, request: Request) -> TextItems:
         lambda job: -job.sequence,
         _created_between(filters),
     )
-    return TextItems([job_json(account, job) for job in found], token)
+    return Page(account, found, token, job_view, job_json)
 
 
 def _created_between(filters: Request) -> Callable[[Job], bool]:

@@ -10,11 +10,11 @@ from simulator.model.forms.formats import View
 from simulator.model.replication import replicating
 from simulator.model.servers import lifecycle
 from simulator.model.servers.views import server_json, server_view
-from simulator.operations.answers import Operation, Request, TextItems
+from simulator.operations.answers import Operation, Page, Request
 from simulator.operations.paging import page
 
 
-def describe_source_servers(account: Account, request: Request) -> TextItems:
+def describe_source_servers(account: Account, request: Request) -> Page[SourceServer]:
     filters = request.get("filters") or {}
     ids = filters.get("sourceServerIDs")
     if ids:
@@ -24,7 +24,7 @@ def describe_source_servers(account: Account, request: Request) -> TextItems:
         found = list(account.servers.values())
     keep = _server_filter(account, filters)
     servers, token = page(found, request, account.knobs.default_page_size, lambda server: server.sequence, keep)
-    return TextItems([server_json(account, server) for server in servers], token)
+    return Page(account, servers, token, server_view, server_json)
 
 
 def _server_filter(account: Account, filters: dict[str, Any]) -> Callable[[SourceServer], bool]:

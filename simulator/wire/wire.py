@@ -9,7 +9,7 @@ from typing import Any
 from simulator.model.account.account import Account
 from simulator.model.forms.errors import MgnError, invalid
 from simulator.model.settings.faults import CallFault
-from simulator.operations import OPERATIONS, Answer, TextItems
+from simulator.operations import OPERATIONS, Answer, Page
 from simulator.operations.answers import OPERATION
 from simulator.operations.servers import server_names
 from simulator.service_model import NOT_SIMULATED_PREFIX, ApiOperation, load_service_model
@@ -141,7 +141,7 @@ class Wire:
         return perform(account, {**asked, OPERATION: operation.name} if operation.reads else asked)
 
     def _render(self, operation: ApiOperation, answer: Answer) -> bytes:
-        if isinstance(answer, TextItems):
+        if isinstance(answer, Page):
             return answer.text().encode()
         if operation.status == 204:
             return b""
@@ -196,8 +196,8 @@ def not_simulated(what: str) -> MgnError:
 
 def _plain(operation: ApiOperation, answer: Answer) -> Mapping[str, Any]:
     """What the answer says, as data of its own."""
-    if isinstance(answer, TextItems):
-        return dict(json.loads(answer.text()))
+    if isinstance(answer, Page):
+        return answer.plain()
     shaped: Mapping[str, Any] = operation.shape(answer)
     return shaped
 

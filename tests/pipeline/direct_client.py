@@ -1,6 +1,5 @@
 """MGN asked without HTTP: a call of the client is a call of the simulator's operation."""
 
-import json
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from simulator.engine import Simulator
 from simulator.inprocess import attach
 from simulator.service_model import load_service_model
 from simulator.wire import Response
+from tests.pipeline.asl import copied
 
 Json = dict[str, Any]
 
@@ -47,8 +47,7 @@ class DirectClient:
     def _call(self, method: str, **parameters: Any) -> Json:
         operation = _operations()[method]
         self.asked(operation, parameters)
-        # As JSON, so that the simulator's log shares nothing with the caller.
-        answer = self._simulator.ask(operation, json.loads(json.dumps(parameters)))
+        answer = self._simulator.ask(operation, copied(parameters))
         if isinstance(answer, Response):
             return _told_by_boto(answer, method, parameters)
         return dict(answer)

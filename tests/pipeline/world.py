@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import count
 from math import ceil, inf
 from typing import Any
@@ -70,7 +71,7 @@ class RecordingMigrations(InMemoryMigrations):
 
     def __init__(self) -> None:
         super().__init__()
-        self.events: list[StatusEvent] = []
+        self._changes: list[tuple[MigrationRecord, JournalEntry]] = []
         self.unended: list[str] = []
         """Those that had not ended when it was asked last."""
 
@@ -78,7 +79,11 @@ class RecordingMigrations(InMemoryMigrations):
         super().append(record, entry, unlock=unlock)
         if entry.sequence == 1:
             self.unended.append(record.migration_id)
-        self.events += status_events(record, entry)
+        self._changes.append((record, entry))
+
+    @property
+    def events(self) -> list[StatusEvent]:
+        return [event for record, entry in self._changes for event in status_events(record, entry)]
 
 
 class World:
@@ -154,7 +159,7 @@ class World:
         return self
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.simulator.clock.now(), UTC)
+        return _moment(self.simulator.clock.now())
 
     def new_id(self) -> str:
         return f"{next(self._ids):032x}"
@@ -423,11 +428,21 @@ def _health(id_: str, compute: MemoryCompute) -> InstanceHealth:
     if found is None:
         return InstanceHealth(instance_id=id_)
     running = found.state == "running"
+    return _as_told(id_, found.state, found.status if running else None, running and found.ssm == "online")
+
+
+@lru_cache(1_024)
+def _as_told(id_: str, state: str, status: str | None, is_online: bool) -> InstanceHealth:
     return InstanceHealth(
         instance_id=id_,
-        state=found.state,
-        instance_status=found.status if running else None,
-        system_status=found.status if running else None,
-        ssm_ping="Online" if found.ssm == "online" and running else None,
+        state=state,
+        instance_status=status,
+        system_status=status,
+        ssm_ping="Online" if is_online else None,
         private_ip="10.0.0.1",
     )
+
+
+@lru_cache(64)
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

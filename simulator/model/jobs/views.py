@@ -14,20 +14,23 @@ _LONGEST_LOG = 1_000_000  # above the lines of any job's log
 
 def job_view(account: Account, job: Job) -> View:
     """The Job structure."""
-    parts = [_participant(account, participant) for participant in job.participants.values()]
+    parts = [_participant(account, each) if each.actions else _plain(each) for each in job.participants.values()]
     return {**_job(account, job), "participatingServers": parts}
 
 
 def job_json(account: Account, job: Job) -> str:
-    """The same as JSON text; most of its hundreds of servers say two things of themselves."""
+    """The same as JSON text; most of its hundreds of servers say two or three things of themselves."""
     parts = ",".join(_participant_json(account, participant) for participant in job.participants.values())
     return f'{json.dumps(_job(account, job), separators=(",", ":"))[:-1]},"participatingServers":[{parts}]}}'
 
 
 def _participant_json(account: Account, participant: Participant) -> str:
-    if participant.instance_id:
+    if participant.instance_id and participant.actions:
         return json.dumps(_participant(account, participant), separators=(",", ":"))
-    return f'{{"sourceServerID":"{participant.server_id}","launchStatus":"{participant.launch_status}"}}'
+    known = f'{{"sourceServerID":"{participant.server_id}","launchStatus":"{participant.launch_status}"'
+    if participant.instance_id:
+        return f'{known},"launchedEc2InstanceID":"{participant.instance_id}"}}'
+    return f"{known}}}"
 
 
 def _job(account: Account, job: Job) -> View:
@@ -76,10 +79,14 @@ def _log_item(account: Account, item: LogItem) -> View:
     }
 
 
+def _plain(participant: Participant) -> View:
+    """What most of a job's hundreds of servers say of themselves."""
+    view = {"sourceServerID": participant.server_id, "launchStatus": participant.launch_status}
+    return {**view, "launchedEc2InstanceID": participant.instance_id} if participant.instance_id else view
+
+
 def _participant(account: Account, participant: Participant) -> View:
-    view: View = {"sourceServerID": participant.server_id, "launchStatus": participant.launch_status}
-    if participant.instance_id:
-        view["launchedEc2InstanceID"] = participant.instance_id
+    view = _plain(participant)
     if participant.actions and participant.instance_id:
         status: dict[str, Any] = {"postLaunchActionsLaunchStatusList": [dict(action) for action in participant.actions]}
         if participant.agent_discovered_at is not None:
